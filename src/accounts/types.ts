@@ -1,0 +1,140 @@
+// Who: domains, users, aliases, login and where an address leads.
+
+import type { Address } from '../address/index.ts'
+import type { AccountId, AliasId, DomainId } from '../base/index.ts'
+
+export interface Domain {
+  readonly id: DomainId
+  /** Lower-case A-labels. */
+  readonly name: string
+  /** The domain whose users this name stands for. */
+  readonly aliasOf?: string
+  readonly settings: DomainSettings
+}
+/** `posthorn domain set D KEY=VALUE`; validated by the schema in accounts/settings.ts. */
+export interface DomainSettings {
+  /** The character that begins the detail in `user+detail`; empty: none. */
+  readonly detail?: string
+  /** Quota of new users, bytes and messages. */
+  readonly quotaBytes?: number
+  readonly quotaMessages?: number
+}
+
+export interface Account {
+  readonly id: AccountId
+  /** The user's own address, `local@domain`. */
+  readonly email: string
+  readonly name: string
+  readonly disabled: boolean
+  readonly admin: boolean
+  readonly quotaBytes?: number
+  readonly quotaMessages?: number
+  readonly usedBytes: number
+  readonly usedMessages: number
+  readonly settings: AccountSettings
+}
+export interface AccountSettings {
+  /** Addresses that get a copy of everything; with `keepCopy: false` the mailbox keeps none. */
+  readonly forward?: readonly string[]
+  readonly keepCopy?: boolean
+  /** File a copy of mail submitted over SMTP in Sent. */
+  readonly saveSent?: boolean
+}
+
+export interface Alias {
+  readonly id: AliasId
+  /** `local@domain`, or `@domain` for the catch-all. */
+  readonly address: string
+  readonly destinations: readonly string[]
+}
+
+/** Where an address leads, aliases and forwards expanded (depth ≤ 10, ≤ 1,000 destinations, each once). */
+export type Resolution =
+  | { readonly kind: 'local'; readonly local: readonly LocalDestination[]; readonly remote: readonly Address[] }
+  /** The domain is not ours. */
+  | { readonly kind: 'remote' }
+  /** The domain is ours and nobody has this address. */
+  | { readonly kind: 'unknown' }
+  /** The only owner is disabled. */
+  | { readonly kind: 'disabled' }
+export interface LocalDestination {
+  readonly account: AccountId
+  /** The address as it was reached (for Delivered-To); with its detail. */
+  readonly address: Address
+  /** The text after `+`, or absent. */
+  readonly detail?: string
+}
+
+export interface Login {
+  readonly account: AccountId
+  readonly email: string
+  readonly name: string
+}
+/** Keys for SCRAM-SHA-256 (RFC 5802 §3). */
+export interface ScramKeys {
+  readonly salt: Buffer
+  readonly iterations: number
+  readonly storedKey: Buffer
+  readonly serverKey: Buffer
+}
+
+/** What may be asked anywhere: runs on a read-only store, in any thread. */
+export interface AccountReads {
+  resolve(address: Address): Promise<Resolution>
+  /** Whether the account may use `address` as sender: its own address (with any detail), or an alias that leads to it. */
+  owns(account: AccountId, address: Address): Promise<boolean>
+  account(id: AccountId): Promise<Account | undefined>
+  findAccount(email: string): Promise<Account | undefined>
+  /** Verifies a password off the event loop; Fault `unauthenticated` or `disabled`. `from` is the client's IP, for the log and the limits. */
+  login(user: string, password: string, from: string): Promise<Login>
+  /** Keys for SCRAM; for an unknown user made-up ones that stay the same, so that the answer tells nothing. */
+  scram(user: string): Promise<{ keys: ScramKeys; login?: Login }>
+  /** Would `bytes` more in one message fit? A hint at RCPT; the law is in the transaction. */
+  hasRoom(account: AccountId, bytes: number): Promise<boolean>
+  isLocalDomain(domain: string): Promise<boolean>
+  domains(): Promise<Domain[]>
+  aliases(domain?: string): Promise<Alias[]>
+  /** By address, 1,000 per page, after the given address. */
+  accounts(options?: { readonly domain?: string; readonly after?: string }): Promise<Account[]>
+}
+
+/** What changes accounts: runs in the core. Faults: exists, not-found, invalid, in-use. */
+export interface AccountWrites {
+  addDomain(name: string, options?: { readonly aliasOf?: string }): Promise<Domain>
+  /** Fault `in-use` while users, aliases or domain aliases remain. */
+  removeDomain(name: string): Promise<void>
+  setDomain(name: string, settings: DomainSettings): Promise<Domain>
+  /** Also makes INBOX, Drafts, Sent, Junk, Trash, Archive, subscribed, in the same transaction. */
+  addAccount(account: NewAccount): Promise<Account>
+  /** At most 1,000 per call; hashes in parallel off the loop. Each answers by itself. */
+  addAccounts(accounts: readonly NewAccount[]): Promise<{ email: string; error?: string }[]>
+  setPassword(email: string, password: string): Promise<void>
+  renameAccount(email: string, to: string): Promise<Account>
+  setDisabled(email: string, disabled: boolean): Promise<void>
+  updateAccount(
+    email: string,
+    change: {
+      name?: string
+      admin?: boolean
+      quotaBytes?: number | null
+      quotaMessages?: number | null
+      settings?: AccountSettings
+    },
+  ): Promise<Account>
+  /** What removing would take away. */
+  describeRemoval(
+    email: string,
+  ): Promise<{ email: string; mailboxes: number; messages: number; bytes: number; aliases: string[] }>
+  /** Marks at once (no login, no delivery), sweeps as a job. */
+  removeAccount(email: string): Promise<void>
+  addAlias(address: string, destinations: readonly string[]): Promise<Alias>
+  removeAlias(address: string): Promise<void>
+}
+export interface NewAccount {
+  readonly email: string
+  readonly password: string
+  readonly name?: string
+  readonly admin?: boolean
+  readonly quotaBytes?: number
+  readonly quotaMessages?: number
+}

@@ -1,0 +1,7 @@
+export * from './bytes.ts'
+export * from './clock.ts'
+export * from './fault.ts'
+export * from './ids.ts'
+export * from './log.ts'
+export * from './port.ts'
+export * from './ranges.ts'

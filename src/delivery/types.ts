@@ -1,0 +1,88 @@
+// What happens to a message between the door and the mailbox or the queue.
+
+import type { Address, Path } from '../address/index.ts'
+import type { AccountId } from '../base/index.ts'
+import type { NewContent } from '../mail/index.ts'
+
+/** How the message came; kept for Received, the log and policy. */
+export interface Arrival {
+  readonly kind: 'mx' | 'submission' | 'lmtp' | 'internal'
+  readonly clientIp: string
+  /** HELO/EHLO/LHLO argument. */
+  readonly helo: string
+  /** Name of the RFC 3848 transmission type: ESMTP, ESMTPS, ESMTPSA, LMTP, UTF8SMTPS … */
+  readonly with: string
+  readonly tls?: { readonly version: string; readonly cipher: string }
+  readonly account?: AccountId
+  /** The login, for the log. */
+  readonly user?: string
+  /** Shown in replies, Received and the log; unique. */
+  readonly traceId: string
+  readonly receivedAt: number
+}
+
+export interface Envelope {
+  readonly from: Path
+  readonly to: readonly EnvelopeRecipient[]
+  readonly utf8: boolean
+  readonly body: '7bit' | '8bitmime' | 'binarymime'
+  readonly params?: { readonly [name: string]: string }
+}
+export interface EnvelopeRecipient {
+  readonly address: Address
+  readonly params?: { readonly [name: string]: string }
+}
+
+/** An answer in the house's words; the SMTP door turns `code` into reply codes with one total table (delivery/verdict.ts). */
+export type RefusalCode =
+  | 'unknown-user' // 550 5.1.1
+  | 'disabled-user' // 550 5.2.1
+  | 'over-quota' // 452 4.2.2 in LMTP and RCPT
+  | 'relay-denied' // 550 5.7.1
+  | 'sender-denied' // 550 5.7.1
+  | 'sender-invalid' // 550 5.1.8 / 5.1.7
+  | 'bad-message' // 550 5.6.0
+  | 'too-large' // 552 5.3.4
+  | 'loop' // 554 5.4.6
+  | 'too-many-recipients' // 452 4.5.3
+  | 'disk-full' // 452 4.3.1
+  | 'try-later' // 451 4.3.0
+export interface Refusal {
+  readonly code: RefusalCode
+  readonly text: string
+}
+export type RecipientVerdict = { readonly ok: true } | { readonly ok: false; readonly refusal: Refusal }
+
+/** Asked in the door's thread, on a read-only store, before data. */
+export interface DeliveryChecks {
+  sender(arrival: Arrival, from: Path, declaredSize: number): Promise<RecipientVerdict>
+  recipient(arrival: Arrival, from: Path, to: Address, declaredSize: number): Promise<RecipientVerdict>
+  /** After the header was read, before the body: From/Sender ownership (submission), loop count. May rewrite the header (Bcc, Date, Message-ID). */
+  header(
+    arrival: Arrival,
+    envelope: Envelope,
+    header: Buffer,
+  ): Promise<{ readonly header: Buffer } | { readonly refusal: Refusal }>
+}
+
+/** In the core: one transaction for all recipients; resolves when everything accepted is on stable storage. */
+export interface Delivery {
+  /**
+   * MX, submission and internal mail: the whole message is accepted or refused; a local recipient without room gets a queued copy.
+   * LMTP: one verdict per recipient, in order.
+   */
+  receive(
+    arrival: Arrival,
+    envelope: Envelope,
+    content: NewContent,
+  ): Promise<{ readonly verdicts: readonly RecipientVerdict[]; readonly queueId?: number }>
+}
+
+/** Payload of the job by which rooms below post mail: their own DSNs and reports. */
+export interface PostJob {
+  readonly from: string | null
+  readonly to: readonly string[]
+  /** Id of the content, put in the same transaction. */
+  readonly content: number
+  readonly utf8: boolean
+}

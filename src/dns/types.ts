@@ -1,0 +1,23 @@
+// What the house asks of the DNS. One interface; the wire resolver and the zone of the tests answer it alike.
+
+/** `ok` with records, or why there are none: the name does not exist, it has no such records, or nobody could say (retry). */
+export type Answer<T> =
+  | { readonly status: 'ok'; readonly records: readonly T[]; readonly ttl: number; readonly authentic: boolean }
+  | { readonly status: 'nxdomain' | 'nodata'; readonly authentic: boolean }
+  | { readonly status: 'failed'; readonly reason: string }
+
+export interface MxRecord {
+  readonly preference: number
+  /** Lower-case host without the final dot; the empty string is the null MX (RFC 7505). */
+  readonly exchange: string
+}
+
+/** Names are A-labels without the final dot, any case. Never throws: an outage is an answer. */
+export interface Resolver {
+  mx(name: string): Promise<Answer<MxRecord>>
+  a(name: string): Promise<Answer<string>>
+  aaaa(name: string): Promise<Answer<string>>
+  txt(name: string): Promise<Answer<string>>
+  ptr(ip: string): Promise<Answer<string>>
+  close(): void
+}

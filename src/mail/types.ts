@@ -1,0 +1,173 @@
+// What can be done with mail in an account. Reads run on a read-only store in any thread; writes run in the core.
+
+import type { AccountId, ContentId, MailboxId, MessageId, Ranges, ThreadId } from '../base/index.ts'
+import type { Digest, Part } from '../mime/index.ts'
+import type { Writer } from '../store/index.ts'
+
+export type Role = 'inbox' | 'drafts' | 'sent' | 'junk' | 'trash' | 'archive'
+
+/** Content that was received and synced (when large), not yet in a row. Structured-cloneable. */
+export interface NewContent {
+  /** SHA-256 of the bytes. */
+  readonly hash: Uint8Array
+  readonly size: number
+  /** The bytes, up to the blobs' inlineLimit … */
+  readonly bytes?: Uint8Array
+  /** … or the finished blob's name. */
+  readonly file?: string
+  /** JSON of the root Part. */
+  readonly structure: string
+  /** ENVELOPE and BODYSTRUCTURE as IMAP writes them. */
+  readonly envelope: string
+  readonly bodystructure: string
+  readonly digest: Digest
+  readonly has8bit: boolean
+}
+
+export interface Mailbox {
+  readonly id: MailboxId
+  readonly account: AccountId
+  /** Full name in Unicode, hierarchy separator `/`, `INBOX` in capitals. */
+  readonly name: string
+  readonly role?: Role
+  readonly uidValidity: number
+  readonly uidNext: number
+  readonly modseq: number
+  readonly messages: number
+  readonly unseen: number
+  readonly deleted: number
+  readonly size: number
+  /** UIDs above this were not yet shown as \Recent to anybody. */
+  readonly recentUid: number
+}
+
+/** System flags are bits 0–4 of `lo`: Seen 1, Answered 2, Flagged 4, Deleted 8, Draft 16. Keyword n of the mailbox is bit 5+n (n 0–58; bit 32 and on stand in `hi`). */
+export interface FlagBits {
+  readonly lo: number
+  readonly hi: number
+}
+
+/** A block of 256 UIDs as it stands in the store: uid = block * 256 + slot. Arrays have `count` slots; the rest is absent. */
+export interface FlagBlock {
+  readonly block: number
+  /** Highest modseq in the block. */
+  readonly modseq: number
+  readonly count: number
+  /** 1 where the UID has a message. */
+  readonly present: Uint8Array
+  readonly lo: Uint32Array
+  readonly hi: Uint32Array
+  /** Of a missing UID that once was: the modseq of its expunge; 0: never was. */
+  readonly modseqs: Float64Array
+}
+
+export interface MailReads {
+  mailboxes(account: AccountId): Promise<Mailbox[]>
+  mailbox(account: AccountId, name: string): Promise<Mailbox | undefined>
+  mailboxById(id: MailboxId): Promise<Mailbox | undefined>
+  subscriptions(account: AccountId): Promise<string[]>
+  keywords(mailbox: MailboxId): Promise<string[]>
+  /** Mailbox row, keywords and the blocks with modseq above `since`, in one snapshot; undefined when the mailbox is gone. */
+  changesSince(
+    mailbox: MailboxId,
+    since: number,
+  ): Promise<{ mailbox: Mailbox; keywords: string[]; blocks: FlagBlock[] } | undefined>
+  /** Rows by UID, ascending; missing UIDs are left out. Ask for at most 1,000 UIDs. */
+  rows(mailbox: MailboxId, uids: Ranges, want: RowFields): Promise<MessageRow[]>
+  /** Bytes of a message as IMAP sees it (prefix + content), `end` exclusive. */
+  bytes(row: MessageRow, start: number, end: number): Promise<Buffer>
+  /** The same in chunks of at most 64 KiB. */
+  stream(row: MessageRow, start: number, end: number): AsyncIterable<Buffer>
+  /** Folded header text and body text for SEARCH; ≤ 1,000 UIDs, ≤ 1 MB a page: continue after the last UID returned. */
+  texts(mailbox: MailboxId, uids: Ranges): Promise<{ uid: number; header: string; body: string; cut: boolean }[]>
+  quota(
+    account: AccountId,
+  ): Promise<{ usedBytes: number; usedMessages: number; quotaBytes?: number; quotaMessages?: number }>
+}
+
+/** Which columns a `rows` call needs: the fewer, the faster. */
+export interface RowFields {
+  readonly envelope?: boolean
+  readonly bodystructure?: boolean
+  readonly structure?: boolean
+  /** Searchable texts of From, To, Cc, Bcc, Subject. */
+  readonly heads?: boolean
+}
+export interface MessageRow {
+  readonly uid: number
+  readonly message: MessageId
+  readonly content: ContentId
+  readonly thread: ThreadId
+  readonly size: number
+  readonly prefixSize: number
+  readonly receivedAt: number
+  readonly savedAt: number
+  readonly sentAt?: number
+  readonly file?: string
+  readonly envelope?: string
+  readonly bodystructure?: string
+  readonly structure?: Part
+  readonly heads?: { subject: string; from: string; to: string; cc: string; bcc: string }
+}
+
+export interface AppendItem {
+  readonly content: NewContent
+  readonly flags: readonly string[]
+  /** Milliseconds; absent: now. */
+  readonly receivedAt?: number
+  /** Header lines added in front by delivery. */
+  readonly prefix?: Uint8Array
+}
+
+/** Writes. Faults: not-found, exists, over-quota, invalid, limit, conflict, denied. */
+export interface MailWrites {
+  /** All or none. */
+  append(
+    account: AccountId,
+    mailbox: MailboxId,
+    items: readonly AppendItem[],
+  ): Promise<{ uidValidity: number; uids: number[]; modseq: number }>
+  /** Missing UIDs are left out. `unchangedSince`: RFC 7162 UNCHANGEDSINCE; UIDs that failed it come back in `modified`. */
+  setFlags(
+    account: AccountId,
+    mailbox: MailboxId,
+    uids: Ranges,
+    change: { mode: 'add' | 'remove' | 'replace'; flags: readonly string[]; unchangedSince?: number },
+  ): Promise<{ modseq: number; modified: Ranges }>
+  /** Copies flags and dates; `source[i]` became `target[i]`. */
+  copy(
+    account: AccountId,
+    from: MailboxId,
+    uids: Ranges,
+    to: MailboxId,
+  ): Promise<{ uidValidity: number; source: number[]; target: number[] }>
+  move(
+    account: AccountId,
+    from: MailboxId,
+    uids: Ranges,
+    to: MailboxId,
+  ): Promise<{ uidValidity: number; source: number[]; target: number[]; modseq: number }>
+  /** Removes messages with \Deleted, within `uids` when given. */
+  expunge(account: AccountId, mailbox: MailboxId, uids?: Ranges): Promise<{ uids: Ranges; modseq: number }>
+  createMailbox(account: AccountId, name: string, role?: Role): Promise<Mailbox>
+  /** Renames with its children; renaming INBOX moves its messages (RFC 9051 §6.3.6). */
+  renameMailbox(account: AccountId, from: string, to: string): Promise<void>
+  deleteMailbox(account: AccountId, name: string): Promise<void>
+  subscribe(account: AccountId, name: string, on: boolean): Promise<void>
+  /** Takes the messages that nobody has seen as \Recent: returns the first UID that is recent for the caller. */
+  claimRecent(account: AccountId, mailbox: MailboxId): Promise<number>
+}
+
+/** For rooms above that write mail within their own transaction (delivery, provisioning). The account must be in the write's scope. */
+export interface MailTx {
+  ensureMailboxes(tx: Writer, account: AccountId): Promise<void>
+  putContent(tx: Writer, content: NewContent): Promise<ContentId>
+  /** Throws Fault over-quota without effect when there is no room. */
+  deliver(
+    tx: Writer,
+    account: AccountId,
+    mailbox: { role: Role } | { id: MailboxId },
+    content: ContentId,
+    item: AppendItem,
+  ): Promise<{ mailbox: MailboxId; uid: number; message: MessageId }>
+}

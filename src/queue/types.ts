@@ -1,0 +1,64 @@
+// Outgoing mail: envelopes with state per recipient, a schedule, and attempts.
+
+import type { Address, Path } from '../address/index.ts'
+import type { AccountId, ContentId, QueueId, RecipientId } from '../base/index.ts'
+import type { Writer } from '../store/index.ts'
+
+export interface NewQueueMessage {
+  readonly content: ContentId
+  readonly size: number
+  /** Header lines put in front on the way out (Received). */
+  readonly prefix: Uint8Array
+  readonly sender: Path
+  readonly account?: AccountId
+  /** Needs SMTPUTF8 / 8BITMIME at the next hop. */
+  readonly utf8: boolean
+  readonly body8: boolean
+  /** RET and ENVID of RFC 3461, when given. */
+  readonly params?: { readonly [name: string]: string }
+  readonly recipients: readonly NewQueueRecipient[]
+}
+export interface NewQueueRecipient {
+  readonly address: Address
+  /** `local`: over quota at commit; delivery tries again through the mailbox, not the network. */
+  readonly kind: 'remote' | 'local'
+  readonly firstAttemptAt?: number
+  readonly reason?: string
+  /** NOTIFY and ORCPT of RFC 3461, when given. */
+  readonly params?: { readonly [name: string]: string }
+}
+
+export interface QueuedMessage {
+  readonly id: QueueId
+  readonly sender: string
+  readonly size: number
+  readonly createdAt: number
+  readonly recipients: readonly QueuedRecipient[]
+}
+export interface QueuedRecipient {
+  readonly id: RecipientId
+  readonly address: string
+  readonly state: 'ready' | 'claimed' | 'held'
+  readonly attempts: number
+  readonly nextAt: number
+  /** Why it waits: the last reply or what failed. */
+  readonly reason: string
+}
+
+/** For delivery, within its transaction. Rings the queue after the commit. */
+export interface QueueTx {
+  put(tx: Writer, message: NewQueueMessage): Promise<QueueId>
+}
+
+/** For people: `posthorn queue …`. */
+export interface QueueAdmin {
+  list(options?: { readonly after?: number; readonly limit?: number }): Promise<QueuedMessage[]>
+  show(id: number): Promise<QueuedMessage & { readonly header: string }>
+  /** Makes it due now. Without id: everything that is not held. Returns how many recipients. */
+  retry(id?: number): Promise<number>
+  hold(id: number): Promise<number>
+  release(id: number): Promise<number>
+  /** Takes it out; `bounce` tells the sender. */
+  remove(id: number, options?: { readonly bounce?: boolean }): Promise<number>
+  stats(): Promise<{ messages: number; recipients: number; held: number; oldestDueMs: number }>
+}
