@@ -1,0 +1,2 @@
+export * from './body-structure.ts'
+export * from './envelope.ts'
