@@ -2,7 +2,7 @@
 
 import type { AccountId, ContentId, MailboxId, MessageId, Ranges, ThreadId } from '../base/index.ts'
 import type { Digest, Part } from '../mime/index.ts'
-import type { Writer } from '../store/index.ts'
+import type { Reader, Writer } from '../store/index.ts'
 
 export type Role = 'inbox' | 'drafts' | 'sent' | 'junk' | 'trash' | 'archive'
 
@@ -170,4 +170,14 @@ export interface MailTx {
     content: ContentId,
     item: AppendItem,
   ): Promise<{ mailbox: MailboxId; uid: number; message: MessageId }>
+  /** As `deliver` for content already in the house (a queued copy, a posted DSN): what threading needs is read from its rows. Fault not-found when it is gone. */
+  deliverStored(
+    tx: Writer,
+    account: AccountId,
+    mailbox: { role: Role } | { id: MailboxId },
+    content: ContentId,
+    item: Omit<AppendItem, 'content'>,
+  ): Promise<{ mailbox: MailboxId; uid: number; message: MessageId }>
+  /** What an envelope for stored content must say. */
+  contentFacts(tx: Reader, content: ContentId): Promise<{ size: number; has8bit: boolean } | undefined>
 }
