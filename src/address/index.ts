@@ -1,1 +1,3 @@
+export * from './address.ts'
+export * from './domain.ts'
 export * from './types.ts'
