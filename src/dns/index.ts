@@ -1,1 +1,3 @@
+export * from './resolver.ts'
 export * from './types.ts'
+export * from './zone.ts'

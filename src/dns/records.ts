@@ -1,0 +1,28 @@
+// From decoded record data to the house's values. What is malformed is left out.
+
+import { isIPv4, isIPv6 } from 'node:net'
+import type { MxRecord } from './types.ts'
+import { isAskable, toName } from './wire.ts'
+
+export function toMx(data: unknown): MxRecord | undefined {
+  if (typeof data !== 'object' || data === null || !('exchange' in data)) return undefined
+  const exchange = toName(String(data.exchange))
+  const preference = 'preference' in data ? Number(data.preference) : 0
+  return exchange === '' || isAskable(exchange) ? { preference, exchange } : undefined
+}
+
+export const toIp4 = (data: unknown): string | undefined =>
+  typeof data === 'string' && isIPv4(data) ? data : undefined
+export const toIp6 = (data: unknown): string | undefined =>
+  typeof data === 'string' && isIPv6(data) ? data : undefined
+
+/** The strings of one TXT record are joined without a space (RFC 7208 §3.3). */
+export function toText(data: unknown): string | undefined {
+  const pieces = Array.isArray(data) ? data : [data]
+  return pieces.map((piece) => (Buffer.isBuffer(piece) ? piece.toString('utf8') : String(piece))).join('')
+}
+
+export function toHost(data: unknown): string | undefined {
+  const host = typeof data === 'string' ? toName(data) : ''
+  return isAskable(host) ? host : undefined
+}
