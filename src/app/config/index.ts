@@ -1,0 +1,3 @@
+export * from './load.ts'
+export type { ListenerName } from './schema.ts'
+export { type Endpoint, formatEndpoint } from './units.ts'

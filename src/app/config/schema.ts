@@ -1,0 +1,253 @@
+// The one schema of the configuration: validation, types, the commented example and docs/configuration.md all come from here.
+// Knows the shape of the file, not what the rooms do with it.
+
+import { z } from 'zod'
+import { isNetwork, parseDuration, parseEndpoint, parseSize } from './units.ts'
+
+/** What a key says about itself. */
+export interface Note {
+  /** One or two sentences for the example and the docs page. */
+  readonly description: string
+  /** Completes "expected …" in an error. */
+  readonly expected: string
+  /** Shown in the example when there is no default, commented out. */
+  readonly example?: unknown
+  /** Whether HUP takes it over without a restart. */
+  readonly reload?: boolean
+}
+export const notes = new Map<z.ZodType, Note>()
+
+function noted<S extends z.ZodType>(schema: S, note: Note): S {
+  notes.set(schema, note)
+  return schema
+}
+
+const size = (least: number) =>
+  z
+    .union([z.number(), z.string()])
+    .transform((value) => parseSize(value) ?? Number.NaN)
+    .refine((bytes) => Number.isFinite(bytes) && bytes >= least)
+const duration = z
+  .union([z.number(), z.string()])
+  .transform((value) => parseDuration(value) ?? Number.NaN)
+  .refine((ms) => ms > 0)
+const endpoint = z
+  .string()
+  .transform((text) => parseEndpoint(text))
+  .refine((found) => found !== undefined)
+const endpoints = z.union([endpoint.transform((one) => [one!]), z.array(endpoint.transform((one) => one!))])
+/** A text, or `{file: path}` whose contents are taken without the last line end. */
+const secret = z.union([z.string().min(1), z.strictObject({ file: z.string().min(1) })])
+
+const listenExpected = 'an address and port as 127.0.0.1:25, [::]:25 or *:25, or a list of them'
+const listen = (description: string, example: string) =>
+  noted(endpoints.optional(), { description, expected: listenExpected, example })
+const whole = (least: number, most: number) => z.int().min(least).max(most)
+const store = secret.refine((value) => typeof value !== 'string' || isStore(value))
+
+/** Whether `text` names a store. */
+export const isStore = (text: string): boolean => text === 'sqlite' || /^postgres(ql)?:\/\//.test(text)
+
+export const schema = z.strictObject({
+  hostname: noted(
+    z
+      .string()
+      .regex(/^[A-Za-z0-9_](?:[A-Za-z0-9_.-]{0,251}[A-Za-z0-9_])?$/)
+      .optional(),
+    {
+      description:
+        'The name of this server: in the SMTP banner, in HELO, in Received and in the certificate. Absent: what the machine calls itself.',
+      expected: 'a host name such as mail.example.org',
+      example: 'mail.example.test',
+    },
+  ),
+  data: noted(z.string().min(1).default('./data'), {
+    description: 'The folder where everything is kept. Relative to this file.',
+    expected: 'a folder',
+  }),
+  store: noted(store.default('sqlite'), {
+    description:
+      'sqlite, or postgres://user:password@host/database. A secret may stand in a file: {file: /run/secrets/db}.',
+    expected: 'sqlite or a postgres:// URL',
+  }),
+  blobs: noted(z.string().min(1).optional(), {
+    description: 'The folder of large contents. Absent: blobs in the data folder. On PostgreSQL all nodes share it.',
+    expected: 'a folder',
+    example: '/srv/posthorn/blobs',
+  }),
+  user: noted(z.string().min(1).optional(), {
+    description: 'When started as root: the user to become once the ports are bound.',
+    expected: 'the name or number of a user',
+    example: 'posthorn',
+  }),
+  listen: noted(
+    z
+      .strictObject({
+        smtp: listen('Mail from other servers (port 25), STARTTLS.', '127.0.0.1:2525'),
+        submission: listen('Mail from our users, STARTTLS (port 587).', '127.0.0.1:2587'),
+        submissions: listen('Mail from our users, TLS from the first byte (port 465).', '127.0.0.1:2465'),
+        lmtp: listen('Mail from a server in front, one answer for each recipient (RFC 2033).', '127.0.0.1:2424'),
+        imap: listen('Reading mail, STARTTLS (port 143).', '127.0.0.1:2143'),
+        imaps: listen('Reading mail, TLS from the first byte (port 993).', '127.0.0.1:2993'),
+        http: listen('/health and /metrics.', '127.0.0.1:8980'),
+        https: listen('The same over TLS.', '127.0.0.1:8943'),
+      })
+      .prefault({}),
+    {
+      description:
+        'What listens where; what is absent is off. Each value is one address with its port, or a list of them.',
+      expected: 'a table of listeners',
+    },
+  ),
+  tls: noted(
+    z
+      .strictObject({
+        cert: noted(z.string().min(1), {
+          description: 'The certificate with its chain, PEM.',
+          expected: 'a file',
+          example: '/etc/letsencrypt/live/mail.example.test/fullchain.pem',
+          reload: true,
+        }),
+        key: noted(z.string().min(1), {
+          description: 'Its private key, PEM.',
+          expected: 'a file',
+          example: '/etc/letsencrypt/live/mail.example.test/privkey.pem',
+          reload: true,
+        }),
+      })
+      .optional(),
+    {
+      description: 'Absent: a self-signed certificate is made and kept in the data folder.',
+      expected: 'a table with cert and key',
+      reload: true,
+    },
+  ),
+  auth: noted(
+    z
+      .strictObject({
+        plaintext: noted(z.enum(['never', 'loopback', 'always']).default('loopback'), {
+          description: 'Where a password may be sent without TLS. `always` is for closed networks only.',
+          expected: 'never, loopback or always',
+        }),
+      })
+      .prefault({}),
+    { description: 'Signing in.', expected: 'a table' },
+  ),
+  smtp: noted(
+    z
+      .strictObject({
+        trustedNetworks: noted(z.array(z.string().refine(isNetwork)).default([]), {
+          description: 'Networks that may relay without signing in, as 10.0.0.0/8 or 2001:db8::/32.',
+          expected: 'a list of networks',
+        }),
+        maxMessageSize: noted(size(1024).default(52_428_800), {
+          description: 'Largest message taken, in bytes or as 50M.',
+          expected: 'a size of at least 1K',
+        }),
+        maxRecipients: noted(whole(1, 10_000).default(100), {
+          description: 'Recipients taken in one transaction. RFC 5321 asks for at least 100.',
+          expected: 'a whole number from 1 to 10000',
+        }),
+      })
+      .prefault({}),
+    { description: 'Receiving mail.', expected: 'a table' },
+  ),
+  dns: noted(
+    z
+      .strictObject({
+        resolver: noted(endpoints.optional(), {
+          description:
+            'The resolver to ask, best one on this machine that validates. Absent: the system’s. Names under .test, .example, .invalid and .localhost are asked only of a resolver named here.',
+          expected: 'an address and port as 127.0.0.1:53, or a list of them',
+          example: '127.0.0.1:5353',
+        }),
+      })
+      .prefault({}),
+    { description: 'Names.', expected: 'a table' },
+  ),
+  queue: noted(
+    z
+      .strictObject({
+        routes: noted(z.record(z.string(), secret).default({}), {
+          description:
+            'Where mail for a domain goes instead of its MX: host:port or user:password@host:port; "*" is for every other domain.',
+          expected: 'a table from domain to host:port or user:password@host:port',
+          example: { 'relay.test': '127.0.0.1:2626', '*': 'user:pass@relay.example:587' },
+        }),
+        schedule: noted(
+          z
+            .array(duration)
+            .min(1)
+            .default([5, 15, 30, 60, 120, 240, 480, 960, 1440].map((m) => m * 60_000)),
+          {
+            description: 'Waiting times between attempts; the last one repeats.',
+            expected: 'a list of durations such as 5m, 1h',
+          },
+        ),
+        lifetime: noted(duration.default(432_000_000), {
+          description: 'How long delivery is tried before the sender is told that it failed.',
+          expected: 'a duration such as 5d',
+        }),
+        delayNotice: noted(duration.default(14_400_000), {
+          description: 'When the sender is told that delivery takes longer.',
+          expected: 'a duration such as 4h',
+        }),
+        concurrency: noted(whole(1, 1000).default(50), {
+          description: 'Connections outward at one time.',
+          expected: 'a whole number from 1 to 1000',
+        }),
+        perHost: noted(whole(1, 100).default(10), {
+          description: 'Connections to one host at one time.',
+          expected: 'a whole number from 1 to 100',
+        }),
+      })
+      .prefault({}),
+    { description: 'Sending mail.', expected: 'a table' },
+  ),
+  limits: noted(
+    z
+      .strictObject({
+        connections: noted(whole(1, 1_000_000).default(10_000), {
+          description: 'Connections of all clients to one door.',
+          expected: 'a whole number of at least 1',
+        }),
+        connectionsPerAddress: noted(whole(1, 1_000_000).default(100), {
+          description: 'Connections from one address to one door.',
+          expected: 'a whole number of at least 1',
+        }),
+      })
+      .prefault({}),
+    { description: 'What one client may take.', expected: 'a table' },
+  ),
+  disk: noted(
+    z
+      .strictObject({
+        minimumFree: noted(size(0).default(268_435_456), {
+          description: 'Below this much free space no mail is taken (452 4.3.1) and /health says so.',
+          expected: 'a size such as 256M',
+        }),
+      })
+      .prefault({}),
+    { description: 'Storage.', expected: 'a table' },
+  ),
+  log: noted(
+    z
+      .strictObject({
+        level: noted(z.enum(['trace', 'debug', 'info', 'warn', 'error', 'silent']).default('info'), {
+          description: 'How much is logged, as JSON lines in UTC on standard output.',
+          expected: 'trace, debug, info, warn, error or silent',
+          reload: true,
+        }),
+      })
+      .prefault({}),
+    { description: 'Logs.', expected: 'a table' },
+  ),
+  doors: noted(whole(1, 64).default(1), {
+    description: 'Threads that hold connections. More than one share the ports.',
+    expected: 'a whole number from 1 to 64',
+  }),
+})
+
+/** The file as written, with defaults: before paths and secrets are resolved. */
+export type FileConfig = z.output<typeof schema>
+export type ListenerName = keyof FileConfig['listen']

@@ -1,0 +1,2 @@
+export * from './certificates.ts'
+export { type CertificatePair, createSelfSigned } from './self-signed.ts'
