@@ -62,13 +62,11 @@ interface Import {
   bare: boolean
 }
 const imports: Import[] = files.flatMap((from) =>
-  ts
-    .preProcessFile(from.text, true, true)
-    .importedFiles.map(({ fileName }) => ({
-      from,
-      target: fileName.startsWith('.') ? resolve(dirname(from.file), fileName) : fileName,
-      bare: !fileName.startsWith('.'),
-    })),
+  ts.preProcessFile(from.text, true, true).importedFiles.map(({ fileName }) => ({
+    from,
+    target: fileName.startsWith('.') ? resolve(dirname(from.file), fileName) : fileName,
+    bare: !fileName.startsWith('.'),
+  })),
 )
 
 test('every file of src stands in a room of the table', () => {

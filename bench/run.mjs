@@ -1,0 +1,174 @@
+// npm run bench [smtp|lmtp|relay|imap|cost] — Posthorn against Postfix with Dovecot on this machine, interleaved in one run.
+// Starts both privately on loopback (Debian's postfix dovecot-imapd dovecot-lmtpd dovecot-sieve bc), every loop has an end.
+// Options: --reps N (default 3)  --messages N (default 2000)  --only posthorn|peers
+
+import { execFileSync, spawn, spawnSync } from 'node:child_process'
+import fs from 'node:fs'
+import net from 'node:net'
+import os from 'node:os'
+import path from 'node:path'
+import { args } from './lib.mjs'
+
+const here = import.meta.dirname
+const root = path.resolve(here, '..')
+const { pos, o } = args(process.argv.slice(2))
+const phases = pos.length > 0 ? pos : ['smtp']
+const reps = String(o.reps || 3)
+const messages = String(o.messages || 2000)
+const sides = o.only ? [o.only] : ['peers', 'posthorn']
+const folder = fs.mkdtempSync(path.join(os.tmpdir(), 'posthorn-bench-'))
+
+function greeted(port) {
+  return new Promise((done) => {
+    const socket = net.connect(port, '127.0.0.1')
+    socket.on('data', () => {
+      done(true)
+      socket.destroy()
+    })
+    socket.on('error', () => done(false))
+    socket.on('close', () => done(false))
+  })
+}
+
+async function startPosthorn() {
+  const config = path.join(folder, 'posthorn.yaml')
+  const listen = { smtp: '127.0.0.1:3525', lmtp: '127.0.0.1:3424', imap: '127.0.0.1:3143' }
+  const settings = {
+    hostname: 'mx.bench.test',
+    data: path.join(folder, 'data'),
+    listen,
+    smtp: { trustedNetworks: ['127.0.0.0/8'] },
+    queue: { routes: { 'relay.test': '127.0.0.1:2626' } },
+  }
+  fs.writeFileSync(config, JSON.stringify(settings))
+  const cli = (...rest) =>
+    execFileSync(path.join(root, 'bin/posthorn'), [...rest, '--config', config], {
+      stdio: ['ignore', 'ignore', 'inherit'],
+    })
+  cli('domain', 'add', 'bench.test')
+  const users = path.join(folder, 'users.csv')
+  fs.writeFileSync(users, Array.from({ length: 200 }, (_, i) => `u${i + 1}@bench.test,pass\n`).join(''))
+  cli('user', 'import', users)
+  const child = spawn(path.join(root, 'bin/posthorn'), ['run', '--config', config], {
+    stdio: ['ignore', fs.openSync(path.join(folder, 'posthorn.log'), 'w'), 'inherit'],
+  })
+  for (let i = 0; !(await greeted(3525)) || !(await greeted(3143)); i++) {
+    if (i > 1000 || child.exitCode !== null) throw new Error(`posthorn did not start: see ${folder}/posthorn.log`)
+    await new Promise((done) => setTimeout(done, 20))
+  }
+  return child
+}
+
+function startPeers() {
+  const ran = spawnSync('bash', [path.join(here, 'start-peers.sh')], {
+    env: { ...process.env, FRESH: '1', IN_FLOW_DELAY: '0' },
+    encoding: 'utf8',
+  })
+  if (ran.status !== 0) throw new Error(`the peers did not start: ${ran.stdout}${ran.stderr}`)
+  const run = process.env.BENCH_RUN || '/var/tmp/mailbench'
+  return ['postfix/queue/pid/master.pid', 'dovecot/base/master.pid']
+    .map((file) => fs.readFileSync(path.join(run, file), 'utf8').trim())
+    .join(',')
+}
+
+const bench = (script, ...rest) => {
+  const ran = spawnSync(process.execPath, [path.join(here, script), ...rest.map(String)], {
+    encoding: 'utf8',
+    timeout: 600_000,
+  })
+  if (ran.status !== 0) throw new Error(`${script}: ${ran.stdout}${ran.stderr}`)
+  return JSON.parse(ran.stdout.trim().split('\n').at(-1))
+}
+const median = (values) => [...values].sort((a, b) => a - b)[Math.floor((values.length - 1) / 2)]
+
+const posthorn = sides.includes('posthorn') ? await startPosthorn() : undefined
+const peers = sides.includes('peers') ? startPeers() : undefined
+const target = {
+  posthorn: { smtp: 3525, lmtp: 3424, imap: 3143, rcpt: 'u%d@bench.test', pid: posthorn?.pid },
+  peers: { smtp: 2525, lmtp: 2424, imap: 1143, rcpt: 'u%d@sdbox.test', pid: peers },
+}
+try {
+  for (const phase of phases) {
+    if (phase === 'smtp' || phase === 'lmtp') {
+      for (const sessions of [10, 50]) {
+        const results = { posthorn: [], peers: [] }
+        // One repetition each in turn, so that a neighbour's load meets both.
+        for (let rep = 0; rep < Number(reps); rep++)
+          for (const side of sides) {
+            const at = target[side]
+            const record = bench(
+              'smtpbench.mjs',
+              '127.0.0.1',
+              at[phase],
+              ...(phase === 'lmtp' ? ['--lmtp'] : []),
+              '--rcpt',
+              at.rcpt,
+              '--users',
+              10,
+              '--sessions',
+              sessions,
+              '--messages',
+              messages,
+              '--size',
+              4096,
+              '--reps',
+              1,
+              '--maxfactor',
+              1,
+              '--wait',
+              o.wait || 3000,
+              '--imap',
+              `127.0.0.1:${at.imap}`,
+              '--rsspid',
+              at.pid,
+            )
+            results[side].push(record)
+            console.log(
+              `${phase} ${sessions} sessions ${side.padEnd(8)} accepted ${record.accepted_median}/s delivered ${record.delivered_median}/s cpu ${record.cpu_ms_per_msg} ms noise ${record.noise.join(',')}`,
+            )
+          }
+        if (sides.length === 2) {
+          const of = (side, key) => median(results[side].map((record) => record[key]))
+          console.log(
+            `${phase} ${sessions} sessions: accepted ${(of('posthorn', 'accepted_median') / of('peers', 'accepted_median')).toFixed(2)} ×, delivered ${(of('posthorn', 'delivered_median') / of('peers', 'delivered_median')).toFixed(2)} × the peers`,
+          )
+        }
+      }
+    } else if (phase === 'relay') {
+      for (const side of sides)
+        console.log(
+          side,
+          execFileSync(
+            'bash',
+            [path.join(here, 'relaybench.sh'), `127.0.0.1:${target[side].smtp}`, messages, '4096', '10', reps],
+            { encoding: 'utf8' },
+          ).trim(),
+        )
+    } else if (phase === 'imap') {
+      for (const side of sides)
+        console.log(
+          side,
+          JSON.stringify(
+            bench(
+              'imapbench.mjs',
+              '127.0.0.1',
+              target[side].imap,
+              target[side].rcpt.replace('%d', '200'),
+              'pass',
+              '--n',
+              o.n || 10000,
+              '--rsspid',
+              target[side].pid,
+            ),
+          ),
+        )
+    } else throw new Error(`no phase ${phase}: smtp lmtp relay imap`)
+  }
+} finally {
+  if (posthorn) {
+    posthorn.kill()
+    await new Promise((done) => (posthorn.exitCode === null ? posthorn.on('exit', done) : done()))
+  }
+  if (peers) spawnSync('bash', [path.join(here, 'stop-peers.sh')])
+  fs.rmSync(folder, { recursive: true, force: true })
+}

@@ -1,0 +1,92 @@
+// Load for the crash test: connections that send one message after another, each with an id of its own, until the server dies.
+
+import { connect, type Socket } from 'node:net'
+import type { Installation } from '../server.ts'
+
+export interface Attempt {
+  readonly id: string
+  /** The server answered 250 after the data. */
+  readonly acknowledged: boolean
+}
+
+/** Sizes in bytes: in the database, at the border, in a file of its own. */
+const sizes = [800, 4_096, 4_096, 30_000, 70_000, 200_000]
+
+/** Sends on `connections` connections until the server goes away or `ms` have passed; answers every attempt that was begun. */
+export async function load(server: Installation, connections: number, name: string, ms = 10_000): Promise<Attempt[]> {
+  const end = Date.now() + ms
+  const attempts: Attempt[] = []
+  const one = async (n: number) => {
+    for (let i = 0; Date.now() < end; i++) {
+      const id = `${name}.${n}.${i}`
+      let acknowledged = false
+      try {
+        acknowledged = await send(
+          server.ports.smtp,
+          id,
+          `u${(n + i) % 5}@posthorn.test`,
+          sizes[(n + i) % sizes.length]!,
+        )
+      } catch {
+        attempts.push({ id, acknowledged })
+        return
+      }
+      attempts.push({ id, acknowledged })
+    }
+  }
+  await Promise.all(Array.from({ length: connections }, (_, n) => one(n)))
+  return attempts
+}
+
+async function send(port: number, id: string, to: string, size: number): Promise<boolean> {
+  const socket = connect({ port, host: '127.0.0.1', noDelay: true })
+  try {
+    const reply = replies(socket)
+    await reply()
+    socket.write(`EHLO load.test\r\n`)
+    await reply()
+    socket.write(`MAIL FROM:<eve@elsewhere.test>\r\nRCPT TO:<${to}>\r\nDATA\r\n`)
+    const codes = [await reply(), await reply(), await reply()]
+    if (codes.join() !== '250,250,354') return false
+    const line = `${'x'.repeat(70)}\r\n`
+    socket.write(
+      `From: <eve@elsewhere.test>\r\nMessage-ID: <${id}@load.test>\r\nSubject: ${id}\r\n\r\n${line.repeat(Math.ceil(size / 72))}.\r\n`,
+    )
+    return (await reply()) === '250'
+  } finally {
+    socket.destroy()
+  }
+}
+
+/** A function that waits for the next reply and answers its code; rejects when the connection ends. */
+function replies(socket: Socket): () => Promise<string> {
+  const codes: string[] = []
+  const waiting: { resolve: (code: string) => void; reject: (error: Error) => void }[] = []
+  let text = ''
+  let closed = false
+  socket.setEncoding('latin1')
+  socket.on('data', (chunk: string) => {
+    text += chunk
+    for (let at = text.indexOf('\n'); at >= 0; at = text.indexOf('\n')) {
+      const line = text.slice(0, at)
+      text = text.slice(at + 1)
+      if (line[3] === '-') continue
+      const waiter = waiting.shift()
+      if (waiter) waiter.resolve(line.slice(0, 3))
+      else codes.push(line.slice(0, 3))
+    }
+  })
+  const fail = () => {
+    closed = true
+    for (const waiter of waiting.splice(0)) waiter.reject(new Error('the connection ended'))
+  }
+  socket.on('error', fail)
+  socket.on('close', fail)
+  return () =>
+    new Promise((resolve, reject) => {
+      const code = codes.shift()
+      if (code) resolve(code)
+      else if (closed) reject(new Error('the connection ended'))
+      else waiting.push({ resolve, reject })
+    })
+}
