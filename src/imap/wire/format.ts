@@ -1,0 +1,25 @@
+// Pieces of responses: mailbox names, strings, flags. Text only; who sends it and when is the server's.
+
+import { encodeModifiedUtf7 } from './modified-utf7.ts'
+import { quote } from './text.ts'
+
+/** A mailbox name as astring, in modified UTF-7 (RFC 3501 §5.1.3). */
+export function formatMailbox(name: string): string {
+  return name === 'INBOX' ? name : quote(encodeModifiedUtf7(name))
+}
+
+const systemFlags = ['\\Seen', '\\Answered', '\\Flagged', '\\Deleted', '\\Draft'] as const
+export const SYSTEM_FLAGS: readonly string[] = systemFlags
+
+/** Words of the flags set in `lo` and `hi`: bits 0–4 the system flags, bit 5+n keyword n. */
+export function flagWords(lo: number, hi: number, keywords: readonly string[]): string {
+  let words = ''
+  for (let i = 0; i < systemFlags.length; i++) if (lo & (1 << i)) words += words ? ` ${systemFlags[i]}` : systemFlags[i]
+  if (lo >>> 5 === 0 && hi === 0) return words
+  for (let n = 0; n < keywords.length; n++) {
+    const bit = n + 5
+    const set = bit < 32 ? (lo >>> bit) & 1 : (hi >>> (bit - 32)) & 1
+    if (set) words += words ? ` ${keywords[n]}` : keywords[n]
+  }
+  return words
+}
