@@ -1,1 +1,7 @@
+export { type FaultPoint, faultPoints } from './fault-points.ts'
+export { openReadStore, openStore } from './open.ts'
+export * as blobRows from './rows/blob.ts'
+export * as changeRows from './rows/change.ts'
+export * as metaRows from './rows/meta.ts'
+export { keepLocked, oneOf, skipLocked, sql, toBuffer } from './sql.ts'
 export * from './types.ts'

@@ -1,6 +1,7 @@
 // The store as the rest of the house sees it: read and write transactions, blobs, and the bell that says what changed.
 
 import type { AccountId, Clock, Log, Ranges } from '../base/index.ts'
+import type { FaultPoint } from './fault-points.ts'
 
 /** A statement: constant text with values between. Written only with the `sql` tag; the tag's identity keys the prepared statement. */
 export interface Sql {
@@ -18,7 +19,7 @@ export interface Reader {
 }
 
 export interface Writer extends Reader {
-  /** Rows changed. */
+  /** Rows changed. A new row's id comes from `get` with `RETURNING id`. */
   run(query: Sql): Promise<number>
   /** Wall clock of the transaction, milliseconds. */
   readonly now: number
@@ -67,6 +68,12 @@ export interface ReadStore {
 export interface Store extends ReadStore {
   /** Resolves when the work's rows are on stable storage; rejects with the work's own error, and then nothing of it is left. Inside, only `tx` is awaited. */
   write<T>(scope: Scope, work: (tx: Writer) => Promise<T>, options?: { readonly durable?: boolean }): Promise<T>
+  /** Rises when told UIDs may have been lost (power failure, restore): a mailbox row with an older epoch is advanced before use. */
+  readonly epoch: number
+  /** Names this opening of the store; claims are held in its name (see metaRows.liveIncarnations). */
+  readonly incarnation: string
+  /** What is wrong with the stored data, in words; empty when nothing is. Takes long and blocks: for `check` commands and tests. */
+  check(): Promise<string[]>
 }
 
 /** Large contents, one file each. Files are written before the row that names them and unlinked after the row is gone. */
@@ -93,6 +100,12 @@ export interface BlobWriter {
   abort(): Promise<void>
 }
 
+/** What reading needs; the meaning of each is told at StoreOptions. */
+export type ReadStoreOptions = Pick<
+  StoreOptions,
+  'store' | 'data' | 'blobs' | 'inlineLimit' | 'poolSize' | 'clock' | 'log'
+>
+
 export interface StoreOptions {
   /** `sqlite` or a postgres:// URL. */
   readonly store: string
@@ -101,10 +114,12 @@ export interface StoreOptions {
   /** Folder of large contents; on PostgreSQL all nodes share it. Absent: `<data>/blobs`. */
   readonly blobs?: string
   readonly inlineLimit?: number
+  /** Connections to PostgreSQL; absent: 10. */
+  readonly poolSize?: number
   readonly clock: Clock
   readonly log: Log
   /** Called once when storage fails (I/O error, failed sync): the process must end. */
   readonly onFatal: (error: Error) => void
   /** Named fault points, only in tests. */
-  readonly fault?: (point: string) => void
+  readonly fault?: (point: FaultPoint) => void
 }

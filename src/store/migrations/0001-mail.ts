@@ -87,6 +87,7 @@ export const mail = {
       preview TEXT NOT NULL,
       has_attachment {int} NOT NULL,
       created_at {int} NOT NULL)`,
+    `CREATE INDEX content_file ON content (file) WHERE file IS NOT NULL`,
     `CREATE TABLE content_data (content {int} PRIMARY KEY, data {bytes} NOT NULL)`,
     `CREATE TABLE content_text (content {int} PRIMARY KEY, header TEXT NOT NULL, body TEXT NOT NULL, cut {int} NOT NULL)`,
 
@@ -161,14 +162,17 @@ export const mail = {
     `CREATE INDEX queue_recipient_due ON queue_recipient (state, next_at)`,
     `CREATE INDEX queue_recipient_message ON queue_recipient (message)`,
 
+    // content: the content that the payload names, so that it is not swept before the job has run.
     `CREATE TABLE job (
       id {id},
       name TEXT NOT NULL,
       payload TEXT NOT NULL,
+      content {int},
       run_at {int} NOT NULL,
       attempts {int} NOT NULL DEFAULT 0,
       owner TEXT,
       error TEXT NOT NULL DEFAULT '')`,
     `CREATE INDEX job_due ON job (run_at)`,
+    `CREATE INDEX job_content ON job (content) WHERE content IS NOT NULL`,
   ],
 } as const

@@ -1,0 +1,57 @@
+// The bell: says that something changed, never what it was. Heard in the thread that wrote at once, in the others a turn later.
+
+import { BroadcastChannel } from 'node:worker_threads'
+import type { Log } from '../base/index.ts'
+import type { Bell, Ring } from './types.ts'
+
+export interface RingingBell extends Bell {
+  ring(rings: readonly Ring[]): void
+  close(): void
+}
+
+/** The bell of the store that writes: it tells its own thread and every listening bell of the same `name` in the process. */
+export function createBell(name: string, log: Log): RingingBell {
+  const channel = new BroadcastChannel(name)
+  channel.unref()
+  const local = createHearers(log)
+  return {
+    on: local.on,
+    ring(rings) {
+      if (rings.length === 0) return
+      channel.postMessage(rings)
+      local.tell(rings)
+    },
+    close: () => channel.close(),
+  }
+}
+
+/** The bell of a read-only store: hears the writing store of the same process, in whatever thread that is. */
+export function listenBell(name: string, log: Log): Bell & { close(): void } {
+  const channel = new BroadcastChannel(name)
+  channel.unref()
+  const local = createHearers(log)
+  channel.onmessage = (event) => local.tell((event as { data: readonly Ring[] }).data)
+  return { on: local.on, close: () => channel.close() }
+}
+
+function createHearers(log: Log) {
+  const hearers = new Set<(ring: Ring) => void>()
+  return {
+    on(hear: (ring: Ring) => void) {
+      // A hearer may be registered twice: each has its own way to stop.
+      const own = (ring: Ring) => hear(ring)
+      hearers.add(own)
+      return () => void hearers.delete(own)
+    },
+    tell(rings: readonly Ring[]) {
+      for (const ring of rings)
+        for (const hear of hearers) {
+          try {
+            hear(ring)
+          } catch (error) {
+            log.error({ err: error }, 'a hearer of the bell failed')
+          }
+        }
+    },
+  }
+}

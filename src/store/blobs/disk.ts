@@ -1,0 +1,180 @@
+// Large contents, a file each: written under tmp, synced, renamed, folder synced. A name is never used twice.
+// Refuses to know what a content is, or which rows name it.
+
+import { randomBytes } from 'node:crypto'
+import { constants, type FileHandle, mkdir, open, readdir, rename, stat, statfs, unlink } from 'node:fs/promises'
+import { join } from 'node:path'
+import { Fault, type Log } from '../../base/index.ts'
+import type { FaultPoint } from '../fault-points.ts'
+import type { Blobs, BlobWriter } from '../types.ts'
+
+const chunkSize = 65_536
+const pageSize = 1_000
+
+export interface DiskOptions {
+  readonly folder: string
+  readonly inlineLimit: number
+  readonly log: Log
+  readonly now: () => number
+  readonly fault?: (point: FaultPoint) => void
+}
+
+/** Opens the folder (0700), making it when missing. */
+export async function openDiskBlobs({ folder, inlineLimit, log, now, fault }: DiskOptions): Promise<Blobs> {
+  const tmp = join(folder, 'tmp')
+  await mkdir(tmp, { recursive: true, mode: 0o700 })
+  await syncFolder(folder)
+  const made = new Set<string>()
+
+  const ensureFolder = async (name: string) => {
+    if (made.has(name)) return
+    await mkdir(join(folder, name), { recursive: true, mode: 0o700 })
+    await syncFolder(folder)
+    made.add(name)
+  }
+  const openBlob = async (name: string): Promise<FileHandle> => {
+    try {
+      return await open(pathOf(folder, name), 'r')
+    } catch (error) {
+      if (!isMissing(error)) throw error
+      log.error({ blob: name }, 'a content has lost its file')
+      throw new Fault('internal', `the file of content ${name} is missing`)
+    }
+  }
+
+  return {
+    inlineLimit,
+    create: () => createWriter(folder, ensureFolder, fault),
+    async read(name, start, end) {
+      const file = await openBlob(name)
+      try {
+        const out = Buffer.allocUnsafe(Math.max(0, end - start))
+        await fill(file, out, start, name)
+        return out
+      } finally {
+        await file.close()
+      }
+    },
+    async *stream(name, start = 0, end = Number.POSITIVE_INFINITY) {
+      const file = await openBlob(name)
+      try {
+        const last = Math.min(end, (await file.stat()).size)
+        for (let at = start; at < last; at += chunkSize) {
+          const chunk = Buffer.allocUnsafe(Math.min(chunkSize, last - at))
+          await fill(file, chunk, at, name)
+          yield chunk
+        }
+      } finally {
+        await file.close()
+      }
+    },
+    async remove(name) {
+      await unlink(pathOf(folder, name)).catch(ignoreMissing)
+      fault?.('blob.removed')
+    },
+    list: (olderThanMs, after = '') => listOlder(folder, now() - olderThanMs, after),
+    async free() {
+      const { bavail, bsize } = await statfs(folder)
+      return bavail * bsize
+    },
+  }
+}
+
+async function createWriter(
+  folder: string,
+  ensureFolder: (name: string) => Promise<void>,
+  fault: DiskOptions['fault'],
+): Promise<BlobWriter> {
+  const id = randomBytes(10).toString('hex')
+  const path = join(folder, 'tmp', id)
+  const file = await open(path, constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL, 0o600)
+  fault?.('blob.created')
+  let open_ = true
+  const close = async () => {
+    if (open_) await file.close()
+    open_ = false
+  }
+  return {
+    async write(chunk) {
+      for (let at = 0; at < chunk.length; ) at += (await file.write(chunk, at)).bytesWritten
+    },
+    async finish(hash) {
+      const name = `${hash.slice(0, 16)}-${id}`
+      const target = pathOf(folder, name)
+      try {
+        fault?.('blob.written')
+        await file.datasync()
+        await close()
+        fault?.('blob.synced')
+        await ensureFolder(name.slice(0, 2))
+        await rename(path, target)
+        fault?.('blob.renamed')
+        await syncFolder(join(folder, name.slice(0, 2)))
+        fault?.('blob.folder-synced')
+      } catch (error) {
+        await close()
+        await unlink(path).catch(ignoreMissing)
+        throw error
+      }
+      return name
+    },
+    async abort() {
+      await close()
+      await unlink(path).catch(ignoreMissing)
+    },
+  }
+}
+
+/** Reads exactly the length of `out` from `at`. */
+async function fill(file: FileHandle, out: Buffer, at: number, name: string): Promise<void> {
+  for (let filled = 0; filled < out.length; ) {
+    const { bytesRead } = await file.read(out, filled, out.length - filled, at + filled)
+    if (bytesRead === 0) throw new Fault('internal', `the file of content ${name} is shorter than asked`)
+    filled += bytesRead
+  }
+}
+
+/** One page of names, in order: folders 00 … ff, then leftovers as `tmp/<id>`. */
+async function listOlder(folder: string, before: number, after: string): Promise<string[]> {
+  const page: string[] = []
+  const folders = (await readdir(folder)).filter((name) => name === 'tmp' || name.length === 2).sort()
+  for (const sub of folders) {
+    if (sub < after.slice(0, sub.length)) continue
+    for (const file of (await readdir(join(folder, sub))).sort()) {
+      const name = sub === 'tmp' ? `tmp/${file}` : file
+      if (name <= after || !isName(name)) continue
+      const found = await stat(join(folder, sub, file)).catch(ignoreMissing)
+      if (found && found.mtimeMs < before) page.push(name)
+      if (page.length === pageSize) return page
+    }
+  }
+  return page
+}
+
+async function syncFolder(path: string): Promise<void> {
+  const handle = await open(path, 'r')
+  try {
+    await handle.sync()
+  } finally {
+    await handle.close()
+  }
+}
+
+/** A name never leaves the folder: hex, one dash, hex. */
+function isName(name: string): boolean {
+  return /^(tmp\/[0-9a-f]+|[0-9a-f]{2,16}-[0-9a-f]+)$/.test(name)
+}
+
+function pathOf(folder: string, name: string): string {
+  if (!isName(name)) throw new Fault('invalid', `not the name of a content's file: ${JSON.stringify(name)}`)
+  return name.startsWith('tmp/') ? join(folder, name) : join(folder, name.slice(0, 2), name)
+}
+
+function isMissing(error: unknown): boolean {
+  return (error as { code?: string }).code === 'ENOENT'
+}
+
+function ignoreMissing(error: unknown): undefined {
+  if (!isMissing(error)) throw error
+  return undefined
+}

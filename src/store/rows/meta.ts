@@ -1,0 +1,76 @@
+// Small facts about the whole store: the epoch of UIDs, and which processes are alive to hold claims.
+
+import { sql } from '../sql.ts'
+import type { Reader, Writer } from '../types.ts'
+
+/** A node of which nothing was heard for this long has lost its claims. Its own beat comes every tenth of it. */
+export const nodeLifeMs = 60_000
+
+export async function getMeta(tx: Reader, key: string): Promise<string | undefined> {
+  return (await tx.get<{ value: string }>(sql`SELECT value FROM meta WHERE key = ${key}`))?.value
+}
+
+export async function putMeta(tx: Writer, key: string, value: string): Promise<void> {
+  await tx.run(
+    sql`INSERT INTO meta (key, value) VALUES (${key}, ${value}) ON CONFLICT (key) DO UPDATE SET value = excluded.value`,
+  )
+}
+
+/**
+ * The store was opened: returns the epoch, raised when the last writer did not close it and the machine has been started
+ * since, for then what was told to clients may be gone from the disk.
+ */
+export async function openEpoch(tx: Writer, bootId: string): Promise<number> {
+  const known = Number((await getMeta(tx, 'epoch')) ?? 0)
+  const open = await getMeta(tx, 'open')
+  const epoch = known === 0 || (open !== undefined && open !== '' && open !== bootId) ? known + 1 : known
+  if (epoch !== known) await putMeta(tx, 'epoch', `${epoch}`)
+  await putMeta(tx, 'open', bootId)
+  return epoch
+}
+
+/** The store was closed in order: the next start raises nothing. */
+export async function closeEpoch(tx: Writer): Promise<void> {
+  await putMeta(tx, 'open', '')
+}
+
+/** Says that this incarnation lives. On SQLite there is only one: the others are forgotten. */
+export async function beat(tx: Writer, incarnation: string): Promise<void> {
+  const key = `node:${incarnation}`
+  if (tx.dialect === 'sqlite') {
+    await tx.run(sql`DELETE FROM meta WHERE key LIKE 'node:%' AND key <> ${key}`)
+    await putMeta(tx, key, '0')
+    return
+  }
+  // The database's clock: those of the nodes may differ.
+  await tx.run(
+    sql`INSERT INTO meta (key, value) VALUES (${key}, (extract(epoch FROM clock_timestamp()) * 1000)::bigint::text)
+        ON CONFLICT (key) DO UPDATE SET value = excluded.value`,
+  )
+}
+
+/** This incarnation ends: its claims are void from now on. */
+export async function endBeat(tx: Writer, incarnation: string): Promise<void> {
+  await tx.run(sql`DELETE FROM meta WHERE key = ${`node:${incarnation}`}`)
+}
+
+/** Incarnations whose claims hold, at most 1,000; the rows of dead ones are for `buryNodes`. */
+export async function liveIncarnations(tx: Reader): Promise<string[]> {
+  const rows =
+    tx.dialect === 'sqlite'
+      ? await tx.all<{ key: string }>(sql`SELECT key FROM meta WHERE key LIKE 'node:%' LIMIT 1000`)
+      : await tx.all<{ key: string }>(
+          sql`SELECT key FROM meta WHERE key LIKE 'node:%'
+              AND value::bigint > extract(epoch FROM clock_timestamp()) * 1000 - ${nodeLifeMs}::bigint LIMIT 1000`,
+        )
+  return rows.map(({ key }) => key.slice('node:'.length))
+}
+
+/** Takes away the rows of nodes that died without a word. */
+export async function buryNodes(tx: Writer): Promise<void> {
+  if (tx.dialect === 'sqlite') return
+  await tx.run(
+    sql`DELETE FROM meta WHERE key LIKE 'node:%'
+        AND value::bigint <= extract(epoch FROM clock_timestamp()) * 1000 - ${nodeLifeMs}::bigint`,
+  )
+}

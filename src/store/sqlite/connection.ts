@@ -1,0 +1,88 @@
+// One connection to the SQLite file with its prepared statements, keyed by the identity of their text.
+
+import { DatabaseSync, type StatementSync } from 'node:sqlite'
+import { Fault } from '../../base/index.ts'
+import type { Sql } from '../types.ts'
+
+type Bound = Parameters<StatementSync['all']>
+
+export class Connection {
+  readonly dialect = 'sqlite'
+  readonly #db: DatabaseSync
+  readonly #statements = new Map<TemplateStringsArray, StatementSync>()
+
+  /** `cacheKiB` is the most that the page cache takes; pages are allocated as they are used. */
+  constructor(path: string, options: { readonly readOnly: boolean; readonly cacheKiB: number }) {
+    this.#db = new DatabaseSync(path, { readOnly: options.readOnly, timeout: 5_000 })
+    this.#db.exec(`PRAGMA cache_size = -${options.cacheKiB}`)
+  }
+
+  async all<R>(query: Sql): Promise<R[]> {
+    return this.#prepare(query).all(...(query.values as Bound)) as R[]
+  }
+
+  async get<R>(query: Sql): Promise<R | undefined> {
+    return this.#prepare(query).get(...(query.values as Bound)) as R | undefined
+  }
+
+  async run(query: Sql): Promise<number> {
+    return Number(this.#prepare(query).run(...(query.values as Bound)).changes)
+  }
+
+  /** Text without values, run now: pragmas, BEGIN, COMMIT, schema. */
+  exec(text: string): void {
+    this.#db.exec(text)
+  }
+
+  /** The first column of the first row of a pragma. */
+  pragma(text: string): unknown {
+    const row = this.#db.prepare(`PRAGMA ${text}`).get()
+    return row && Object.values(row)[0]
+  }
+
+  /** All rows of a pragma. */
+  pragmaRows(text: string): Record<string, unknown>[] {
+    return this.#db.prepare(`PRAGMA ${text}`).all()
+  }
+
+  get inTransaction(): boolean {
+    return this.#db.isTransaction
+  }
+
+  close(): void {
+    this.#statements.clear()
+    this.#db.close()
+  }
+
+  #prepare({ strings }: Sql): StatementSync {
+    let statement = this.#statements.get(strings)
+    if (!statement) this.#statements.set(strings, (statement = this.#db.prepare(strings.join('?'))))
+    return statement
+  }
+}
+
+// Primary result codes of SQLite (the low byte of errcode).
+const noSpace = 13
+const broken = new Set([
+  8, // read-only
+  10, // I/O error
+  11, // the file is corrupt
+  14, // cannot open
+  15, // locking protocol
+  26, // not a database
+])
+
+function primaryCode(error: unknown): number {
+  const code = (error as { errcode?: unknown } | undefined)?.errcode
+  return typeof code === 'number' ? code & 0xff : 0
+}
+
+/** Storage itself failed: what was written is not certain any more. */
+export function isBroken(error: unknown): boolean {
+  return broken.has(primaryCode(error))
+}
+
+/** A full disk is the operator's to mend: the transaction is undone, and the process goes on. */
+export function toFault(error: unknown): unknown {
+  return primaryCode(error) === noSpace ? new Fault('disk-full', 'the disk of the data folder is full') : error
+}

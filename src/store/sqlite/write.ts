@@ -1,0 +1,241 @@
+// Group commit: the writes of one turn of the loop share one transaction and one sync, with a savepoint each.
+// A work awaits only its tx, so a whole batch runs within one turn; a work that awaits anything else is rejected.
+
+import { type Clock, Fault, type Log } from '../../base/index.ts'
+import type { RingingBell } from '../bell.ts'
+import type { FaultPoint } from '../fault-points.ts'
+import { type Aftermath, Transaction } from '../transaction.ts'
+import type { Ring, Scope, Writer } from '../types.ts'
+import { type Connection, isBroken, toFault } from './connection.ts'
+
+/** A batch ends at so many works, or after so many milliseconds of work: those who wait first shall not wait for all. */
+const batchWorks = 200
+const batchMs = 20
+/** Frames in the WAL from which it is copied back to the database between batches: 8 MiB of 4 KiB pages. */
+const checkpointFrames = 2_048
+
+interface Waiting {
+  readonly scope: Scope
+  readonly work: (tx: Writer) => Promise<unknown>
+  readonly durable: boolean
+  readonly resolve: (value: unknown) => void
+  readonly reject: (error: unknown) => void
+}
+interface Worked {
+  readonly waiting: Waiting
+  readonly value: unknown
+  readonly aftermath: Aftermath
+}
+type Outcome = { readonly value: unknown; readonly aftermath: Aftermath } | { readonly error: unknown }
+
+export interface GroupOptions {
+  readonly connection: Connection
+  readonly bell: RingingBell
+  readonly clock: Clock
+  readonly log: Log
+  readonly onFatal: (error: Error) => void
+  readonly fault?: (point: FaultPoint) => void
+}
+
+export class GroupWriter {
+  readonly #options: GroupOptions
+  #queue: Waiting[] = []
+  #scheduled = false
+  #running = false
+  #relaxed = false
+  /** Why nothing is taken any more. */
+  #ended: Error | undefined
+  #idle: (() => void)[] = []
+  /** Ends the work that runs now, when it broke the law. */
+  #interrupt: ((error: Error) => void) | undefined
+
+  constructor(options: GroupOptions) {
+    this.#options = options
+  }
+
+  write<T>(scope: Scope, work: (tx: Writer) => Promise<T>, durable: boolean): Promise<T> {
+    return new Promise<T>((resolve, reject) => {
+      if (this.#ended) return reject(this.#ended)
+      this.#queue.push({ scope, work, durable, resolve: resolve as (value: unknown) => void, reject })
+      this.#schedule()
+    })
+  }
+
+  /** Finishes what was asked for and takes nothing more. */
+  async close(): Promise<void> {
+    this.#ended ??= new Fault('unavailable', 'the store is closed')
+    if (this.#running || this.#queue.length > 0) await new Promise<void>((resolve) => this.#idle.push(resolve))
+  }
+
+  #schedule(): void {
+    if (this.#scheduled || this.#running) return
+    this.#scheduled = true
+    setImmediate(() => {
+      this.#scheduled = false
+      void this.#runBatch()
+    })
+  }
+
+  async #runBatch(): Promise<void> {
+    const taken = this.#queue.splice(0, batchWorks)
+    if (taken.length === 0) return this.#rest()
+    this.#running = true
+    const watch = this.#watch()
+    const worked: Worked[] = []
+    try {
+      this.#begin(taken)
+      const rest = await this.#runWorks(taken, worked)
+      this.#queue.unshift(...rest)
+      this.#commit(worked)
+    } catch (error) {
+      this.#undo(error, worked, taken)
+    } finally {
+      clearImmediate(watch.timer)
+      this.#running = false
+    }
+    this.#rest()
+  }
+
+  /** Every await of a work settles in a microtask, so a batch is over before the loop turns: at the turn it is not, somebody broke the law. */
+  #watch(): { timer: NodeJS.Immediate } {
+    const watch = { timer: setImmediate(check) }
+    const self = this
+    function check() {
+      watch.timer = setImmediate(check)
+      self.#interrupt?.(
+        new Error('a write awaited something other than its tx: inside store.write only tx may be awaited (HOUSE §6)'),
+      )
+    }
+    return watch
+  }
+
+  #begin(taken: readonly Waiting[]): void {
+    const { connection, fault } = this.#options
+    fault?.('write.begin')
+    // Only a commit that nobody needs on stable storage goes without a sync; a later one syncs all before it.
+    const relaxed = taken.every(({ durable }) => !durable)
+    if (relaxed !== this.#relaxed) connection.exec(`PRAGMA synchronous = ${relaxed ? 'NORMAL' : 'FULL'}`)
+    this.#relaxed = relaxed
+    connection.exec('BEGIN IMMEDIATE')
+  }
+
+  /** Runs the works one after the other; returns those for which the batch has no time left. */
+  async #runWorks(taken: readonly Waiting[], worked: Worked[]): Promise<readonly Waiting[]> {
+    const { connection, clock, fault } = this.#options
+    const start = clock.monotonic()
+    const alone = taken.length === 1
+    for (const [i, waiting] of taken.entries()) {
+      if (i > 0 && clock.monotonic() - start > batchMs) return taken.slice(i)
+      if (!alone) connection.exec('SAVEPOINT work')
+      const outcome = await this.#runWork(waiting)
+      fault?.('write.worked')
+      if ('error' in outcome) {
+        this.#undoWork(waiting, outcome.error, alone)
+        continue
+      }
+      if (!alone) connection.exec('RELEASE work')
+      worked.push({ waiting, ...outcome })
+    }
+    return []
+  }
+
+  #runWork({ scope, work }: Waiting): Promise<Outcome> {
+    const { connection, clock } = this.#options
+    const tx = new Transaction(connection, scope, clock.now())
+    return new Promise<Outcome>((resolve) => {
+      const fail = (error: unknown) => {
+        tx.end()
+        resolve({ error })
+      }
+      this.#interrupt = fail
+      const run = async () => {
+        const value = await work(tx)
+        resolve({ value, aftermath: await tx.finish() })
+      }
+      run().catch(fail)
+    }).finally(() => {
+      this.#interrupt = undefined
+    })
+  }
+
+  /** Takes back one work; throws when storage failed or took the whole transaction back by itself. */
+  #undoWork({ reject }: Waiting, error: unknown, alone: boolean): void {
+    const { connection } = this.#options
+    if (isBroken(error) || !connection.inTransaction) throw error
+    connection.exec(alone ? 'ROLLBACK' : 'ROLLBACK TO work; RELEASE work')
+    reject(toFault(error))
+  }
+
+  #commit(worked: readonly Worked[]): void {
+    const { connection, bell, log, fault } = this.#options
+    if (!connection.inTransaction) return
+    if (worked.length === 0) return connection.exec('ROLLBACK')
+    fault?.('write.before-commit')
+    connection.exec('COMMIT')
+    fault?.('write.committed')
+    for (const { waiting, value } of worked) waiting.resolve(value)
+    bell.ring(joinRings(worked.map(({ aftermath }) => aftermath)))
+    for (const { aftermath } of worked)
+      for (const run of aftermath.after) {
+        try {
+          run()
+        } catch (error) {
+          log.error({ err: error }, 'what was to run after a commit failed')
+        }
+      }
+  }
+
+  /** The transaction as a whole failed: nobody's rows are there. A full disk is told; anything else ends the store. */
+  #undo(error: unknown, worked: readonly Worked[], taken: readonly Waiting[]): void {
+    const { connection, onFatal } = this.#options
+    const told = toFault(error)
+    try {
+      if (connection.inTransaction) connection.exec('ROLLBACK')
+    } catch {
+      // The first error says more.
+    }
+    for (const { waiting } of worked) waiting.reject(told)
+    for (const { reject } of taken) reject(told)
+    if (told instanceof Fault) return
+    const reason = error instanceof Error ? error : new Error(String(error))
+    this.#ended = new Fault('unavailable', `the store has failed: ${reason.message}`)
+    for (const { reject } of this.#queue.splice(0)) reject(this.#ended)
+    onFatal(reason)
+  }
+
+  /** Between two batches: the next one, or the WAL. */
+  #rest(): void {
+    if (this.#queue.length > 0) this.#schedule()
+    else for (const resolve of this.#idle.splice(0)) resolve()
+    this.#checkpoint()
+  }
+
+  /** Copies a long WAL back while no batch runs; the next write then begins it anew unless a reader still needs it. */
+  #checkpoint(): void {
+    const { connection, log } = this.#options
+    if (this.#ended) return
+    const { log: frames, checkpointed } = connection.pragmaRows('wal_checkpoint(NOOP)')[0] as {
+      log: number
+      checkpointed: number
+    }
+    if (frames - checkpointed < checkpointFrames) return
+    try {
+      connection.exec('PRAGMA wal_checkpoint(PASSIVE)')
+    } catch (error) {
+      log.error({ err: error }, 'the write-ahead log could not be copied back')
+    }
+  }
+}
+
+/** One ring per account with its highest modseq, one per topic. */
+function joinRings(aftermaths: readonly Aftermath[]): Ring[] {
+  const modseqs = new Map<Extract<Ring, { modseq: number }>['account'], number>()
+  const topics = new Set<Extract<Ring, { topic: string }>['topic']>()
+  for (const { rings } of aftermaths)
+    for (const ring of rings) {
+      if ('topic' in ring) topics.add(ring.topic)
+      else modseqs.set(ring.account, Math.max(ring.modseq, modseqs.get(ring.account) ?? 0))
+    }
+  const accounts: Ring[] = [...modseqs].map(([account, modseq]) => ({ account, modseq }))
+  return [...accounts, ...[...topics].map((topic) => ({ topic }))]
+}
