@@ -1,0 +1,192 @@
+// Rows of `queue_message` and `queue_recipient`: outgoing mail and, for each recipient, when it is due and who has claimed it.
+
+import type { AccountId, ContentId, QueueId, RecipientId } from '../../base/index.ts'
+import { oneOf, skipLocked, sql } from '../sql.ts'
+import type { Reader, Writer } from '../types.ts'
+
+export interface MessageRow {
+  readonly id: QueueId
+  readonly content: ContentId
+  readonly prefix: Uint8Array
+  /** Null is the null reverse-path. */
+  readonly sender: string | null
+  readonly account: AccountId | null
+  readonly utf8: number
+  readonly body8: number
+  /** JSON. */
+  readonly params: string
+  readonly size: number
+  readonly created_at: number
+}
+export interface RecipientRow {
+  readonly id: RecipientId
+  readonly message: QueueId
+  readonly address: string
+  readonly domain: string
+  readonly kind: 'remote' | 'local'
+  readonly state: 'ready' | 'claimed' | 'held'
+  readonly attempts: number
+  readonly next_at: number
+  readonly warned: number
+  readonly reason: string
+  /** JSON. */
+  readonly params: string
+}
+
+export async function insertMessage(tx: Writer, row: Omit<MessageRow, 'id'>): Promise<QueueId> {
+  const made = await tx.get<{ id: QueueId }>(
+    sql`INSERT INTO queue_message (content, prefix, sender, account, utf8, body8, params, size, created_at)
+        VALUES (${row.content}, ${row.prefix}, ${row.sender}, ${row.account}, ${row.utf8}, ${row.body8}, ${row.params},
+          ${row.size}, ${row.created_at}) RETURNING id`,
+  )
+  return made!.id
+}
+
+/** `owner` set: inserted already claimed, for who will try at once after the commit. */
+export async function insertRecipient(
+  tx: Writer,
+  row: Omit<RecipientRow, 'id' | 'state' | 'attempts' | 'warned'> & { readonly owner: string | null },
+): Promise<RecipientId> {
+  const made = await tx.get<{ id: RecipientId }>(
+    sql`INSERT INTO queue_recipient (message, address, domain, kind, state, owner, next_at, reason, params)
+        VALUES (${row.message}, ${row.address}, ${row.domain}, ${row.kind}, ${row.owner === null ? 'ready' : 'claimed'},
+          ${row.owner}, ${row.next_at}, ${row.reason}, ${row.params}) RETURNING id`,
+  )
+  return made!.id
+}
+
+/** Claims up to `limit` of those due longest for `owner`; on PostgreSQL rows that another node is claiming are passed over. */
+export function claimDue(tx: Writer, owner: string, now: number, limit: number): Promise<RecipientRow[]> {
+  return tx.all<RecipientRow>(
+    sql`UPDATE queue_recipient SET state = 'claimed', owner = ${owner}
+        WHERE id IN (
+          SELECT id FROM queue_recipient WHERE state = 'ready' AND next_at <= ${now} ORDER BY next_at LIMIT ${limit} ${skipLocked(tx)})
+        RETURNING id, message, address, domain, kind, state, attempts, next_at, warned, reason, params`,
+  )
+}
+
+/** The time at which the next recipient is due. */
+export async function nextDue(tx: Reader): Promise<number | undefined> {
+  const row = await tx.get<{ next_at: number }>(
+    sql`SELECT next_at FROM queue_recipient WHERE state = 'ready' ORDER BY next_at LIMIT 1`,
+  )
+  return row?.next_at
+}
+
+/** Makes claims void whose owner is none of `alive` (never empty). Returns how many. */
+export function voidClaims(tx: Writer, alive: readonly string[]): Promise<number> {
+  return tx.run(
+    sql`UPDATE queue_recipient SET state = 'ready', owner = NULL
+        WHERE state = 'claimed' AND (owner IS NULL OR NOT (owner ${oneOf(tx, alive)}))`,
+  )
+}
+
+/** Gives claims back untried; due again at `nextAt`. At most 1,000 ids. */
+export function releaseClaims(tx: Writer, ids: readonly number[], nextAt: number, reason: string): Promise<number> {
+  return tx.run(
+    sql`UPDATE queue_recipient SET state = 'ready', owner = NULL, next_at = ${nextAt}, reason = ${reason}
+        WHERE state = 'claimed' AND id ${oneOf(tx, ids)}`,
+  )
+}
+
+/** Puts off a recipient after an attempt; one that was held meanwhile stays held. */
+export function deferRecipient(
+  tx: Writer,
+  id: RecipientId,
+  to: { readonly nextAt: number; readonly reason: string; readonly warned: boolean },
+): Promise<number> {
+  return tx.run(
+    sql`UPDATE queue_recipient SET state = CASE state WHEN 'held' THEN 'held' ELSE 'ready' END, owner = NULL,
+          attempts = attempts + 1, next_at = ${to.nextAt}, reason = ${to.reason}, warned = ${to.warned ? 1 : 0}
+        WHERE id = ${id}`,
+  )
+}
+
+/** Takes out recipients (at most 1,000), and those of `messages` that have none left. */
+export async function deleteRecipients(
+  tx: Writer,
+  ids: readonly number[],
+  messages: readonly number[],
+): Promise<number> {
+  // Two nodes that take out the last two recipients of a message must not each see the other's still there.
+  if (tx.dialect === 'postgres')
+    await tx.all(sql`SELECT id FROM queue_message WHERE id ${oneOf(tx, messages)} ORDER BY id LIMIT 1000 FOR UPDATE`)
+  const gone = await tx.run(sql`DELETE FROM queue_recipient WHERE id ${oneOf(tx, ids)}`)
+  await tx.run(
+    sql`DELETE FROM queue_message WHERE id ${oneOf(tx, messages)}
+        AND NOT EXISTS (SELECT 1 FROM queue_recipient WHERE queue_recipient.message = queue_message.id)`,
+  )
+  return gone
+}
+
+export function messages(tx: Reader, ids: readonly number[]): Promise<MessageRow[]> {
+  return tx.all<MessageRow>(
+    sql`SELECT id, content, prefix, sender, account, utf8, body8, params, size, created_at
+        FROM queue_message WHERE id ${oneOf(tx, ids)} LIMIT 1000`,
+  )
+}
+
+/** Messages by id after `after`. */
+export function listMessages(tx: Reader, after: number, limit: number): Promise<MessageRow[]> {
+  return tx.all<MessageRow>(
+    sql`SELECT id, content, prefix, sender, account, utf8, body8, params, size, created_at
+        FROM queue_message WHERE id > ${after} ORDER BY id LIMIT ${limit}`,
+  )
+}
+
+/** Recipients of one message by id after `after`. */
+export function recipientsOf(tx: Reader, message: number, after: number, limit: number): Promise<RecipientRow[]> {
+  return tx.all<RecipientRow>(
+    sql`SELECT id, message, address, domain, kind, state, attempts, next_at, warned, reason, params
+        FROM queue_recipient WHERE message = ${message} AND id > ${after} ORDER BY id LIMIT ${limit}`,
+  )
+}
+
+/** Where the bytes of a content stand: a blob's name, or the bytes themselves. */
+export function contentOf(
+  tx: Reader,
+  id: ContentId,
+): Promise<{ readonly size: number; readonly file: string | null; readonly data: Uint8Array | null } | undefined> {
+  return tx.get(
+    sql`SELECT content.size, content.file, content_data.data FROM content
+        LEFT JOIN content_data ON content_data.content = content.id WHERE content.id = ${id}`,
+  )
+}
+
+/** Makes what waits due now: up to `limit` recipients that are due later, of one message when given. */
+export function makeDue(tx: Writer, now: number, limit: number, message?: number): Promise<number> {
+  const which = message === undefined ? sql`` : sql`AND message = ${message}`
+  return tx.run(
+    sql`UPDATE queue_recipient SET next_at = ${now} WHERE id IN (
+          SELECT id FROM queue_recipient WHERE state = 'ready' AND next_at > ${now} ${which} LIMIT ${limit} ${skipLocked(tx)})`,
+  )
+}
+
+export function hold(tx: Writer, message: number): Promise<number> {
+  return tx.run(
+    sql`UPDATE queue_recipient SET state = 'held', owner = NULL WHERE message = ${message} AND state <> 'held'`,
+  )
+}
+
+export function release(tx: Writer, message: number, now: number): Promise<number> {
+  return tx.run(
+    sql`UPDATE queue_recipient SET state = 'ready', next_at = ${now} WHERE message = ${message} AND state = 'held'`,
+  )
+}
+
+export interface Counts {
+  readonly messages: number
+  readonly recipients: number
+  readonly held: number
+  /** Due time of what is due longest, whether or not it is due yet. */
+  readonly first: number | null
+}
+export async function counts(tx: Reader): Promise<Counts> {
+  const row = await tx.get<Counts>(
+    sql`SELECT (SELECT count(*) FROM queue_message) AS messages,
+          (SELECT count(*) FROM queue_recipient) AS recipients,
+          (SELECT count(*) FROM queue_recipient WHERE state = 'held') AS held,
+          (SELECT min(next_at) FROM queue_recipient WHERE state = 'ready') AS first`,
+  )
+  return row!
+}
