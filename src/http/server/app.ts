@@ -1,0 +1,44 @@
+// The routes of the web door on fastify, which is loaded with the first request: a mail server need not wait for it.
+
+import type { IncomingMessage, ServerResponse } from 'node:http'
+import type { Log } from '../../base/index.ts'
+import type { HttpSources } from './types.ts'
+
+export type Handler = (request: IncomingMessage, response: ServerResponse) => void
+
+/** A handler for any number of node servers; each request waits until the routes are there. */
+export function createHandler(sources: HttpSources, log: Log): Handler {
+  let routes: Promise<Handler> | undefined
+  return (request, response) => {
+    routes ??= loadRoutes(sources, log)
+    routes.then(
+      (handle) => handle(request, response),
+      (error: unknown) => {
+        log.error({ err: error }, 'http: the routes could not be loaded')
+        response.writeHead(500).end()
+      },
+    )
+  }
+}
+
+async function loadRoutes(sources: HttpSources, log: Log): Promise<Handler> {
+  const { fastify } = await import('fastify')
+  const app = fastify({ logger: false, bodyLimit: 1024, requestTimeout: 30_000 })
+  app.get('/health', async (_, reply) => {
+    const health = await sources.health()
+    reply.code(health.status === 'ok' ? 200 : 503).header('cache-control', 'no-store')
+    return health
+  })
+  app.get('/metrics', async (_, reply) => {
+    reply.header('content-type', 'text/plain; version=0.0.4; charset=utf-8')
+    return sources.metrics()
+  })
+  app.setNotFoundHandler((_, reply) => reply.code(404).send({ error: 'there is nothing here' }))
+  app.setErrorHandler((error: Error & { statusCode?: number }, _, reply) => {
+    const status = error.statusCode ?? 500
+    if (status >= 500) log.error({ err: error }, 'http: a request failed')
+    return reply.code(status).send({ error: status >= 500 ? 'the server failed; its log says why' : error.message })
+  })
+  await app.ready()
+  return (request, response) => app.routing(request, response)
+}

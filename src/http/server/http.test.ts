@@ -1,0 +1,45 @@
+// The web door's answers, through its handler without a port.
+
+import assert from 'node:assert/strict'
+import http from 'node:http'
+import { duplexPair } from 'node:stream'
+import { test } from 'node:test'
+import { silentLog } from '../../base/index.ts'
+import { createHandler } from './app.ts'
+import type { Health } from './types.ts'
+
+let health: Health = { status: 'ok', parts: { disk: 'ok' } }
+const handler = createHandler({ health: async () => health, metrics: async () => 'posthorn_up 1\n' }, silentLog)
+
+/** One request over a pair of joined streams: a whole HTTP server without a port. */
+async function get(url: string, method = 'GET') {
+  const [client, ours] = duplexPair()
+  http.createServer(handler).emit('connection', ours)
+  client.write(`${method} ${url} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n`)
+  let text = ''
+  for await (const chunk of client) text += chunk
+  const [head = '', body = ''] = text.split('\r\n\r\n')
+  return { status: Number(head.split(' ')[1]), head, body }
+}
+
+test('/health is 200 while all is well and 503 naming what fails', async () => {
+  assert.deepEqual(JSON.parse((await get('/health')).body), { status: 'ok', parts: { disk: 'ok' } })
+  assert.equal((await get('/health')).status, 200)
+  health = { status: 'failing', parts: { disk: '1 MiB free' } }
+  const failing = await get('/health')
+  assert.equal(failing.status, 503)
+  assert.equal(JSON.parse(failing.body).parts.disk, '1 MiB free')
+})
+
+test('/metrics is Prometheus text', async () => {
+  const found = await get('/metrics')
+  assert.equal(found.status, 200)
+  assert.match(found.head, /content-type: text\/plain; version=0\.0\.4/)
+  assert.equal(found.body, 'posthorn_up 1\n')
+})
+
+test('everything else is 404', async () => {
+  for (const url of ['/', '/health/', '/metrics/x', '/%', '/..%2f'])
+    assert.ok([404, 400].includes((await get(url)).status), url)
+  assert.equal((await get('/health', 'POST')).status, 404)
+})
