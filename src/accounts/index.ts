@@ -1,1 +1,11 @@
+export { type AccountReadsParts, createAccountReads } from './reads.ts'
+export {
+  type DomainSettingKey,
+  domainSettings,
+  formatDomainSettings,
+  parseDomainSetting,
+  parseSize,
+} from './settings.ts'
 export * from './types.ts'
+export { type AccountWritesParts, eraseAccount } from './write-accounts.ts'
+export { createAccountWrites } from './writes.ts'

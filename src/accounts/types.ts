@@ -88,7 +88,9 @@ export interface AccountReads {
   /** Verifies a password off the event loop; Fault `unauthenticated` or `disabled`. `from` is the client's IP, for the log and the limits. */
   login(user: string, password: string, from: string): Promise<Login>
   /** Keys for SCRAM; for an unknown user made-up ones that stay the same, so that the answer tells nothing. */
-  scram(user: string): Promise<{ keys: ScramKeys; login?: Login }>
+  scram(user: string, from?: string): Promise<{ keys: ScramKeys; login?: Login }>
+  /** A SCRAM exchange for `user` failed: the next attempt from there, or for that name, waits longer. Doors tell it, for only they see the proof. */
+  scramFailed(user: string, from: string): Promise<void>
   /** Would `bytes` more in one message fit? A hint at RCPT; the law is in the transaction. */
   hasRoom(account: AccountId, bytes: number): Promise<boolean>
   isLocalDomain(domain: string): Promise<boolean>

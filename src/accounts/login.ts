@@ -1,0 +1,97 @@
+// Login by password or by SCRAM keys: one answer for a wrong name and a wrong password, at one price. Knows no protocol.
+
+import { randomBytes } from 'node:crypto'
+import { formatAddress, normaliseLocal, parseAddress } from '../address/index.ts'
+import { type Clock, Fault, type Log } from '../base/index.ts'
+import { saslPrep } from '../sasl/index.ts'
+import { accountRows, domainRows, metaRows, type Reader, type ReadStore } from '../store/index.ts'
+import { createGuessing } from './guessing.ts'
+import { createHashGate } from './hash-gate.ts'
+import { maxPasswordBytes, nobodysHash, parseHash, verifyPassword } from './password.ts'
+import { makeUpScramKeys, parseScramKeys } from './scram-keys.ts'
+import type { AccountReads, Login, ScramKeys } from './types.ts'
+import { createVerified } from './verified.ts'
+
+/** Under this key in `meta` stands what SCRAM keys of unknown names are made of: the same for all threads and after a restart. */
+export const scramSecretKey = 'scram-secret'
+
+/** Two hashes of 19 MiB at once per door thread, and about three seconds of them waiting. */
+const gateLimits = { atOnce: 2, waiting: 100 } as const
+const maxNameLength = 512
+
+export interface LoginParts {
+  readonly store: ReadStore
+  readonly clock: Clock
+  readonly log: Log
+}
+
+type Logins = Pick<AccountReads, 'login' | 'scram' | 'scramFailed'>
+
+export function createLogins({ store, clock, log }: LoginParts): Logins {
+  const gate = createHashGate(gateLimits)
+  const verified = createVerified(clock)
+  const guessing = createGuessing(clock)
+  // Only until the store has one, which is before its first account.
+  const ownSecret = randomBytes(32).toString('base64')
+
+  const refuse = (name: string, from: string, reason: string): never => {
+    guessing.failed(from, name)
+    log.warn({ user: name, from, reason }, 'login failed')
+    throw new Fault('unauthenticated', 'the name or password is wrong')
+  }
+  const accept = (row: accountRows.LoginRow, name: string, from: string): Login => {
+    if (row.disabled !== 0) {
+      log.warn({ user: name, from, reason: 'disabled' }, 'login failed')
+      throw new Fault('disabled', 'this account is disabled')
+    }
+    return { account: row.id, email: formatAddress(row), name: row.name }
+  }
+  return {
+    async login(user, password, from) {
+      const name = toName(user)
+      const prepared = saslPrep(password)
+      const row = await store.read((tx) => findLogin(tx, name))
+      const stored = row?.password ?? undefined
+      if (row && stored !== undefined && verified.has(row.id, stored, prepared)) return accept(row, name, from)
+      await guessing.admit(from, name)
+      const fits = Buffer.byteLength(prepared) <= maxPasswordBytes
+      const hash = (stored !== undefined && parseHash(stored)) || nobodysHash
+      // A name that nobody has costs a hash too, so that time tells nothing.
+      const right = await gate.run(() => verifyPassword(fits ? prepared : '', hash))
+      if (!row || !right || !fits || hash === nobodysHash)
+        return refuse(name, from, row ? 'wrong password' : 'unknown user')
+      guessing.succeeded(from, name)
+      verified.add(row.id, stored!, prepared)
+      return accept(row, name, from)
+    },
+    async scram(user, from) {
+      const name = toName(user)
+      if (from !== undefined) await guessing.admit(from, name)
+      const { row, secret } = await store.read(async (tx) => ({
+        row: await findLogin(tx, name),
+        secret: await metaRows.getMeta(tx, scramSecretKey),
+      }))
+      const keys: ScramKeys | undefined = row?.scram ? parseScramKeys(row.scram) : undefined
+      if (!row || !keys || row.disabled !== 0) return { keys: makeUpScramKeys(secret ?? ownSecret, name) }
+      return { keys, login: { account: row.id, email: formatAddress(row), name: row.name } }
+    },
+    async scramFailed(user, from) {
+      const name = toName(user)
+      guessing.failed(from, name)
+      log.warn({ user: name, from, reason: 'wrong proof' }, 'login failed')
+    },
+  }
+}
+
+/** The name as typed, in the form in which it is compared. */
+function toName(user: string): string {
+  return saslPrep(user.slice(0, maxNameLength)).trim().toLowerCase()
+}
+
+/** The account of a login name: the address, also in an alias of its domain; without a domain where the server has exactly one. */
+async function findLogin(tx: Reader, name: string): Promise<accountRows.LoginRow | undefined> {
+  const only = name.includes('@') ? undefined : await domainRows.onlyName(tx)
+  const address = parseAddress(only === undefined ? name : `${name}@${only}`)
+  const domain = address && (await domainRows.findTarget(tx, address.domain))
+  return domain && accountRows.findLogin(tx, domain.id, normaliseLocal(address.local))
+}

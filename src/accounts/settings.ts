@@ -1,0 +1,89 @@
+// The settings of a domain: one table of keys that validates, explains and writes them. Knows no store.
+
+import { Fault } from '../base/index.ts'
+import { defaultDetail } from './resolve.ts'
+import type { DomainSettings } from './types.ts'
+
+interface Setting<T> {
+  /** One line for people: what it does, what may be given. */
+  readonly explain: string
+  /** What holds when nothing is set. */
+  readonly standard: string
+  /** Undefined when the text has no meaning here. */
+  parse(text: string): T | undefined
+  format(value: T): string
+}
+
+const bytes: Setting<number>['parse'] = (text) => parseSize(text)
+const count: Setting<number>['parse'] = (text) => toCount(text)
+
+/** Every key of `posthorn domain set`. */
+export const domainSettings = {
+  detail: {
+    explain: 'the character that begins the detail in user+detail, or empty for none',
+    standard: defaultDetail,
+    parse: (text) => (text === '' || (text.length === 1 && '+-_=.#~!*%&'.includes(text)) ? text : undefined),
+    format: (value) => value,
+  },
+  quotaBytes: {
+    explain: 'room of new users: bytes, or a number with K, M, G or T (of 1024)',
+    standard: 'unlimited',
+    parse: bytes,
+    format: (value) => `${value}`,
+  },
+  quotaMessages: {
+    explain: 'messages that new users may keep',
+    standard: 'unlimited',
+    parse: count,
+    format: (value) => `${value}`,
+  },
+} satisfies { [K in keyof Required<DomainSettings>]: Setting<Required<DomainSettings>[K]> }
+
+export type DomainSettingKey = keyof typeof domainSettings
+
+/**
+ * One `KEY=VALUE` of `posthorn domain set` as a change for `setDomain`; the value `default` takes the setting away (it is undefined then).
+ * Fault `invalid` names the key and what was expected.
+ */
+export function parseDomainSetting(key: string, value: string): DomainSettings {
+  if (!isKey(key))
+    throw new Fault('invalid', `there is no setting ${key}; there are ${Object.keys(domainSettings).join(', ')}`)
+  if (value === 'default') return { [key]: undefined }
+  const parsed = domainSettings[key].parse(value)
+  if (parsed === undefined) throw new Fault('invalid', `${key}: ${value} is not ${domainSettings[key].explain}`)
+  return { [key]: parsed }
+}
+
+/** The settings that are set, as `KEY=VALUE`. */
+export function formatDomainSettings(settings: DomainSettings): string[] {
+  const entries = Object.entries(settings).filter(([key, value]) => isKey(key) && value !== undefined)
+  return entries.map(([key, value]) => `${key}=${value}`)
+}
+
+/** Settings that came as a value from a caller; Fault `invalid` as parseDomainSetting. */
+export function checkDomainSettings(settings: DomainSettings): DomainSettings {
+  const checked = Object.entries(settings).map(([key, value]) =>
+    parseDomainSetting(key, value?.toString() ?? 'default'),
+  )
+  return Object.assign({}, ...checked) as DomainSettings
+}
+
+function isKey(key: string): key is DomainSettingKey {
+  return Object.hasOwn(domainSettings, key)
+}
+
+function toCount(text: string): number | undefined {
+  const number = text.trim() === '' ? Number.NaN : Number(text)
+  return Number.isSafeInteger(number) && number >= 0 ? number : undefined
+}
+
+const units = 'KMGT'
+
+/** `500`, `20K`, `1.5G`: bytes. Undefined when it is none. */
+export function parseSize(text: string): number | undefined {
+  const unit = units.indexOf(text.slice(-1).toUpperCase() || ' ')
+  if (unit < 0) return toCount(text)
+  const number = text.length > 1 ? Number(text.slice(0, -1)) : Number.NaN
+  const size = Math.round(number * 1024 ** (unit + 1))
+  return Number.isSafeInteger(size) && size >= 0 ? size : undefined
+}
