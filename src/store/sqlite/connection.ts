@@ -2,7 +2,10 @@
 
 import { DatabaseSync, type StatementSync } from 'node:sqlite'
 import { Fault } from '../../base/index.ts'
+import { sql } from '../sql.ts'
 import type { Sql } from '../types.ts'
+
+const walState = sql`PRAGMA wal_checkpoint(NOOP)`
 
 type Bound = Parameters<StatementSync['all']>
 
@@ -45,6 +48,12 @@ export class Connection {
     return this.#db.prepare(`PRAGMA ${text}`).all()
   }
 
+  /** Frames of the write-ahead log that are not yet copied back to the database. */
+  walFrames(): number {
+    const { log, checkpointed } = this.#prepare(walState).get() as { log: number; checkpointed: number }
+    return log - checkpointed
+  }
+
   get inTransaction(): boolean {
     return this.#db.isTransaction
   }
@@ -63,6 +72,7 @@ export class Connection {
 
 // Primary result codes of SQLite (the low byte of errcode).
 const noSpace = 13
+const constraint = new Set([1555, 2067]) // primary key, unique: extended codes
 const broken = new Set([
   8, // read-only
   10, // I/O error
@@ -82,7 +92,10 @@ export function isBroken(error: unknown): boolean {
   return broken.has(primaryCode(error))
 }
 
-/** A full disk is the operator's to mend: the transaction is undone, and the process goes on. */
+/** The house's word for an error of SQLite. A full disk is the operator's to mend: the transaction is undone, and the process goes on. */
 export function toFault(error: unknown): unknown {
-  return primaryCode(error) === noSpace ? new Fault('disk-full', 'the disk of the data folder is full') : error
+  if (primaryCode(error) === noSpace) return new Fault('disk-full', 'the disk of the data folder is full')
+  if (constraint.has((error as { errcode?: number } | undefined)?.errcode ?? 0))
+    return new Fault('exists', `SQLite: ${(error as Error).message}`)
+  return error
 }

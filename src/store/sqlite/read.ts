@@ -35,7 +35,7 @@ export class ReadPool {
       connection.exec('BEGIN')
       return await work(connection)
     } finally {
-      connection.exec('COMMIT')
+      if (connection.inTransaction) connection.exec('COMMIT')
       const took = this.#clock.monotonic() - start
       if (took > slowMs) this.#log.warn({ ms: Math.round(took) }, 'a read held its snapshot too long')
       this.#release(connection)

@@ -1,11 +1,11 @@
 // Group commit: the writes of one turn of the loop share one transaction and one sync, with a savepoint each.
 // A work awaits only its tx, so a whole batch runs within one turn; a work that awaits anything else is rejected.
 
-import { type Clock, Fault, type Log } from '../../base/index.ts'
+import { type AccountId, type Clock, Fault, type Log } from '../../base/index.ts'
 import type { RingingBell } from '../bell.ts'
 import type { FaultPoint } from '../fault-points.ts'
 import { type Aftermath, Transaction } from '../transaction.ts'
-import type { Ring, Scope, Writer } from '../types.ts'
+import type { Ring, Scope, Topic, Writer } from '../types.ts'
 import { type Connection, isBroken, toFault } from './connection.ts'
 
 /** A batch ends at so many works, or after so many milliseconds of work: those who wait first shall not wait for all. */
@@ -46,6 +46,7 @@ export class GroupWriter {
   /** Why nothing is taken any more. */
   #ended: Error | undefined
   #idle: (() => void)[] = []
+  #closed = false
   /** Ends the work that runs now, when it broke the law. */
   #interrupt: ((error: Error) => void) | undefined
 
@@ -65,6 +66,7 @@ export class GroupWriter {
   async close(): Promise<void> {
     this.#ended ??= new Fault('unavailable', 'the store is closed')
     if (this.#running || this.#queue.length > 0) await new Promise<void>((resolve) => this.#idle.push(resolve))
+    this.#closed = true
   }
 
   #schedule(): void {
@@ -78,17 +80,15 @@ export class GroupWriter {
 
   async #runBatch(): Promise<void> {
     const taken = this.#queue.splice(0, batchWorks)
-    if (taken.length === 0) return this.#rest()
     this.#running = true
     const watch = this.#watch()
     const worked: Worked[] = []
     try {
       this.#begin(taken)
-      const rest = await this.#runWorks(taken, worked)
-      this.#queue.unshift(...rest)
+      await this.#runWorks(taken, worked)
       this.#commit(worked)
     } catch (error) {
-      this.#undo(error, worked, taken)
+      this.#undo(error, [...worked.map(({ waiting }) => waiting), ...taken])
     } finally {
       clearImmediate(watch.timer)
       this.#running = false
@@ -119,24 +119,28 @@ export class GroupWriter {
     connection.exec('BEGIN IMMEDIATE')
   }
 
-  /** Runs the works one after the other; returns those for which the batch has no time left. */
-  async #runWorks(taken: readonly Waiting[], worked: Worked[]): Promise<readonly Waiting[]> {
+  /** Runs the works of `taken` one after the other, moving them to `worked`; those for which the batch has no time left go back. */
+  async #runWorks(taken: Waiting[], worked: Worked[]): Promise<void> {
     const { connection, clock, fault } = this.#options
     const start = clock.monotonic()
     const alone = taken.length === 1
-    for (const [i, waiting] of taken.entries()) {
-      if (i > 0 && clock.monotonic() - start > batchMs) return taken.slice(i)
+    while (taken.length > 0) {
+      if (worked.length > 0 && clock.monotonic() - start > batchMs) {
+        this.#queue.unshift(...taken.splice(0))
+        return
+      }
+      const waiting = taken[0]!
       if (!alone) connection.exec('SAVEPOINT work')
       const outcome = await this.#runWork(waiting)
       fault?.('write.worked')
       if ('error' in outcome) {
         this.#undoWork(waiting, outcome.error, alone)
-        continue
+      } else {
+        if (!alone) connection.exec('RELEASE work')
+        worked.push({ waiting, ...outcome })
       }
-      if (!alone) connection.exec('RELEASE work')
-      worked.push({ waiting, ...outcome })
+      taken.shift()
     }
-    return []
   }
 
   #runWork({ scope, work }: Waiting): Promise<Outcome> {
@@ -169,7 +173,10 @@ export class GroupWriter {
   #commit(worked: readonly Worked[]): void {
     const { connection, bell, log, fault } = this.#options
     if (!connection.inTransaction) return
-    if (worked.length === 0) return connection.exec('ROLLBACK')
+    if (worked.length === 0) {
+      connection.exec('ROLLBACK')
+      return
+    }
     fault?.('write.before-commit')
     connection.exec('COMMIT')
     fault?.('write.committed')
@@ -186,51 +193,49 @@ export class GroupWriter {
   }
 
   /** The transaction as a whole failed: nobody's rows are there. A full disk is told; anything else ends the store. */
-  #undo(error: unknown, worked: readonly Worked[], taken: readonly Waiting[]): void {
-    const { connection, onFatal } = this.#options
+  #undo(error: unknown, lost: readonly Waiting[]): void {
+    const { connection } = this.#options
     const told = toFault(error)
     try {
       if (connection.inTransaction) connection.exec('ROLLBACK')
     } catch {
       // The first error says more.
     }
-    for (const { waiting } of worked) waiting.reject(told)
-    for (const { reject } of taken) reject(told)
-    if (told instanceof Fault) return
+    for (const { reject } of lost) reject(told)
+    if (!(told instanceof Fault)) this.#fail(error)
+  }
+
+  /** Storage failed: nothing is taken any more, and the process must end. */
+  #fail(error: unknown): void {
     const reason = error instanceof Error ? error : new Error(String(error))
     this.#ended = new Fault('unavailable', `the store has failed: ${reason.message}`)
     for (const { reject } of this.#queue.splice(0)) reject(this.#ended)
-    onFatal(reason)
+    this.#options.onFatal(reason)
   }
 
-  /** Between two batches: the next one, or the WAL. */
+  /** Between two batches: the WAL, then the next one. Those who were answered go first. */
   #rest(): void {
+    if (this.#queue.length === 0) for (const resolve of this.#idle.splice(0)) resolve()
+    setImmediate(() => this.#checkpoint())
     if (this.#queue.length > 0) this.#schedule()
-    else for (const resolve of this.#idle.splice(0)) resolve()
-    this.#checkpoint()
   }
 
   /** Copies a long WAL back while no batch runs; the next write then begins it anew unless a reader still needs it. */
   #checkpoint(): void {
-    const { connection, log } = this.#options
-    if (this.#ended) return
-    const { log: frames, checkpointed } = connection.pragmaRows('wal_checkpoint(NOOP)')[0] as {
-      log: number
-      checkpointed: number
-    }
-    if (frames - checkpointed < checkpointFrames) return
+    const { connection } = this.#options
+    if (this.#closed || this.#running || connection.walFrames() < checkpointFrames) return
     try {
       connection.exec('PRAGMA wal_checkpoint(PASSIVE)')
     } catch (error) {
-      log.error({ err: error }, 'the write-ahead log could not be copied back')
+      this.#fail(error)
     }
   }
 }
 
 /** One ring per account with its highest modseq, one per topic. */
 function joinRings(aftermaths: readonly Aftermath[]): Ring[] {
-  const modseqs = new Map<Extract<Ring, { modseq: number }>['account'], number>()
-  const topics = new Set<Extract<Ring, { topic: string }>['topic']>()
+  const modseqs = new Map<AccountId, number>()
+  const topics = new Set<Topic>()
   for (const { rings } of aftermaths)
     for (const ring of rings) {
       if ('topic' in ring) topics.add(ring.topic)
