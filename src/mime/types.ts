@@ -84,6 +84,8 @@ export interface Digest {
   readonly sentAt?: number
   /** Base subject (RFC 5256 §2.1), decoded and folded: sort and thread key. */
   readonly baseSubject: string
+  /** A reply or forward mark was taken off the subject (RFC 5256 §2.1). */
+  readonly isReply: boolean
   /** Decoded and folded values for SEARCH: all values of one header joined by `\n`. */
   readonly subject: string
   readonly from: string

@@ -1,0 +1,143 @@
+// Content transfer encodings (RFC 2045 §6), read tolerantly: whatever can be decoded is, and nothing throws.
+
+const CR = 13
+const LF = 10
+const EQUALS = 61
+
+/** Decodes a body. `encoding` as in Part (lower case); identity and unknown encodings return the bytes themselves. */
+export function decodeBody(encoding: string, bytes: Buffer): Buffer {
+  return decoders.get(encoding)?.(bytes) ?? bytes
+}
+
+/** Whether `encoding` leaves the bytes as they are (RFC 2045 §6.2). */
+export function isIdentity(encoding: string): boolean {
+  return encoding === '7bit' || encoding === '8bit' || encoding === 'binary'
+}
+
+const decoders = new Map<string, (bytes: Buffer) => Buffer>([
+  ['base64', decodeBase64],
+  ['quoted-printable', decodeQuotedPrintable],
+  ['x-uuencode', decodeUuencode],
+  ['x-uue', decodeUuencode],
+  ['uuencode', decodeUuencode],
+])
+
+/** Characters outside the alphabet are skipped (RFC 2045 §6.8); padding in the middle ends one stretch and starts another. */
+function decodeBase64(bytes: Buffer): Buffer {
+  const end = bytes.indexOf(EQUALS)
+  if (end < 0 || !hasMore(bytes, end)) return Buffer.from(bytes.toString('latin1'), 'base64')
+  const pieces: Buffer[] = []
+  for (let at = 0; at < bytes.length; ) {
+    const stop = bytes.indexOf(EQUALS, at)
+    const piece = bytes.toString('latin1', at, stop < 0 ? bytes.length : stop)
+    if (piece) pieces.push(Buffer.from(piece, 'base64'))
+    at = stop < 0 ? bytes.length : stop + 1
+  }
+  return Buffer.concat(pieces)
+}
+
+/** Whether anything but padding and line ends follows `at`. */
+function hasMore(bytes: Buffer, at: number): boolean {
+  for (let i = at; i < bytes.length; i++) {
+    const c = bytes[i]!
+    if (c !== EQUALS && c > 32) return true
+  }
+  return false
+}
+
+/** RFC 2045 §6.7: soft line breaks, white space before a line end, lower-case hex; a lone `=` stays. */
+export function decodeQuotedPrintable(bytes: Buffer): Buffer {
+  if (bytes.indexOf(EQUALS) < 0) return bytes
+  const out = Buffer.allocUnsafe(bytes.length)
+  let size = 0
+  /** What was encoded stays, also a blank at the end of a line. */
+  let floor = 0
+  for (let i = 0; i < bytes.length; ) {
+    const c = bytes[i]!
+    if (c !== EQUALS) {
+      // White space at the end of a line was added in transport.
+      if (c === LF) size = trimBlank(out, floor, size, bytes[i - 1] === CR && size > floor)
+      out[size++] = c
+      i++
+      continue
+    }
+    const hex = hexPair(bytes, i + 1)
+    if (hex >= 0) {
+      out[size++] = hex
+      floor = size
+      i += 3
+    } else {
+      const next = softBreakEnd(bytes, i + 1)
+      if (next < 0) out[size++] = c
+      i = next < 0 ? i + 1 : next
+    }
+  }
+  return out.subarray(0, size)
+}
+
+/** The new size of `out` without spaces and tabs before the line end, not below `floor`; the CR written last stays behind them. */
+function trimBlank(out: Buffer, floor: number, size: number, cr: boolean): number {
+  let end = cr ? size - 1 : size
+  while (end > floor && (out[end - 1] === 32 || out[end - 1] === 9)) end--
+  if (cr) out[end++] = CR
+  return end
+}
+
+/** Offset behind a soft line break whose `=` stands before `at`, or -1. */
+function softBreakEnd(bytes: Buffer, at: number): number {
+  let i = at
+  while (bytes[i] === 32 || bytes[i] === 9) i++
+  if (bytes[i] === CR) i++
+  if (bytes[i] === LF) return i + 1
+  return i >= bytes.length ? i : -1
+}
+
+/** Value of two hexadecimal digits at `at`, or -1. */
+export function hexPair(bytes: Uint8Array, at: number): number {
+  const high = hexDigit(bytes[at] ?? 0)
+  const low = hexDigit(bytes[at + 1] ?? 0)
+  return high < 0 || low < 0 ? -1 : high * 16 + low
+}
+
+function hexDigit(c: number): number {
+  if (c >= 48 && c <= 57) return c - 48
+  if (c >= 65 && c <= 70) return c - 55
+  return c >= 97 && c <= 102 ? c - 87 : -1
+}
+
+/** The lines between `begin` and `end`; a line's first character says how many bytes it holds. */
+function decodeUuencode(bytes: Buffer): Buffer {
+  const out = Buffer.allocUnsafe(bytes.length)
+  let size = 0
+  let begun = false
+  for (let at = 0; at < bytes.length; ) {
+    const lf = bytes.indexOf(LF, at)
+    const end = lf < 0 ? bytes.length : lf
+    if (begun) {
+      if (isWord(bytes, at, 'end')) break
+      size = uudecodeLine(bytes, at, end, out, size)
+    } else begun = isWord(bytes, at, 'begin ')
+    at = end + 1
+  }
+  return begun ? out.subarray(0, size) : bytes
+}
+
+function uudecodeLine(bytes: Buffer, start: number, end: number, out: Buffer, from: number): number {
+  let size = from
+  let left = (bytes[start]! - 32) & 63
+  for (let at = start + 1; left > 0 && at + 1 < end; at += 4) {
+    const [a, b, c, d] = [0, 1, 2, 3].map((i) => (at + i < end ? (bytes[at + i]! - 32) & 63 : 0)) as [
+      number,
+      number,
+      number,
+      number,
+    ]
+    for (const byte of [(a << 2) | (b >> 4), (b << 4) | (c >> 2), (c << 6) | d])
+      if (left-- > 0) out[size++] = byte & 255
+  }
+  return size
+}
+
+function isWord(bytes: Buffer, at: number, word: string): boolean {
+  return bytes.toString('latin1', at, at + word.length) === word
+}
