@@ -1,14 +1,9 @@
 // One SMTP or LMTP connection outward: what the queue asks of it, and exact answers per recipient.
 
 import type { Address, Path } from '../../address/index.ts'
+import type { Reply } from '../wire/index.ts'
 
-export interface Reply {
-  readonly code: number
-  /** `5.1.1`, when the server gave one. */
-  readonly enhanced?: string
-  /** Text of each line without code and enhanced code, at most 100 lines of 2,000 characters. */
-  readonly lines: readonly string[]
-}
+export type { Reply } from '../wire/index.ts'
 
 export interface ClientOptions {
   /** Address to connect to. */

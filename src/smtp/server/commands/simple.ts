@@ -1,0 +1,78 @@
+// Commands that change nothing: NOOP, QUIT, VRFY, EXPN, HELP.
+
+import { reply } from '../../wire/index.ts'
+import { replies } from '../replies.ts'
+import { type Command, command } from './command.ts'
+import { withdraw } from './reset.ts'
+
+const anywhere = ['new', 'greeted', 'mail', 'rcpt', 'bdat'] as const
+
+export const noop = command({
+  verb: 'NOOP',
+  rfc: 'RFC 5321 §4.1.1.9',
+  syntax: 'NOOP [text]',
+  states: anywhere,
+  parse: (line) => line.rest(),
+  proceed(session, _, state) {
+    session.reply(replies.ok)
+    return state
+  },
+})
+
+export const quit = command({
+  verb: 'QUIT',
+  rfc: 'RFC 5321 §4.1.1.10',
+  syntax: 'QUIT',
+  states: anywhere,
+  parse: (line) => line.end(),
+  async proceed(session, _, state) {
+    await withdraw(state)
+    session.reply(replies.bye)
+    session.end()
+    return { name: 'new' }
+  },
+})
+
+export const vrfy = command({
+  verb: 'VRFY',
+  rfc: 'RFC 5321 §4.1.1.6',
+  syntax: 'VRFY name',
+  states: anywhere,
+  parse: (line) => line.sp().token(),
+  proceed(session, _, state) {
+    // RFC 5321 §7.3: who has a mailbox is told at RCPT, one by one and counted.
+    session.reply(reply(252, '2.5.2', 'Cannot tell; send a message and see'))
+    return state
+  },
+})
+
+export const expn = command({
+  verb: 'EXPN',
+  rfc: 'RFC 5321 §4.1.1.7',
+  syntax: 'EXPN list',
+  states: anywhere,
+  parse: (line) => line.rest(),
+  proceed(session, _, state) {
+    session.reply(reply(502, '5.5.1', 'Lists are not shown'))
+    return state
+  },
+})
+
+/** HELP, telling the syntax of `commands`. */
+export function createHelp(commands: readonly Command[]): Command {
+  return command({
+    verb: 'HELP',
+    rfc: 'RFC 5321 §4.1.1.8',
+    syntax: 'HELP [command]',
+    states: anywhere,
+    parse: (line) => line.rest().toUpperCase(),
+    proceed(session, about, state) {
+      const offered = commands.filter(({ kinds }) => kinds === undefined || kinds.includes(session.kind))
+      const found = offered.find(({ verb }) => verb === about)
+      if (about === '') session.reply(reply(214, '2.0.0', ...offered.map(({ verb, rfc }) => `${verb} (${rfc})`)))
+      else if (found) session.reply(reply(214, '2.0.0', `${found.syntax} (${found.rfc})`))
+      else session.reply(reply(504, '5.5.4', 'No help on that'))
+      return state
+    },
+  })
+}

@@ -1,0 +1,157 @@
+// A message on its way from the wire to delivery: spooled while it comes, judged at its end. DATA and BDAT both feed it.
+
+import type { Envelope, RecipientVerdict, Refusal } from '../../delivery/index.ts'
+import type { LineFaults, Reply } from '../wire/index.ts'
+import { reply } from '../wire/index.ts'
+import { isExpected, refusalReply, replies, replyToError } from './replies.ts'
+import { count } from './stats.ts'
+import type { MessageSpool, Session, Transaction } from './types.ts'
+
+export class Intake {
+  readonly #session: Session
+  readonly #mail: Transaction
+  readonly #spool: MessageSpool
+  readonly #envelope: Envelope
+  readonly #started: number
+  #size = 0
+  #refusal: Reply | undefined
+  #verdict = 'ok'
+
+  constructor(session: Session, mail: Transaction) {
+    this.#session = session
+    this.#mail = mail
+    this.#started = session.options.clock.monotonic()
+    this.#envelope = { from: mail.from, to: mail.recipients, utf8: mail.utf8, body: mail.body }
+    this.#spool = session.options.spool({
+      maxSize: session.limits.maxMessageSize,
+      onHeader: (header) => this.#checkHeader(header),
+    })
+  }
+
+  /** The answer when the message is already lost. */
+  get refusal(): Reply | undefined {
+    return this.#refusal
+  }
+
+  /** Whether so much was thrown away, or so much time went by, that hanging up is kinder than reading to the end. */
+  get hopeless(): boolean {
+    const { limits, options } = this.#session
+    return (
+      this.#size > 2 * limits.maxMessageSize + limits.inputBuffer ||
+      options.clock.monotonic() - this.#started > limits.messageMs
+    )
+  }
+
+  /** Takes the next bytes of the content; once the message is refused they are thrown away. */
+  async write(piece: Buffer): Promise<void> {
+    this.#size += piece.length
+    if (this.#refusal) return
+    if (this.#size > this.#session.limits.maxMessageSize) return this.refuse(replies.tooBig, 'too-large')
+    try {
+      const written = this.#spool.write(piece)
+      if (written) await written
+    } catch (error) {
+      await this.#fail(error)
+    }
+  }
+
+  /** Refuses the message; the first refusal stands. */
+  async refuse(answer: Reply, verdict: string): Promise<void> {
+    if (this.#refusal) return
+    this.#refusal = answer
+    this.#verdict = verdict
+    await this.#spool.abort()
+  }
+
+  /** Looks at what the decoder noticed so far. */
+  async heed({ bare, longest }: LineFaults): Promise<void> {
+    // SMTP smuggling: what another server may take for the end of a message is never passed on.
+    if (bare) await this.refuse(replies.bareLineEnd, 'bad-message')
+    if (longest > this.#session.limits.messageLine) await this.refuse(replies.longLine, 'bad-message')
+  }
+
+  /** The whole message is here: hands it to delivery. One reply, or for LMTP one per recipient (RFC 2033 §4.2). */
+  async finish(): Promise<readonly Reply[]> {
+    const { options, kind, stats } = this.#session
+    const to = this.#mail.recipients
+    let answers: Reply[] = []
+    let verdicts: readonly RecipientVerdict[] = []
+    let queueId: number | undefined
+    if (!this.#refusal) {
+      try {
+        const content = await this.#spool.finish()
+        const result = await options.delivery.receive(this.#mail.arrival, this.#envelope, content)
+        verdicts = result.verdicts
+        queueId = result.queueId
+        answers = kind === 'lmtp' ? verdicts.map((verdict) => this.#answer(verdict)) : [this.#answer(oneOf(verdicts))]
+        const first = verdicts.every(({ ok }) => !ok) ? verdicts[0] : undefined
+        if (first && !first.ok) this.#verdict = first.refusal.code
+      } catch (error) {
+        await this.#fail(error)
+      }
+    }
+    if (this.#refusal) answers = kind === 'lmtp' ? to.map(() => this.#refusal!) : [this.#refusal]
+    count(stats.messages, this.#verdict)
+    if (this.#verdict === 'ok') stats.bytes += this.#size
+    this.#log(queueId, verdicts)
+    return answers
+  }
+
+  /** The client went away or thought better of it. */
+  async abort(): Promise<void> {
+    if (this.#refusal) return
+    this.#refusal = replies.stopping
+    await this.#spool.abort()
+  }
+
+  async #checkHeader(header: Buffer): Promise<Buffer> {
+    const checked = await this.#session.options.checks.header(this.#mail.arrival, this.#envelope, header)
+    if ('header' in checked) return checked.header
+    throw new HeaderRefused(checked.refusal)
+  }
+
+  async #fail(error: unknown): Promise<void> {
+    if (error instanceof HeaderRefused) return this.refuse(refusalReply(error.refusal), error.refusal.code)
+    if (!isExpected(error)) this.#session.log.error({ trace: this.#mail.arrival.traceId, err: error }, 'message failed')
+    await this.refuse(replyToError(error), 'error')
+  }
+
+  #answer(verdict: RecipientVerdict): Reply {
+    if (!verdict.ok) return refusalReply(verdict.refusal)
+    return reply(250, '2.0.0', `Ok: queued as ${this.#mail.arrival.traceId}`)
+  }
+
+  #log(queueId: number | undefined, verdicts: readonly RecipientVerdict[]): void {
+    const { arrival, from, recipients } = this.#mail
+    const refused = verdicts.filter(({ ok }) => !ok).length
+    this.#session.log.info(
+      {
+        trace: arrival.traceId,
+        queue: queueId,
+        ip: arrival.clientIp,
+        user: arrival.user,
+        from: from === null ? '<>' : `${from.local}@${from.domain}`,
+        to: recipients.map(({ address }) => `${address.local}@${address.domain}`),
+        refused: refused === 0 ? undefined : refused,
+        size: this.#size,
+        verdict: this.#verdict,
+        ms: Math.round(this.#session.options.clock.monotonic() - this.#started),
+      },
+      'message',
+    )
+  }
+}
+
+/** Carries a refusal of the header through the spool. */
+class HeaderRefused extends Error {
+  readonly refusal: Refusal
+  constructor(refusal: Refusal) {
+    super(refusal.text)
+    this.refusal = refusal
+  }
+}
+
+/** Outside LMTP the message is accepted or refused as a whole. */
+function oneOf(verdicts: readonly RecipientVerdict[]): RecipientVerdict {
+  return verdicts.find(({ ok }) => ok) ?? verdicts[0] ?? { ok: true }
+}

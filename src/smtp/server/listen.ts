@@ -1,0 +1,179 @@
+// Sockets of the SMTP door: binding, limits on connections, TLS, the clock's tick and the stop. Knows no command.
+
+import net from 'node:net'
+import tls from 'node:tls'
+import { formatReply } from '../wire/index.ts'
+import { commandsOf } from './commands/index.ts'
+import { converse } from './dispatch.ts'
+import { defaultLimits, type SmtpLimits } from './limits.ts'
+import { createNetworkTest, isLoopback, toClientIp } from './networks.ts'
+import { replies } from './replies.ts'
+import { SmtpSession } from './session.ts'
+import { createStats, type SmtpStats } from './stats.ts'
+import type { Kind, SmtpServerOptions } from './types.ts'
+
+export interface SmtpServer {
+  /** Serves a connection that was accepted elsewhere. `secure`: it is a TLS socket already, its handshake done. */
+  handle(socket: net.Socket, kind: Kind, options?: { readonly secure?: boolean }): void
+  /** Binds `host:port`, `[::]:25` or `*:25`; port 0 takes a free one. Rejects with the system's error. */
+  listen(kind: Kind, address: string): Promise<{ readonly host: string; readonly port: number }>
+  /** Accepts no more, lets messages under way finish for at most `graceMs`, sends the rest 421. */
+  stop(graceMs: number): Promise<void>
+  readonly stats: SmtpStats
+}
+
+/** How often sessions are looked at for time that ran out. */
+const tickMs = 1000
+
+export function createSmtpServer(options: SmtpServerOptions): SmtpServer {
+  const limits: SmtpLimits = { ...defaultLimits, ...options.limits }
+  const stats = createStats()
+  const trusted = createNetworkTest(options.trustedNetworks)
+  const sessions = new Set<SmtpSession>()
+  const perIp = new Map<string, number>()
+  const listeners: net.Server[] = []
+  const tables = {
+    mx: commandsOf('mx'),
+    submission: commandsOf('submission'),
+    submissions: commandsOf('submissions'),
+    lmtp: commandsOf('lmtp'),
+  }
+  let stopping = false
+  let idle: (() => void) | undefined
+
+  const secure = (socket: net.Socket, context: tls.SecureContextOptions) =>
+    handshake(socket, secureContext(context), limits.handshakeMs, options)
+
+  const turnedAway = (ip: string) => {
+    if (stopping) return replies.stopping
+    if (sessions.size >= limits.connections) return replies.tooManyConnections
+    const most = isLoopback(ip) || trusted(ip) ? limits.connectionsPerTrustedIp : limits.connectionsPerIp
+    return (perIp.get(ip) ?? 0) >= most ? replies.tooManyFromYou : undefined
+  }
+
+  const serve = async (session: SmtpSession, implicitTls: boolean) => {
+    if (!implicitTls || (await session.startTls())) await converse(session, tables[session.kind])
+    else session.destroy()
+  }
+
+  const handle: SmtpServer['handle'] = (socket, kind, { secure: isSecure = false } = {}) => {
+    const ip = toClientIp(socket.remoteAddress)
+    const refusal = turnedAway(ip)
+    if (refusal) {
+      stats.refusedConnections++
+      socket.on('error', () => socket.destroy())
+      socket.end(kind === 'submissions' && !isSecure ? '' : formatReply(refusal))
+      socket.resume()
+      return
+    }
+    stats.connections++
+    stats.open++
+    perIp.set(ip, (perIp.get(ip) ?? 0) + 1)
+    const session = new SmtpSession(socket, { server: options, limits, stats, kind, clientIp: ip, secure })
+    if (isSecure && socket instanceof tls.TLSSocket) session.noteTls(socket)
+    sessions.add(session)
+    socket.once('close', () => {
+      sessions.delete(session)
+      stats.open--
+      const left = (perIp.get(ip) ?? 1) - 1
+      if (left > 0) perIp.set(ip, left)
+      else perIp.delete(ip)
+      if (sessions.size === 0) idle?.()
+    })
+    void serve(session, kind === 'submissions' && !isSecure)
+  }
+
+  let cancelTick = () => {}
+  const tick = () => {
+    const now = options.clock.monotonic()
+    for (const session of sessions) session.tick(now)
+    cancelTick = options.clock.after(tickMs, tick)
+  }
+  tick()
+
+  return {
+    stats,
+    handle,
+    async listen(kind, address) {
+      // Half open: a client that sends everything and shuts its side still gets its answers.
+      const server = net.createServer({ allowHalfOpen: true, noDelay: true, keepAlive: true }, (socket) =>
+        handle(socket, kind),
+      )
+      const bound = await bind(server, address)
+      listeners.push(server)
+      return bound
+    },
+    async stop(graceMs) {
+      stopping = true
+      const closed = listeners.map((server) => new Promise<void>((resolve) => server.close(() => resolve())))
+      for (const session of sessions) session.stop()
+      if (sessions.size > 0) {
+        await new Promise<void>((resolve) => {
+          const cancel = options.clock.after(graceMs, resolve)
+          idle = () => {
+            cancel()
+            resolve()
+          }
+        })
+      }
+      for (const session of sessions) session.destroy()
+      cancelTick()
+      await Promise.all(closed)
+    },
+  }
+}
+
+/** Splits `host:port`, `[v6]:port`, `*:port`. TypeError when it is none. */
+export function parseListenAddress(address: string): { host: string | undefined; port: number } {
+  const colon = address.lastIndexOf(':')
+  const host = address.slice(0, Math.max(colon, 0))
+  const digits = address.slice(colon + 1)
+  const port = Number(digits)
+  if (colon < 0 || digits === '' || !Number.isInteger(port) || port < 0 || port > 65_535)
+    throw new TypeError(`${address} is not host:port`)
+  const bare = host.startsWith('[') && host.endsWith(']') ? host.slice(1, -1) : host
+  return { host: bare === '' || bare === '*' ? undefined : bare, port }
+}
+
+function bind(server: net.Server, address: string): Promise<{ host: string; port: number }> {
+  const { host, port } = parseListenAddress(address)
+  return new Promise((resolve, reject) => {
+    server.once('error', reject)
+    server.listen({ ...(host === undefined ? {} : { host }), port, backlog: 511 }, () => {
+      server.off('error', reject)
+      const bound = server.address() as net.AddressInfo
+      resolve({ host: bound.address, port: bound.port })
+    })
+  })
+}
+
+const contexts = new WeakMap<object, tls.SecureContext>()
+
+/** One context per set of options, so that a handshake parses no certificate. */
+function secureContext(options: tls.SecureContextOptions): tls.SecureContext {
+  let context = contexts.get(options)
+  if (!context) contexts.set(options, (context = tls.createSecureContext({ minVersion: 'TLSv1.2', ...options })))
+  return context
+}
+
+/** The server's side of a TLS handshake on `socket`; undefined when it fails or takes too long. */
+function handshake(
+  socket: net.Socket,
+  context: tls.SecureContext,
+  timeoutMs: number,
+  { clock, log }: SmtpServerOptions,
+): Promise<tls.TLSSocket | undefined> {
+  return new Promise((resolve) => {
+    const secured = new tls.TLSSocket(socket, { isServer: true, secureContext: context })
+    const cancel = clock.after(timeoutMs, () => secured.destroy())
+    secured.on('error', (error) => log.debug({ error: error.message }, 'TLS'))
+    secured.once('secure', () => {
+      cancel()
+      resolve(secured)
+    })
+    secured.once('close', () => {
+      cancel()
+      resolve(undefined)
+    })
+  })
+}

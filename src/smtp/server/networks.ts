@@ -1,0 +1,33 @@
+// Client addresses: their plain form, this machine's own, and whether one stands in a list of networks.
+
+import { BlockList, isIP } from 'node:net'
+
+const mapped = '::ffff:'
+
+/** An address as people write it: an IPv4 client of an IPv6 socket is an IPv4 client. */
+export function toClientIp(address: string | undefined): string {
+  if (!address) return '0.0.0.0'
+  return address.startsWith(mapped) && isIP(address.slice(mapped.length)) === 4 ? address.slice(mapped.length) : address
+}
+
+export function isLoopback(ip: string): boolean {
+  return ip === '::1' || ip.startsWith('127.')
+}
+
+/** A test for membership in CIDR ranges (`10.0.0.0/8`, `2001:db8::/32`) or single addresses; TypeError when one is neither. */
+export function createNetworkTest(networks: readonly string[]): (ip: string) => boolean {
+  const list = new BlockList()
+  for (const network of networks) {
+    const [address = '', bits, more] = network.split('/')
+    const family = isIP(address)
+    const most = family === 4 ? 32 : 128
+    const prefix = bits === undefined ? most : Number(bits)
+    if (family === 0 || more !== undefined || !Number.isInteger(prefix) || prefix < 0 || prefix > most || bits === '')
+      throw new TypeError(`${network} is no network`)
+    list.addSubnet(address, prefix, family === 4 ? 'ipv4' : 'ipv6')
+  }
+  return (ip) => {
+    const family = isIP(ip)
+    return family !== 0 && list.check(ip, family === 4 ? 'ipv4' : 'ipv6')
+  }
+}

@@ -1,0 +1,281 @@
+// One connection: bounded input, batched output, the state of the dialogue, time. Knows no command.
+
+import type { Socket } from 'node:net'
+import type { SecureContextOptions, TLSSocket } from 'node:tls'
+import type { Login } from '../../accounts/index.ts'
+import { ByteQueue, type Log } from '../../base/index.ts'
+import { formatReply, type Reply } from '../wire/index.ts'
+import type { SmtpLimits } from './limits.ts'
+import { isLoopback } from './networks.ts'
+import { replies } from './replies.ts'
+import type { SmtpStats } from './stats.ts'
+import type { Kind, Session, SmtpServerOptions, State } from './types.ts'
+
+/** Turns a socket into a TLS socket, handshake done; undefined when that failed. */
+export type Secure = (socket: Socket, context: SecureContextOptions) => Promise<TLSSocket | undefined>
+
+export interface SessionOptions {
+  readonly server: SmtpServerOptions
+  readonly limits: SmtpLimits
+  readonly stats: SmtpStats
+  readonly kind: Kind
+  readonly clientIp: string
+  readonly secure: Secure
+}
+
+/** After we hang up, what still comes is thrown away so that our last reply is not lost to a reset; this much, and no longer. */
+const lingerBytes = 1_048_576
+const lingerMs = 5_000
+
+const submits = (kind: Kind) => kind === 'submission' || kind === 'submissions'
+
+export class SmtpSession implements Session {
+  readonly options: SmtpServerOptions
+  readonly limits: SmtpLimits
+  readonly stats: SmtpStats
+  readonly kind: Kind
+  readonly clientIp: string
+  readonly log: Log
+  state: State = { name: 'new' }
+  tls: Session['tls']
+  login: Login | undefined
+  authFailures = 0
+  badCommands = 0
+  /** The server stops: no new transaction. */
+  stopping = false
+
+  readonly #secure: Secure
+  readonly #input = new ByteQueue()
+  #socket: Socket
+  #output = ''
+  #wake: (() => void) | undefined
+  #deadline = Number.POSITIVE_INFINITY
+  #paused = false
+  #inputEnded = false
+  #ending = false
+  #gone = false
+  #lingered = 0
+
+  constructor(socket: Socket, options: SessionOptions) {
+    this.options = options.server
+    this.limits = options.limits
+    this.stats = options.stats
+    this.kind = options.kind
+    this.clientIp = options.clientIp
+    this.log = options.server.log
+    this.#secure = options.secure
+    this.#socket = socket
+    this.#attach(socket)
+  }
+
+  get gone(): boolean {
+    return this.#gone
+  }
+
+  /** Whether no further command is wanted. */
+  get over(): boolean {
+    return this.#gone || this.#ending
+  }
+
+  /** Whether the client said that it sends no more. */
+  get inputEnded(): boolean {
+    return this.#inputEnded
+  }
+
+  get pending(): number {
+    return this.#input.length
+  }
+
+  get mayAuthenticate(): boolean {
+    if (!submits(this.kind) && !(this.kind === 'mx' && this.options.authOnMx)) return false
+    if (this.tls || this.options.plaintextAuth === 'always') return true
+    return this.options.plaintextAuth === 'loopback' && isLoopback(this.clientIp)
+  }
+
+  /** Whether a message is under way: such a session may finish when the server stops. */
+  get inTransaction(): boolean {
+    return this.state.name !== 'new' && this.state.name !== 'greeted'
+  }
+
+  reply(reply: Reply): void {
+    this.#output += formatReply(reply)
+  }
+
+  async flush(): Promise<void> {
+    if (this.#output !== '' && !this.#gone) {
+      const text = this.#output
+      this.#output = ''
+      this.#socket.write(text, 'latin1')
+    }
+    // A client that sends and does not read gets no more than the kernel's buffer.
+    while (this.#socket.writableNeedDrain && !this.#gone) await this.#wait(this.limits.dataMs)
+  }
+
+  async readLine(limit: number, tooLong: Reply = replies.lineTooLong): Promise<Buffer | undefined> {
+    for (;;) {
+      if (this.#gone) return undefined
+      const at = this.#input.indexOfLf()
+      if (at >= limit || (at < 0 && this.#input.length >= limit)) {
+        // What follows an over-long line cannot be told from its rest.
+        this.reply(tooLong)
+        this.end()
+        return undefined
+      }
+      if (at >= 0) return this.#take(at + 1)
+      if (this.#inputEnded) return undefined
+      await this.flush()
+      if (this.#input.indexOfLf() < 0 && !this.#inputEnded) await this.#wait(this.limits.idleMs)
+      if (this.over || (this.stopping && !this.inTransaction)) return undefined
+    }
+  }
+
+  async readChunk(max: number): Promise<Buffer | undefined> {
+    for (;;) {
+      if (this.#gone) return undefined
+      const chunk = this.#input.takeChunk(max)
+      if (chunk) {
+        this.#readOn()
+        return chunk
+      }
+      if (this.#inputEnded) return undefined
+      await this.#wait(this.limits.dataMs)
+      if (this.over) return undefined
+    }
+  }
+
+  unread(chunk: Buffer): void {
+    const rest = this.#input.take(this.#input.length)
+    this.#input.push(chunk)
+    this.#input.push(rest)
+  }
+
+  async startTls(): Promise<boolean> {
+    const context = this.options.tls()
+    if (!context) return false
+    const plain = this.#socket
+    plain.pause()
+    plain.removeAllListeners('data').removeAllListeners('end').removeAllListeners('drain')
+    await this.flush()
+    const tls = await this.#secure(plain, context)
+    if (!tls || this.#gone) {
+      this.stats.tlsFailures++
+      this.destroy()
+      return false
+    }
+    this.stats.tls++
+    this.noteTls(tls)
+    this.#socket = tls
+    this.#paused = false
+    this.#attach(tls)
+    return true
+  }
+
+  /** Keeps what the handshake agreed on. */
+  noteTls(socket: TLSSocket): void {
+    const { name, standardName } = socket.getCipher()
+    this.tls = { version: socket.getProtocol() ?? 'TLS', cipher: standardName ?? name }
+  }
+
+  end(): void {
+    this.#ending = true
+  }
+
+  destroy(): void {
+    this.#gone = true
+    this.#socket.destroy()
+    this.#wakeUp()
+  }
+
+  /** Called each second: ends what waited too long. */
+  tick(now: number): void {
+    if (now < this.#deadline) return
+    if (this.#lingered > 0 || this.#ending) {
+      this.destroy()
+      return
+    }
+    this.#deadline = Number.POSITIVE_INFINITY
+    this.reply(replies.timeout)
+    this.end()
+    // A client that does not read gets no goodbye either.
+    if (this.#socket.writableNeedDrain) this.destroy()
+    this.#wakeUp()
+  }
+
+  /** The server stops: a session between messages ends now, one with a message after it. */
+  stop(): void {
+    this.stopping = true
+    if (!this.inTransaction) this.#wakeUp()
+  }
+
+  /** Says the last words and closes; resolves at once, the socket goes when the client has heard. */
+  close(): void {
+    if (this.#gone) return
+    this.#ending = true
+    this.#lingered = 1
+    this.#input.clear()
+    if (this.#paused) this.#socket.resume()
+    this.#paused = false
+    this.#deadline = this.options.clock.monotonic() + lingerMs
+    this.#socket.end(this.#output, 'latin1')
+    this.#output = ''
+    if (this.#inputEnded) this.#socket.destroySoon()
+  }
+
+  #attach(socket: Socket): void {
+    socket.on('data', (chunk: Buffer) => this.#receive(chunk))
+    socket.on('end', () => {
+      this.#inputEnded = true
+      if (this.#lingered > 0) socket.destroySoon()
+      this.#wakeUp()
+    })
+    socket.on('drain', () => this.#wakeUp())
+    socket.on('error', (error: NodeJS.ErrnoException) =>
+      this.log.debug({ ip: this.clientIp, error: error.code ?? error.message }, 'connection lost'),
+    )
+    socket.on('close', () => {
+      this.#gone = true
+      this.#wakeUp()
+    })
+  }
+
+  #receive(chunk: Buffer): void {
+    if (this.#lingered > 0) {
+      this.#lingered += chunk.length
+      if (this.#lingered > lingerBytes) this.destroy()
+      return
+    }
+    this.#input.push(chunk)
+    if (this.#input.length >= this.limits.inputBuffer && !this.#paused) {
+      this.#paused = true
+      this.#socket.pause()
+    }
+    this.#wakeUp()
+  }
+
+  #take(n: number): Buffer {
+    const out = this.#input.take(n)
+    this.#readOn()
+    return out
+  }
+
+  #readOn(): void {
+    if (!this.#paused || this.#input.length >= this.limits.inputBuffer / 2) return
+    this.#paused = false
+    this.#socket.resume()
+  }
+
+  #wait(ms: number): Promise<void> {
+    this.#deadline = this.options.clock.monotonic() + ms
+    return new Promise((resolve) => {
+      this.#wake = resolve
+    })
+  }
+
+  #wakeUp(): void {
+    const wake = this.#wake
+    if (!wake) return
+    this.#wake = undefined
+    this.#deadline = Number.POSITIVE_INFINITY
+    wake()
+  }
+}

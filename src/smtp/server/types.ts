@@ -1,0 +1,115 @@
+// What the SMTP door is given, what a session is to its commands, and which states it has.
+
+import type { SecureContextOptions } from 'node:tls'
+import type { AccountReads, Login } from '../../accounts/index.ts'
+import type { Path } from '../../address/index.ts'
+import type { Clock, Log } from '../../base/index.ts'
+import type { Arrival, Delivery, DeliveryChecks, EnvelopeRecipient } from '../../delivery/index.ts'
+import type { NewContent } from '../../mail/index.ts'
+import type { Reply } from '../wire/index.ts'
+import type { Intake } from './intake.ts'
+import type { SmtpLimits } from './limits.ts'
+import type { SmtpStats } from './stats.ts'
+
+/** `mx` takes mail from anybody for our users, `submission` and `submissions` from our users for anybody, `lmtp` from a local MTA. */
+export type Kind = 'mx' | 'submission' | 'submissions' | 'lmtp'
+
+/** Where a message's bytes go while they arrive. */
+export interface MessageSpool {
+  /** Resolves when the next chunk may come. The chunk may be kept. */
+  write(chunk: Buffer): Promise<void> | void
+  /** What was written, on stable storage when it stands in a file. */
+  finish(): Promise<NewContent>
+  abort(): Promise<void> | void
+}
+
+export interface SmtpServerOptions {
+  readonly hostname: string
+  readonly accounts: AccountReads
+  readonly checks: DeliveryChecks
+  readonly delivery: Delivery
+  /** Opens a spool; `onHeader` is asked once with the header as received, and its answer is stored in its place. When it throws, so does the spool. */
+  readonly spool: (options: {
+    readonly maxSize: number
+    readonly onHeader: (header: Buffer) => Promise<Buffer>
+  }) => MessageSpool
+  /** Certificate and key of the moment; undefined: no TLS. The same object until they change. */
+  readonly tls: () => SecureContextOptions | undefined
+  /** Where a password may cross the wire without TLS. */
+  readonly plaintextAuth: 'never' | 'loopback' | 'always'
+  /** Offer AUTH on the MX port too. */
+  readonly authOnMx?: boolean
+  /** CIDR ranges or addresses that may open more connections. */
+  readonly trustedNetworks: readonly string[]
+  readonly limits?: Partial<SmtpLimits>
+  readonly log: Log
+  readonly clock: Clock
+}
+
+/** One message under way. */
+export interface Transaction {
+  readonly arrival: Arrival
+  readonly from: Path
+  readonly utf8: boolean
+  readonly body: '7bit' | '8bitmime'
+  /** SIZE= as declared, or 0. */
+  readonly size: number
+  readonly recipients: EnvelopeRecipient[]
+}
+
+export type State =
+  | { readonly name: 'new' }
+  | { readonly name: 'greeted'; readonly helo: string; readonly extended: boolean }
+  | { readonly name: 'mail' | 'rcpt'; readonly helo: string; readonly extended: boolean; readonly mail: Transaction }
+  /** Between two BDAT chunks. */
+  | {
+      readonly name: 'bdat'
+      readonly helo: string
+      readonly extended: boolean
+      readonly mail: Transaction
+      readonly intake: Intake
+    }
+export type StateName = State['name']
+export type StateOf<N extends StateName> = State extends infer S
+  ? S extends { readonly name: infer M }
+    ? [Extract<M, N>] extends [never]
+      ? never
+      : S
+    : never
+  : never
+
+/** A session as its commands see it. */
+export interface Session {
+  readonly options: SmtpServerOptions
+  readonly limits: SmtpLimits
+  readonly stats: SmtpStats
+  readonly kind: Kind
+  readonly clientIp: string
+  readonly state: State
+  readonly log: Log
+  tls: { readonly version: string; readonly cipher: string } | undefined
+  login: Login | undefined
+  authFailures: number
+  /** Whether a password may be asked for now. */
+  readonly mayAuthenticate: boolean
+  /** Queues a reply; it leaves when the session waits for input. */
+  reply(reply: Reply): void
+  /** Sends what is queued; resolves when the client keeps up. */
+  flush(): Promise<void>
+  /** The next line with its end; undefined when the connection is gone. */
+  readLine(limit: number, tooLong?: Reply): Promise<Buffer | undefined>
+  /** Up to `max` bytes as they came; undefined when the connection is gone. */
+  readChunk(max: number): Promise<Buffer | undefined>
+  /** Gives back bytes that were read and are not part of what was asked for. */
+  unread(chunk: Buffer): void
+  /** Bytes received and not yet read. */
+  readonly pending: number
+  /** Switches to TLS; false when the handshake failed. */
+  startTls(): Promise<boolean>
+  /** No command is read after this one. */
+  end(): void
+  /** Drops the connection without a word. */
+  destroy(): void
+  /** Whether the connection is gone. */
+  readonly gone: boolean
+}
