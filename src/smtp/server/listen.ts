@@ -69,7 +69,15 @@ export function createSmtpServer(options: SmtpServerOptions): SmtpServer {
     stats.connections++
     stats.open++
     perIp.set(ip, (perIp.get(ip) ?? 0) + 1)
-    const session = new SmtpSession(socket, { server: options, limits, stats, kind, clientIp: ip, secure })
+    const session = new SmtpSession(socket, {
+      server: options,
+      limits,
+      stats,
+      kind,
+      clientIp: ip,
+      trusted: trusted(ip),
+      secure,
+    })
     if (isSecure && socket instanceof tls.TLSSocket) session.noteTls(socket)
     sessions.add(session)
     socket.once('close', () => {

@@ -2,7 +2,7 @@
 
 import type { FaultCode } from '../../base/index.ts'
 import { Fault, SyntaxFault } from '../../base/index.ts'
-import { type Refusal, refusalReplies } from '../../delivery/index.ts'
+import { type Refusal, smtpRefusals } from '../../delivery/index.ts'
 import { type Reply, reply } from '../wire/index.ts'
 import type { StateName } from './types.ts'
 
@@ -80,6 +80,6 @@ export function isExpected(error: unknown): boolean {
 
 /** The reply to a refusal by policy. */
 export function refusalReply({ code, text }: Refusal): Reply {
-  const [number, enhanced] = refusalReplies[code]
-  return reply(number, enhanced, text)
+  const refusal = smtpRefusals[code]
+  return reply(refusal.code, refusal.enhanced, text)
 }

@@ -20,6 +20,7 @@ export interface SessionOptions {
   readonly stats: SmtpStats
   readonly kind: Kind
   readonly clientIp: string
+  readonly trusted: boolean
   readonly secure: Secure
 }
 
@@ -35,6 +36,7 @@ export class SmtpSession implements Session {
   readonly stats: SmtpStats
   readonly kind: Kind
   readonly clientIp: string
+  readonly trusted: boolean
   readonly log: Log
   state: State = { name: 'new' }
   tls: Session['tls']
@@ -62,6 +64,7 @@ export class SmtpSession implements Session {
     this.stats = options.stats
     this.kind = options.kind
     this.clientIp = options.clientIp
+    this.trusted = options.trusted
     this.log = options.server.log
     this.#secure = options.secure
     this.#socket = socket

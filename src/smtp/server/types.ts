@@ -39,7 +39,7 @@ export interface SmtpServerOptions {
   readonly plaintextAuth: 'never' | 'loopback' | 'always'
   /** Offer AUTH on the MX port too. */
   readonly authOnMx?: boolean
-  /** CIDR ranges or addresses that may open more connections. */
+  /** CIDR ranges or addresses that may open more connections, and relay. */
   readonly trustedNetworks: readonly string[]
   readonly limits?: Partial<SmtpLimits>
   readonly log: Log
@@ -85,6 +85,8 @@ export interface Session {
   readonly stats: SmtpStats
   readonly kind: Kind
   readonly clientIp: string
+  /** The address stands in one of the operator's trusted networks. */
+  readonly trusted: boolean
   readonly state: State
   readonly log: Log
   tls: { readonly version: string; readonly cipher: string } | undefined

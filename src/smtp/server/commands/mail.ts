@@ -110,6 +110,7 @@ function openTransaction(session: Session, args: MailArgs, state: { helo: string
     with: transmissionType(session, state.extended, args.utf8),
     traceId: createTraceId(now),
     receivedAt: now,
+    ...(session.trusted ? { trusted: true } : {}),
     ...(session.tls ? { tls: session.tls } : {}),
     ...(session.login ? { account: session.login.account, user: session.login.email } : {}),
   }
