@@ -41,6 +41,7 @@ function compose(strings: TemplateStringsArray, values: readonly (SqlValue | Sql
 export function oneOf(tx: Pick<Reader, 'dialect'>, list: readonly number[] | readonly string[]): Sql {
   const json = JSON.stringify(list)
   if (tx.dialect === 'sqlite') return sql`IN (SELECT value FROM json_each(${json}))`
+  if (list.length === 0) return sql`= ANY('{}')`
   if (typeof list[0] === 'string') return sql`= ANY(ARRAY(SELECT jsonb_array_elements_text(${json}::jsonb)))`
   return sql`= ANY(${`{${list.join(',')}}`}::bigint[])`
 }

@@ -29,29 +29,32 @@ export interface SweptPage {
   readonly next: number | undefined
 }
 
+/** How many contents are looked at, and how many deleted, in one transaction. */
+const lookedAt = 500
+const deletedAtOnce = 50
+
 /**
- * Looks at `limit` contents after `after` and deletes those that nobody refers to. A content is locked before it is looked at
+ * Looks at the next contents after `after` and deletes those that nobody refers to. A content is locked before it is looked at
  * the second time, so that somebody who just found it by its hash (and holds it, see keepLocked) is not robbed of it.
  */
-export async function sweepContentPage(tx: Writer, after: number, limit: number): Promise<SweptPage> {
+export async function sweepContentPage(tx: Writer, after: number): Promise<SweptPage> {
   const page = await tx.all<{ id: ContentId }>(
-    sql`SELECT id FROM content WHERE id > ${after} ORDER BY id LIMIT ${limit}`,
+    sql`SELECT id FROM content WHERE id > ${after} ORDER BY id LIMIT ${lookedAt}`,
   )
   const last = page.at(-1)?.id
   if (last === undefined) return { deleted: 0, files: [], next: undefined }
   const candidates = await tx.all<{ id: ContentId }>(
-    sql`SELECT id FROM content WHERE id > ${after} AND id <= ${last} AND ${unreferenced} LIMIT ${limit} ${skipLocked(tx)}`,
+    sql`SELECT id FROM content WHERE id > ${after} AND id <= ${last} AND ${unreferenced}
+        ORDER BY id LIMIT ${deletedAtOnce} ${skipLocked(tx)}`,
   )
-  const next = page.length < limit ? undefined : last
-  if (candidates.length === 0) return { deleted: 0, files: [], next }
+  const ids = candidates.map(({ id }) => id)
+  const next = ids.length === deletedAtOnce ? ids.at(-1) : page.length === lookedAt ? last : undefined
+  if (ids.length === 0) return { deleted: 0, files: [], next }
   const gone = await tx.all<{ id: ContentId; file: string | null }>(
-    sql`DELETE FROM content WHERE id ${oneOf(
-      tx,
-      candidates.map(({ id }) => id),
-    )} AND ${unreferenced} RETURNING id, file`,
+    sql`DELETE FROM content WHERE id ${oneOf(tx, ids)} AND ${unreferenced} RETURNING id, file`,
   )
-  const ids = gone.map(({ id }) => id)
-  await tx.run(sql`DELETE FROM content_data WHERE content ${oneOf(tx, ids)}`)
-  await tx.run(sql`DELETE FROM content_text WHERE content ${oneOf(tx, ids)}`)
+  const goneIds = gone.map(({ id }) => id)
+  await tx.run(sql`DELETE FROM content_data WHERE content ${oneOf(tx, goneIds)}`)
+  await tx.run(sql`DELETE FROM content_text WHERE content ${oneOf(tx, goneIds)}`)
   return { deleted: gone.length, files: gone.flatMap(({ file }) => (file === null ? [] : [file])), next }
 }

@@ -47,7 +47,7 @@ export function changesAfter(tx: Reader, account: AccountId, after: number, limi
 export function changesAt(tx: Reader, account: AccountId, modseq: number): Promise<ChangeRow[]> {
   return tx.all<ChangeRow>(
     sql`SELECT modseq, kind, container, what, ids FROM change_log
-        WHERE account = ${account} AND modseq = ${modseq} ORDER BY kind, container, what LIMIT 100000`,
+        WHERE account = ${account} AND modseq = ${modseq} ORDER BY kind, container, what LIMIT 10000`,
   )
 }
 
@@ -77,18 +77,17 @@ export async function pruneChanges(tx: Writer, account: AccountId, upTo: number,
   return tx.run(sql`DELETE FROM change_log WHERE account = ${account} AND modseq <= ${last.modseq}`)
 }
 
-/** Accounts after `after` whose log holds rows more than `keep` modseqs behind, with the newest modseq that may go. */
-export function prunable(
+/** Accounts by id after `after` (≤ 500), with the newest modseq whose changes may go when `keep` modseqs stay, and whether any are there. */
+export function prunableAccounts(
   tx: Reader,
   after: number,
   keep: number,
-  limit: number,
-): Promise<{ account: AccountId; upTo: number }[]> {
+): Promise<{ account: AccountId; upTo: number; due: 0 | 1 }[]> {
   return tx.all(
-    sql`SELECT id AS account, modseq - ${keep} AS "upTo" FROM account
-        WHERE id > ${after} AND EXISTS (
-          SELECT 1 FROM change_log WHERE change_log.account = account.id AND change_log.modseq <= account.modseq - ${keep})
-        ORDER BY id LIMIT ${limit}`,
+    sql`SELECT id AS account, modseq - ${keep} AS "upTo", CASE WHEN EXISTS (
+            SELECT 1 FROM change_log WHERE change_log.account = account.id AND change_log.modseq <= account.modseq - ${keep})
+          THEN 1 ELSE 0 END AS due
+        FROM account WHERE id > ${after} ORDER BY id LIMIT 500`,
   )
 }
 

@@ -1,0 +1,1 @@
+export { type Change, type ChangePage, type FollowOptions, follow } from './follow.ts'

@@ -1,0 +1,42 @@
+// Every kind of durable work and what it carries: a new kind does not compile until somebody handles it.
+
+import type { AccountId, JobId } from '../base/index.ts'
+import type { Writer } from '../store/index.ts'
+
+export interface JobMap {
+  /** Mail of the house's own (DSNs, reports), put into delivery. `content` is kept while the job waits. */
+  readonly post: {
+    readonly from: string | null
+    readonly to: readonly string[]
+    readonly content: number
+    readonly utf8: boolean
+  }
+  /** Takes away what a removed account has left. */
+  readonly 'remove-account': { readonly account: AccountId }
+  /** Deletes contents that nobody refers to, and files that no content names. */
+  readonly 'sweep-contents': Record<never, never>
+  /** Shortens the change logs. */
+  readonly 'prune-changes': Record<never, never>
+  /** Takes away files whose contents are gone for good. */
+  readonly 'unlink-blobs': { readonly files: readonly string[] }
+}
+export type JobName = keyof JobMap
+
+export interface RunningJob {
+  readonly id: JobId
+  /** 1 for the first. */
+  readonly attempts: number
+  /** Deletes the job within the handler's own write, so that effect and end are one. Fault `conflict` when somebody else has the job now. */
+  done(tx: Writer): Promise<void>
+  /** Puts the job back within the handler's own write, to run again at `runAt`: for work that recurs or goes page by page. */
+  again(tx: Writer, runAt: number): Promise<void>
+}
+
+/** Does the work. May be run more than once. Without `done` or `again` the job is deleted when the handler returns; when it throws, it is tried again later. */
+export type JobHandler<N extends JobName> = (payload: JobMap[N], job: RunningJob) => Promise<void>
+export type JobHandlers = { readonly [N in JobName]: JobHandler<N> }
+
+export interface JobRunner {
+  /** Stops taking jobs and waits for those that run. */
+  stop(): Promise<void>
+}
