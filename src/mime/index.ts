@@ -1,6 +1,8 @@
 export * from './address-list.ts'
+export { fileName } from './body-text.ts'
 export { decodeText } from './charset.ts'
 export * from './date.ts'
+export * from './digest.ts'
 export * from './encoded-words.ts'
 export * from './fold.ts'
 export * from './header.ts'

@@ -1,6 +1,6 @@
 // Message ids (RFC 5322 §3.6.4), and the numbers by which messages find their thread.
 
-import { createHash } from 'node:crypto'
+import { hash } from 'node:crypto'
 import { MAX_REFERENCES } from './limits.ts'
 import type { Digest } from './types.ts'
 
@@ -46,17 +46,17 @@ export interface ThreadKeys {
   readonly isReply: boolean
 }
 
-/** Keys for threading by References, In-Reply-To and subject (RFC 5256 §3, REFERENCES). Positive integers below 2^52. */
+/** Keys for threading by References, In-Reply-To and subject (RFC 5256 §3, REFERENCES). Positive integers up to 2^48. */
 export function threadKeys(digest: Pick<Digest, 'messageId' | 'references' | 'baseSubject' | 'isReply'>): ThreadKeys {
   const ids = new Set(digest.references)
   if (digest.messageId !== undefined) ids.add(digest.messageId)
-  const keys = { ids: [...ids].map((id) => hash('<', id)), isReply: digest.isReply }
-  return digest.baseSubject === '' ? keys : { ...keys, subject: hash('"', digest.baseSubject) }
+  const keys = { ids: [...ids].map((id) => toKey('<', id)), isReply: digest.isReply }
+  return digest.baseSubject === '' ? keys : { ...keys, subject: toKey('"', digest.baseSubject) }
 }
 
 /** A strong hash: whoever could make two ids meet could put mail into another's thread. */
-function hash(kind: string, text: string): number {
-  return createHash('sha256').update(kind).update(text).digest().readUIntBE(0, 6) + 1
+function toKey(kind: string, text: string): number {
+  return hash('sha256', kind + text, 'buffer').readUIntBE(0, 6) + 1
 }
 
 function removeBlanks(text: string): string {

@@ -1,0 +1,104 @@
+// What is computed once from a message and kept beside it: search texts, sort and thread keys, preview.
+
+import { decodeFields, fileName, headerText, type Reading, readBodyText, valuesOf } from './body-text.ts'
+import { parseDate } from './date.ts'
+import { decodeWords } from './encoded-words.ts'
+import { fold } from './fold.ts'
+import { joinReferences, messageId } from './message-ids.ts'
+import { readSubject } from './subject.ts'
+import type { Digest, EnvelopeAddress, Part, Scan } from './types.ts'
+
+/** Bytes `start` to `end` (exclusive) of the scanned message. */
+export type ReadBytes<T extends Buffer | Promise<Buffer>> = (start: number, end: number) => T
+
+/** The digest of a scanned message; reads at most a few MiB of it, one range after another. */
+export function digest(scan: Scan, read: ReadBytes<Buffer>): Digest
+export function digest(scan: Scan, read: ReadBytes<Promise<Buffer>>): Promise<Digest>
+export function digest(scan: Scan, read: ReadBytes<Buffer> | ReadBytes<Promise<Buffer>>): Digest | Promise<Digest> {
+  const reading = buildDigest(scan)
+  let step = reading.next()
+  while (!step.done) {
+    const bytes = read(...step.value)
+    if (bytes instanceof Promise) return finishLater(reading, bytes, read)
+    step = reading.next(bytes)
+  }
+  return step.value
+}
+
+async function finishLater(
+  reading: Reading<Digest>,
+  first: Promise<Buffer>,
+  read: (start: number, end: number) => Buffer | Promise<Buffer>,
+): Promise<Digest> {
+  let step = reading.next(await first)
+  while (!step.done) step = reading.next(await read(...step.value))
+  return step.value
+}
+
+function* buildDigest(scan: Scan): Reading<Digest> {
+  const body = yield* readBodyText(scan.root)
+  const { envelope, header } = scan
+  const subject = readSubject(envelope.subject ?? '')
+  const fields = decodeFields(header)
+  const all = (name: string) => fold(valuesOf(fields, name).join('\n'))
+  const sortKey = (list: readonly EnvelopeAddress[]) => fold(firstMailbox(list)?.local ?? '')
+  const own = messageId(envelope.messageId ?? '')
+  const sentAt = parseDate(envelope.date ?? '')
+  return {
+    ...(own === undefined ? {} : { messageId: own }),
+    references: joinReferences(valuesOf(fields, 'references')[0], envelope.inReplyTo),
+    ...(sentAt === undefined ? {} : { sentAt }),
+    baseSubject: fold(subject.base),
+    isReply: subject.isReply,
+    subject: all('subject'),
+    from: all('from'),
+    to: all('to'),
+    cc: all('cc'),
+    bcc: all('bcc'),
+    sortFrom: sortKey(envelope.from),
+    sortTo: sortKey(envelope.to),
+    sortCc: sortKey(envelope.cc),
+    displayFrom: displayOf(envelope.from),
+    displayTo: displayOf(envelope.to),
+    preview: body.preview,
+    hasAttachment: hasAttachment(scan.root),
+    headerText: fold(headerText(fields)),
+    bodyText: fold(body.text),
+    textCut: body.cut,
+  }
+}
+
+function firstMailbox(list: readonly EnvelopeAddress[]): EnvelopeAddress | undefined {
+  return list.find((entry) => entry.local !== undefined)
+}
+
+/** RFC 5957 §3: the display name of the first mailbox, its address when it has none. */
+function displayOf(list: readonly EnvelopeAddress[]): string {
+  const first = firstMailbox(list)
+  if (!first) return ''
+  const name = decodeWords(first.name ?? '').trim()
+  return fold(name || (first.domain ? `${first.local}@${first.domain}` : (first.local ?? '')))
+}
+
+/** Parts of other types that a mail program acts on instead of offering them as files. */
+const machinery = new Set([
+  'application/pgp-signature',
+  'application/pgp-encrypted',
+  'application/pkcs7-signature',
+  'application/x-pkcs7-signature',
+  'message/delivery-status',
+  'message/disposition-notification',
+  'message/feedback-report',
+  'text/rfc822-headers',
+])
+
+/** Whether a reader should see a paper clip: a part that is a file, not the text and not an image that the text shows. */
+function hasAttachment(part: Part, related = false): boolean {
+  const inRelated = related || (part.type === 'multipart' && part.subtype === 'related')
+  if (part.parts && part.parts.length > 0) return part.parts.some((child) => hasAttachment(child, inRelated))
+  if (part.disposition?.type === 'attachment') return true
+  if (part.type === 'multipart' || machinery.has(`${part.type}/${part.subtype}`)) return false
+  if (part.type === 'text') return part.subtype !== 'calendar' && fileName(part) !== ''
+  // What has a Content-ID inside multipart/related is shown by the text.
+  return !(related && part.id !== undefined)
+}

@@ -1,0 +1,235 @@
+// The text of an HTML part, for search and preview: tags out, entities decoded, in one pass. Knows no structure and renders nothing.
+
+/** Names of U+00A0 … U+00FF in order (HTML 4.01 §24.2). */
+const latin1Names =
+  'nbsp iexcl cent pound curren yen brvbar sect uml copy ordf laquo not shy reg macr deg plusmn sup2 sup3 acute micro para middot cedil sup1 ordm raquo frac14 frac12 frac34 iquest Agrave Aacute Acirc Atilde Auml Aring AElig Ccedil Egrave Eacute Ecirc Euml Igrave Iacute Icirc Iuml ETH Ntilde Ograve Oacute Ocirc Otilde Ouml times Oslash Ugrave Uacute Ucirc Uuml Yacute THORN szlig agrave aacute acirc atilde auml aring aelig ccedil egrave eacute ecirc euml igrave iacute icirc iuml eth ntilde ograve oacute ocirc otilde ouml divide oslash ugrave uacute ucirc uuml yacute thorn yuml'
+/** What mail programs write beyond Latin-1. */
+const otherNames: { readonly [name: string]: string } = {
+  amp: '&',
+  lt: '<',
+  gt: '>',
+  quot: '"',
+  apos: "'",
+  OElig: 'Œ',
+  oelig: 'œ',
+  Scaron: 'Š',
+  scaron: 'š',
+  Yuml: 'Ÿ',
+  fnof: 'ƒ',
+  circ: 'ˆ',
+  tilde: '˜',
+  ensp: ' ',
+  emsp: ' ',
+  thinsp: ' ',
+  zwnj: '',
+  zwj: '',
+  lrm: '',
+  rlm: '',
+  ndash: '–',
+  mdash: '—',
+  lsquo: '‘',
+  rsquo: '’',
+  sbquo: '‚',
+  ldquo: '“',
+  rdquo: '”',
+  bdquo: '„',
+  dagger: '†',
+  Dagger: '‡',
+  bull: '•',
+  hellip: '…',
+  permil: '‰',
+  prime: '′',
+  Prime: '″',
+  lsaquo: '‹',
+  rsaquo: '›',
+  euro: '€',
+  trade: '™',
+  larr: '←',
+  uarr: '↑',
+  rarr: '→',
+  darr: '↓',
+  harr: '↔',
+  minus: '−',
+  infin: '∞',
+  ne: '≠',
+  le: '≤',
+  ge: '≥',
+  asymp: '≈',
+  check: '✓',
+  star: '☆',
+  starf: '★',
+  hearts: '♥',
+  Alpha: 'Α',
+  Beta: 'Β',
+  Gamma: 'Γ',
+  Delta: 'Δ',
+  Omega: 'Ω',
+  Sigma: 'Σ',
+  Pi: 'Π',
+  Phi: 'Φ',
+  Psi: 'Ψ',
+  Theta: 'Θ',
+  Lambda: 'Λ',
+  alpha: 'α',
+  beta: 'β',
+  gamma: 'γ',
+  delta: 'δ',
+  epsilon: 'ε',
+  omega: 'ω',
+  sigma: 'σ',
+  pi: 'π',
+  phi: 'φ',
+  psi: 'ψ',
+  theta: 'θ',
+  lambda: 'λ',
+  mu: 'μ',
+}
+const entities = new Map(Object.entries(otherNames))
+for (const [i, name] of latin1Names.split(' ').entries()) entities.set(name, String.fromCharCode(160 + i))
+
+/** Windows-1252 for the numbers 128–159, as browsers read them. */
+const c1 = new TextDecoder('windows-1252')
+const MAX_ENTITY = 12
+
+/** Elements whose content is no text. */
+const hidden = new Set(['style', 'script', 'title', 'template'])
+/** Elements that do not break a word. */
+const inline = new Set([
+  'a',
+  'b',
+  'i',
+  'u',
+  's',
+  'em',
+  'strong',
+  'span',
+  'font',
+  'small',
+  'big',
+  'sub',
+  'sup',
+  'code',
+  'tt',
+  'mark',
+  'wbr',
+  'abbr',
+  'ins',
+  'del',
+  'bdo',
+  'label',
+])
+
+/** Linear in the length of `html`. Block elements become line breaks. */
+export function htmlToText(html: string): string {
+  const out: string[] = []
+  let at = 0
+  while (at < html.length) {
+    const open = html.indexOf('<', at)
+    const end = open < 0 ? html.length : open
+    if (end > at) out.push(decodeEntities(html.slice(at, end)))
+    if (open < 0) break
+    at = readTag(html, open, out)
+  }
+  return out.join('')
+}
+
+/** Passes the markup at `open`; a `<` that opens none is text. Returns the offset behind it. */
+function readTag(html: string, open: number, out: string[]): number {
+  if (html.startsWith('<!--', open)) return after(html, '-->', open + 4)
+  const next = html[open + 1] ?? ''
+  if (next === '!' || next === '?') return after(html, '>', open)
+  const name = tagName(html, next === '/' ? open + 2 : open + 1)
+  if (name === '') {
+    out.push('<')
+    return open + 1
+  }
+  const end = tagEnd(html, open + 1)
+  if (!inline.has(name)) out.push('\n')
+  return next !== '/' && hidden.has(name) ? hiddenEnd(html, name, end) : end
+}
+
+function after(html: string, mark: string, from: number): number {
+  const at = html.indexOf(mark, from)
+  return at < 0 ? html.length : at + mark.length
+}
+
+/** Name of a tag, lower case, at most 16 letters and digits; '' when no letter stands there. */
+function tagName(html: string, at: number): string {
+  let end = at
+  while (end < html.length && end - at < 16 && isAlphanumeric(html.charCodeAt(end))) end++
+  return isAlphanumeric(html.charCodeAt(at)) && html[at]! > '9' ? html.slice(at, end).toLowerCase() : ''
+}
+
+/** Offset behind the `>` of a tag, which does not count in a quoted attribute value. An open quote ends with the first `>`. */
+function tagEnd(html: string, from: number): number {
+  const close = html.indexOf('>', from)
+  if (close < 0) return html.length
+  let at = from
+  let end = close
+  // Quotes that hold a `>` are few; each turn moves behind one of them.
+  for (;;) {
+    const quote = openQuote(html, at, end)
+    if (quote < 0) return end + 1
+    const shut = html.indexOf(html[quote]!, end)
+    const next = shut < 0 ? -1 : html.indexOf('>', shut)
+    // A value without end, or one that is far away: the quote was none.
+    if (next < 0 || shut - quote > 2000) return end + 1
+    at = shut + 1
+    end = next
+  }
+}
+
+/** Offset of a quote between `from` and `end` that is not closed there, or -1. */
+function openQuote(html: string, from: number, end: number): number {
+  let quote = -1
+  for (let i = from; i < end; i++) {
+    const c = html.charCodeAt(i)
+    if (c !== 34 && c !== 39) continue
+    if (quote < 0) quote = i
+    else if (html.charCodeAt(quote) === c) quote = -1
+  }
+  return quote
+}
+
+/** Offset of the end tag of a hidden element, or the end of the text. */
+function hiddenEnd(html: string, name: string, from: number): number {
+  for (let at = html.indexOf('</', from); at >= 0; at = html.indexOf('</', at + 2))
+    if (tagName(html, at + 2) === name) return at
+  return html.length
+}
+
+function decodeEntities(text: string): string {
+  let at = text.indexOf('&')
+  if (at < 0) return text
+  let out = ''
+  let from = 0
+  while (at >= 0) {
+    const entity = readEntity(text, at)
+    if (entity) {
+      out += text.slice(from, at) + entity.text
+      from = entity.end
+    }
+    at = text.indexOf('&', Math.max(from, at + 1))
+  }
+  return out + text.slice(from)
+}
+
+function readEntity(text: string, at: number): { text: string; end: number } | undefined {
+  let end = at + 1
+  if (text[end] === '#') end++
+  while (end < text.length && end - at < MAX_ENTITY && isAlphanumeric(text.charCodeAt(end))) end++
+  const name = text.slice(at + 1, end)
+  const char = name[0] === '#' ? numeric(name.slice(1)) : entities.get(name)
+  return char === undefined ? undefined : { text: char, end: text[end] === ';' ? end + 1 : end }
+}
+
+function numeric(digits: string): string | undefined {
+  const hex = digits[0] === 'x' || digits[0] === 'X'
+  const code = digits.length < 2 && hex ? Number.NaN : Number(hex ? `0x${digits.slice(1)}` : digits || 'x')
+  if (!Number.isInteger(code) || code === 0 || code > 0x10ffff || (code >= 0xd800 && code < 0xe000)) return undefined
+  return code >= 128 && code < 160 ? c1.decode(Uint8Array.of(code)) : String.fromCodePoint(code)
+}
+
+function isAlphanumeric(c: number): boolean {
+  return (c >= 97 && c <= 122) || (c >= 65 && c <= 90) || (c >= 48 && c <= 57)
+}
