@@ -1,2 +1,6 @@
+export { createLocalRetry, type LocalRetryService } from './local-retry.ts'
+export { createDeliveryChecks, type DeliveryChecksParts, type DeliveryLimits } from './policy.ts'
+export { createPostHandler, type PostParts } from './post.ts'
+export { createDelivery, type DeliveryFaultPoint, type DeliveryParts, deliveryFaultPoints } from './receive.ts'
 export * from './types.ts'
-export * from './verdict.ts'
+export { formatRefusal, smtpRefusals } from './verdict.ts'

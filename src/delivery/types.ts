@@ -14,6 +14,8 @@ export interface Arrival {
   readonly with: string
   readonly tls?: { readonly version: string; readonly cipher: string }
   readonly account?: AccountId
+  /** The client's address is in one of the operator's `trustedNetworks`: it may relay, and without a login send as anybody. */
+  readonly trusted?: boolean
   /** The login, for the log. */
   readonly user?: string
   /** Shown in replies, Received and the log; unique. */
@@ -52,6 +54,13 @@ export interface Refusal {
   readonly text: string
 }
 export type RecipientVerdict = { readonly ok: true } | { readonly ok: false; readonly refusal: Refusal }
+
+/** What stays between a verdict and the words of a protocol; the table stands in verdict.ts. */
+export interface SmtpRefusal {
+  readonly code: number
+  /** RFC 3463. */
+  readonly enhanced: string
+}
 
 /** Asked in the door's thread, on a read-only store, before data. */
 export interface DeliveryChecks {

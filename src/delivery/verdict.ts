@@ -1,6 +1,6 @@
 // Every refusal of the house with its SMTP reply code and enhanced status code (RFC 5321 §4.2.3, RFC 3463 §3): one total table for SMTP and LMTP.
 
-import type { Refusal, RecipientVerdict, RefusalCode, SmtpRefusal } from './types.ts'
+import type { RecipientVerdict, Refusal, RefusalCode, SmtpRefusal } from './types.ts'
 
 export const smtpRefusals = {
   'unknown-user': { code: 550, enhanced: '5.1.1' },

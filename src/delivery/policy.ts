@@ -1,0 +1,74 @@
+// What a door must ask before it takes a message: may this sender, may this recipient, is there room. Reads only, in the door's thread.
+
+import type { AccountReads, Resolution } from '../accounts/index.ts'
+import { type Address, formatAddress, type Path } from '../address/index.ts'
+import type { AccountId } from '../base/index.ts'
+import { checkHeader, type HeaderParts } from './check-header.ts'
+import type { Arrival, DeliveryChecks, RecipientVerdict } from './types.ts'
+import { accepted, refuse } from './verdict.ts'
+
+export interface DeliveryLimits {
+  /** Bytes of one message. */
+  readonly maxMessageSize: number
+  /** Nothing is taken while fewer bytes than this are free on the disk. */
+  readonly minFreeBytes: number
+}
+
+export interface DeliveryChecksParts extends HeaderParts {
+  readonly accounts: AccountReads
+  readonly limits: DeliveryLimits
+  /** Bytes free where messages are kept; measured elsewhere from time to time, so that asking costs nothing. */
+  readonly freeBytes: () => number
+}
+
+export function createDeliveryChecks(parts: DeliveryChecksParts): DeliveryChecks {
+  const { accounts, limits, freeBytes } = parts
+  return {
+    async sender(arrival, from, declaredSize) {
+      if (freeBytes() < limits.minFreeBytes) return refuse('disk-full', 'not enough disk space; try again later')
+      if (declaredSize > limits.maxMessageSize)
+        return refuse('too-large', `messages may have at most ${limits.maxMessageSize} bytes`)
+      return checkSender(accounts, arrival, from)
+    },
+    async recipient(arrival, _from, to, declaredSize) {
+      const resolution = await accounts.resolve(to)
+      const verdict = checkResolution(arrival, to, resolution)
+      if (!verdict.ok || resolution.kind !== 'local') return verdict
+      return hasRoom(accounts, resolution, declaredSize)
+    },
+    header: (arrival, envelope, header) => checkHeader(parts, arrival, envelope, header),
+  }
+}
+
+/** A user who signed in may use only his own addresses, from a trusted network too. The null path is free: receipts of MUAs use it (RFC 8098 §2.1). */
+async function checkSender(accounts: AccountReads, arrival: Arrival, from: Path): Promise<RecipientVerdict> {
+  if (arrival.account === undefined || from === null || (await accounts.owns(arrival.account, from))) return accepted
+  return refuse('sender-denied', `you may not send as <${formatAddress(from)}>`)
+}
+
+/** Whether this client may send to the world and not only to us. */
+export function mayRelay({ account, trusted, kind }: Arrival): boolean {
+  return kind === 'internal' || (kind !== 'lmtp' && (account !== undefined || trusted === true))
+}
+
+/** The verdict on a recipient that leads there; quota apart. */
+export function checkResolution(arrival: Arrival, to: Address, { kind }: Resolution): RecipientVerdict {
+  const text = formatAddress(to)
+  if (kind === 'local') return accepted
+  if (kind === 'unknown') return refuse('unknown-user', `there is no user <${text}>`)
+  if (kind === 'disabled') return refuse('disabled-user', `<${text}> takes no mail`)
+  return mayRelay(arrival) ? accepted : refuse('relay-denied', `relaying to <${text}> is not allowed`)
+}
+
+/** Refused only when nobody behind the address could take the message: the others' copies wait in the queue. */
+async function hasRoom(
+  accounts: AccountReads,
+  { local, remote }: Extract<Resolution, { kind: 'local' }>,
+  size: number,
+): Promise<RecipientVerdict> {
+  if (remote.length > 0) return accepted
+  // A long list is not worth asking for one by one.
+  const asked: readonly { readonly account: AccountId }[] = local.slice(0, 20)
+  for (const { account } of asked) if (await accounts.hasRoom(account, size)) return accepted
+  return local.length > asked.length ? accepted : refuse('over-quota', 'the mailbox is full')
+}

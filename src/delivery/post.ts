@@ -1,0 +1,83 @@
+// The job `post`: mail that the house itself writes (DSNs, reports) goes to mailboxes and the queue, in the transaction that ends the job.
+
+import type { AccountReads } from '../accounts/index.ts'
+import { type Address, type Path, parseAddress } from '../address/index.ts'
+import { type Clock, type ContentId, type Log, toId } from '../base/index.ts'
+import type { JobHandler } from '../jobs/index.ts'
+import type { MailTx } from '../mail/index.ts'
+import type { QueueTx } from '../queue/index.ts'
+import type { Store } from '../store/index.ts'
+import { deliverCopies, enqueue, toGroups, waitingCopy } from './steps/commit.ts'
+import { expand, type Plan } from './steps/expand.ts'
+import type { Arrival, Envelope } from './types.ts'
+
+export interface PostParts {
+  readonly store: Store
+  readonly accounts: AccountReads
+  readonly mail: MailTx
+  readonly queue: QueueTx
+  readonly hostname: string
+  readonly clock: Clock
+  readonly log: Log
+}
+
+export function createPostHandler(parts: PostParts): JobHandler<'post'> {
+  const { store, mail, queue, hostname, clock, log } = parts
+  return async (payload, job) => {
+    const content = toId<ContentId>(payload.content)
+    const sender: Path = payload.from === null ? null : (parseAddress(payload.from) ?? null)
+    const to = payload.to.flatMap((text) => parseAddress(text) ?? [])
+    const traceId = `job-${job.id}`
+    const receivedAt = clock.now()
+    const arrival: Arrival = {
+      kind: 'internal',
+      clientIp: '127.0.0.1',
+      helo: hostname,
+      with: 'ESMTP',
+      traceId,
+      receivedAt,
+    }
+    const plan = await planPost(parts, arrival, sender, to)
+    const received = Buffer.alloc(0)
+    const scope = plan.copies.map(({ account }) => account)
+    const queueId = await store.write(scope, async (tx) => {
+      const facts = await mail.contentFacts(tx, content)
+      const full = await deliverCopies(facts ? plan.copies : [], sender, received, (account, prefix) =>
+        mail.deliverStored(tx, account, { role: 'inbox' }, content, { flags: [], receivedAt, prefix }),
+      )
+      await job.done(tx)
+      if (!facts) return undefined
+      const shared = { content, ...facts, sender, utf8: payload.utf8, received }
+      return enqueue(queue, tx, shared, toGroups(plan.outgoing, full.map(waitingCopy)))
+    })
+    log.info({ id: traceId, queueId, kind: 'internal', from: payload.from, to: payload.to, content }, 'message')
+  }
+}
+
+/**
+ * Where the house's own mail goes. Who cannot be reached here is answered for by postmaster: a notice about a notice is never
+ * written (RFC 5321 §6.1), and nothing is dropped in silence.
+ */
+async function planPost(
+  { accounts, hostname, log }: PostParts,
+  arrival: Arrival,
+  sender: Path,
+  to: readonly Address[],
+): Promise<Plan> {
+  const envelopeTo = (list: readonly Address[]): Envelope => ({
+    from: sender,
+    to: list.map((address) => ({ address })),
+    utf8: false,
+    body: '8bitmime',
+  })
+  const plan = await expand(accounts, arrival, envelopeTo(to))
+  const reached = to.filter((_, i) => !('refusal' in plan.recipients[i]!))
+  if (reached.length > 0 && reached.length === to.length) return plan
+  const postmaster: Address = { local: 'postmaster', domain: hostname }
+  const second = await expand(accounts, arrival, envelopeTo([...reached, postmaster]))
+  const lost = to.filter((address) => !reached.includes(address))
+  if ('refusal' in second.recipients.at(-1)!)
+    log.error({ id: arrival.traceId, lost }, 'mail of the server itself reaches nobody: there is no account')
+  else log.warn({ id: arrival.traceId, lost }, 'mail of the server itself goes to postmaster: its recipient is unknown')
+  return second
+}

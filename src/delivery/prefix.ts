@@ -1,0 +1,47 @@
+// The header lines that delivery puts in front of a message: Return-Path, Delivered-To, Received. Nothing here can hold CR, LF or NUL.
+
+import { isIPv6 } from 'node:net'
+import { type Address, formatAddress, formatPath, type Path } from '../address/index.ts'
+import { formatDate } from '../mime/index.ts'
+import type { Arrival, Envelope } from './types.ts'
+
+/**
+ * The Received line (RFC 5321 §4.4). `for` is named only when there is one recipient, for two would tell blind copies
+ * (RFC 5321 §7.2), and only as ASCII unless the envelope is UTF-8 (RFC 6532 §3.2).
+ */
+export function formatReceived(arrival: Arrival, envelope: Envelope, hostname: string): Buffer {
+  const { helo, clientIp, tls, traceId, receivedAt } = arrival
+  const only = envelope.to.length === 1 ? formatAddress(envelope.to[0]!.address) : undefined
+  const shown = only !== undefined && (envelope.utf8 || isAscii(only))
+  const lines = [
+    `Received: from ${toWord(helo) || 'unknown'} (${formatIp(clientIp)})`,
+    `by ${hostname} (Posthorn) with ${toWord(arrival.with)}${tls ? ` (${toWord(tls.version)} ${toWord(tls.cipher)})` : ''}`,
+    `id ${toWord(traceId)}${shown ? ` for <${only}>` : ''}; ${formatDate(receivedAt)}`,
+  ]
+  return Buffer.from(`${lines.join('\r\n\t')}\r\n`)
+}
+
+/** What stands above the Received line of a copy in a mailbox. */
+export function formatFinal(sender: Path, deliveredTo: Address): string {
+  return `Return-Path: ${formatPath(sender)}\r\n${formatDeliveredTo(deliveredTo)}`
+}
+
+/** By this line a message that comes back is known. */
+export function formatDeliveredTo(address: Address): string {
+  return `Delivered-To: ${formatAddress(address)}\r\n`
+}
+
+function formatIp(ip: string): string {
+  return `[${isIPv6(ip) ? `IPv6:${ip}` : toWord(ip)}]`
+}
+
+/** What a client called itself, as one word that means nothing in a header: no white space, controls, brackets or comments. */
+function toWord(text: string): string {
+  let out = ''
+  for (const char of text.slice(0, 255)) if (char > ' ' && char < '\x7f' && !'()<>"\\;,'.includes(char)) out += char
+  return out
+}
+
+function isAscii(text: string): boolean {
+  return Buffer.byteLength(text) === text.length
+}

@@ -1,0 +1,191 @@
+// The way of a message in the core: expand its recipients, write everything in one transaction, say what became of it.
+// Knows no protocol; the door has checked sender, recipients and header, and brings the content.
+
+import type { AccountReads } from '../accounts/index.ts'
+import { formatAddress, formatPath } from '../address/index.ts'
+import type { AccountId, Clock, Log, QueueId } from '../base/index.ts'
+import type { MailTx, NewContent } from '../mail/index.ts'
+import type { NewQueueRecipient, QueueTx } from '../queue/index.ts'
+import type { Store, Writer } from '../store/index.ts'
+import { formatReceived } from './prefix.ts'
+import { deliverCopies, enqueue, mailboxFull, toGroups, waitingCopy } from './steps/commit.ts'
+import { type Expanded, expand, type LocalCopy, type Plan } from './steps/expand.ts'
+import type { Arrival, Delivery, Envelope, RecipientVerdict, Refusal } from './types.ts'
+import { accepted, refuse } from './verdict.ts'
+
+export interface DeliveryParts {
+  readonly store: Store
+  /** Reads of the core's own store. */
+  readonly accounts: AccountReads
+  readonly mail: MailTx
+  readonly queue: QueueTx
+  readonly hostname: string
+  readonly clock: Clock
+  readonly log: Log
+  /** Named fault points, only in tests. */
+  readonly fault?: (point: DeliveryFaultPoint) => void
+}
+
+export const deliveryFaultPoints = ['delivery.received', 'delivery.before-write', 'delivery.written'] as const
+export type DeliveryFaultPoint = (typeof deliveryFaultPoints)[number]
+
+type Answer = Awaited<ReturnType<Delivery['receive']>>
+
+/** One message on its way, with all that the steps found out. */
+interface Passage {
+  readonly arrival: Arrival
+  readonly envelope: Envelope
+  readonly content: NewContent
+  readonly plan: Plan
+  /** The account whose Sent mailbox gets a copy. */
+  readonly fileFor?: AccountId
+}
+
+interface Written {
+  readonly queueId?: QueueId
+  /** Accounts that had no room. */
+  readonly full: readonly LocalCopy[]
+}
+
+export function createDelivery(parts: DeliveryParts): Delivery {
+  const { accounts, clock, fault } = parts
+  return {
+    async receive(arrival, envelope, content) {
+      const started = clock.monotonic()
+      fault?.('delivery.received')
+      const plan = await expand(accounts, arrival, envelope)
+      const refused = refuseWhole(plan)
+      const passage = { arrival, envelope, content, plan, fileFor: await filesFor(accounts, arrival) }
+      let written: Written | undefined
+      if (!refused) {
+        fault?.('delivery.before-write')
+        written = await write(parts, passage)
+        fault?.('delivery.written')
+      }
+      const answer = refused ? { verdicts: refused } : toAnswer(passage, written!)
+      logPassage(parts, passage, answer, written, clock.monotonic() - started)
+      return answer
+    },
+  }
+}
+
+/** Verdicts when nobody is left to take the message. */
+function refuseWhole({ recipients }: Plan): RecipientVerdict[] | undefined {
+  const refusals = recipients.flatMap((expanded) => ('refusal' in expanded ? [expanded.refusal] : []))
+  return refusals.length < recipients.length ? undefined : refusals.map((refusal) => ({ ok: false, refusal }))
+}
+
+async function filesFor(accounts: AccountReads, { kind, account }: Arrival): Promise<AccountId | undefined> {
+  if (account === undefined || kind === 'lmtp') return undefined
+  return (await accounts.account(account))?.settings.saveSent === true ? account : undefined
+}
+
+/** Ends a transaction in which nobody took the message, so that nothing of it stays. */
+class NobodyTook extends Error {
+  readonly full: readonly LocalCopy[]
+  constructor(full: readonly LocalCopy[]) {
+    super('nobody took the message')
+    this.full = full
+  }
+}
+
+async function write(parts: DeliveryParts, passage: Passage): Promise<Written> {
+  const scope = new Set(passage.plan.copies.map(({ account }) => account))
+  if (passage.fileFor !== undefined) scope.add(passage.fileFor)
+  try {
+    return await parts.store.write([...scope], (tx) => commit(parts, passage, tx))
+  } catch (error) {
+    if (error instanceof NobodyTook) return { full: error.full }
+    throw error
+  }
+}
+
+async function commit({ mail, queue, hostname, log }: DeliveryParts, passage: Passage, tx: Writer): Promise<Written> {
+  const { arrival, envelope, content, plan, fileFor } = passage
+  const { receivedAt } = arrival
+  const received = formatReceived(arrival, envelope, hostname)
+  const id = await mail.putContent(tx, content)
+  const full = await deliverCopies(plan.copies, envelope.from, received, (account, prefix) =>
+    mail.deliver(tx, account, { role: 'inbox' }, id, { content, flags: [], receivedAt, prefix }),
+  )
+  const waiting = toWaiting(passage, full)
+  const groups = toGroups(plan.outgoing, waiting)
+  if (groups.length === 0 && full.length === plan.copies.length) throw new NobodyTook(full)
+  const { size, has8bit } = content
+  const { from: sender, utf8, params } = envelope
+  const { account } = arrival
+  const shared = { content: id, size, has8bit, sender, account, utf8, params, received }
+  const queueId = await enqueue(queue, tx, shared, groups)
+  if (fileFor !== undefined) {
+    const item = { content, flags: ['\\Seen'], receivedAt }
+    const unfiled = await deliverCopies([{ account: fileFor, address: envelope.to[0]!.address }], null, received, () =>
+      mail.deliver(tx, fileFor, { role: 'sent' }, id, item),
+    )
+    if (unfiled.length > 0) log.warn({ id: arrival.traceId, account: fileFor }, 'no room to file the sent message')
+  }
+  return { queueId, full }
+}
+
+/** Recipients that must not be lost although their mailbox did not take the message. */
+function toWaiting({ arrival, envelope, plan }: Passage, full: readonly LocalCopy[]): NewQueueRecipient[] {
+  // LMTP can refuse one recipient: only a copy that its recipient's other copies left behind waits here.
+  const refusable = (copy: LocalCopy) =>
+    arrival.kind === 'lmtp' &&
+    plan.recipients.every((expanded) => !leadsTo(expanded, copy) || tookNothing(expanded, full))
+  const waiting = full.filter((copy) => !refusable(copy)).map(waitingCopy)
+  if (arrival.kind === 'lmtp') return waiting
+  // Somebody went away between RCPT and the end of the data: the others have the message, the sender gets a notice about him.
+  plan.recipients.forEach((expanded, i) => {
+    if (!('refusal' in expanded)) return
+    const { address, params } = envelope.to[i]!
+    waiting.push({ address, kind: 'local', firstAttemptAt: arrival.receivedAt, reason: expanded.refusal.text, params })
+  })
+  return waiting
+}
+
+function leadsTo(expanded: Expanded, { account }: LocalCopy): boolean {
+  return !('refusal' in expanded) && expanded.accounts.includes(account)
+}
+
+function tookNothing(expanded: Expanded, full: readonly LocalCopy[]): boolean {
+  if ('refusal' in expanded) return true
+  return !expanded.outside && expanded.accounts.every((account) => full.some((copy) => copy.account === account))
+}
+
+function toAnswer({ arrival, plan }: Passage, { full, queueId }: Written): Answer {
+  const verdicts = plan.recipients.map((expanded): RecipientVerdict => {
+    if (arrival.kind !== 'lmtp') return accepted
+    if ('refusal' in expanded) return { ok: false, refusal: expanded.refusal }
+    return tookNothing(expanded, full) ? refuse('over-quota', mailboxFull.slice('4.2.2 '.length)) : accepted
+  })
+  return queueId === undefined ? { verdicts } : { verdicts, queueId }
+}
+
+const shownRecipients = 20
+
+/** One line per message. */
+function logPassage(
+  { log }: DeliveryParts,
+  { arrival, envelope, content, plan }: Passage,
+  { verdicts, queueId }: Answer,
+  written: Written | undefined,
+  ms: number,
+): void {
+  const { traceId, kind, clientIp, helo, user } = arrival
+  const to = envelope.to.slice(0, shownRecipients).map(({ address }) => formatAddress(address))
+  const refusals: Refusal[] = verdicts.flatMap((verdict) => (verdict.ok ? [] : [verdict.refusal]))
+  const verdict = refusals.length === 0 ? 'accepted' : refusals.length < verdicts.length ? 'partly' : refusals[0]!.code
+  const full = written?.full.length ?? 0
+  const counts = { recipients: envelope.to.length, local: plan.copies.length - full, ...(full > 0 ? { full } : {}) }
+  const fields = {
+    id: traceId,
+    queueId,
+    kind,
+    from: formatPath(envelope.from),
+    to,
+    size: content.size,
+    verdict,
+    ...counts,
+  }
+  log.info({ ...fields, ip: clientIp, helo, user, ms: Math.round(ms * 10) / 10 }, 'message')
+}

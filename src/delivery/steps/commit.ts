@@ -1,0 +1,84 @@
+// Last step: everything that an accepted message changes, within one transaction. What has no room in a mailbox waits in the queue.
+
+import { type Address, needsUtf8, type Path } from '../../address/index.ts'
+import { type AccountId, type ContentId, isFault, type QueueId } from '../../base/index.ts'
+import type { NewQueueMessage, NewQueueRecipient, QueueTx } from '../../queue/index.ts'
+import type { Writer } from '../../store/index.ts'
+import { formatDeliveredTo, formatFinal } from '../prefix.ts'
+import type { LocalCopy, Outgoing } from './expand.ts'
+
+/** How the message itself is written into a mailbox: new content, or content that is stored already. */
+export type PutCopy = (account: AccountId, prefix: Uint8Array) => Promise<unknown>
+
+/** The reason that people see while a copy waits. */
+export const mailboxFull = '4.2.2 the mailbox is full'
+
+/** Puts a copy into each INBOX; the result are those that had no room. */
+export async function deliverCopies(
+  copies: readonly LocalCopy[],
+  sender: Path,
+  received: Uint8Array,
+  put: PutCopy,
+): Promise<LocalCopy[]> {
+  const full: LocalCopy[] = []
+  for (const copy of copies) {
+    try {
+      await put(copy.account, Buffer.concat([Buffer.from(formatFinal(sender, copy.address)), received]))
+    } catch (error) {
+      // Only this fault leaves nothing behind; any other ends the transaction.
+      if (!isFault(error, 'over-quota')) throw error
+      full.push(copy)
+    }
+  }
+  return full
+}
+
+/** A copy that waits for room in its mailbox. */
+export function waitingCopy({ account, address, params }: LocalCopy): NewQueueRecipient {
+  return { address, kind: 'local', reason: mailboxFull, params: { ...params, account: `${account}` } }
+}
+
+/** What all queued parts of one message share. */
+export interface QueuedContent {
+  readonly content: ContentId
+  readonly size: number
+  readonly has8bit: boolean
+  readonly sender: Path
+  readonly account?: AccountId
+  readonly utf8: boolean
+  readonly params?: NewQueueMessage['params']
+  readonly received: Uint8Array
+}
+
+/** Queues each group with its own prefix; the first one's id. */
+export async function enqueue(
+  queue: QueueTx,
+  tx: Writer,
+  mail: QueuedContent,
+  groups: readonly Outgoing[],
+): Promise<QueueId | undefined> {
+  const { content, has8bit, sender, account, params, received } = mail
+  let first: QueueId | undefined
+  for (const { via, recipients } of groups) {
+    if (recipients.length === 0) continue
+    const prefix = via ? Buffer.concat([Buffer.from(formatDeliveredTo(via)), received]) : received
+    const size = mail.size + prefix.length
+    // A client may ask for SMTPUTF8 for a message that does not need it: the next hop is not asked without need.
+    const utf8 = mail.utf8 && (has8bit || [sender, ...recipients.map(({ address }) => address)].some(isUtf8Path))
+    const id = await queue.put(tx, { content, size, prefix, sender, account, utf8, body8: has8bit, params, recipients })
+    first ??= id
+  }
+  return first
+}
+
+function isUtf8Path(path: Address | null): boolean {
+  return path !== null && needsUtf8(path)
+}
+
+/** Those who leave and those who wait, by the way they go. */
+export function toGroups(outgoing: readonly Outgoing[], waiting: readonly NewQueueRecipient[]): readonly Outgoing[] {
+  if (waiting.length === 0) return outgoing
+  const direct = outgoing.find(({ via }) => via === undefined)
+  const rest = outgoing.filter((group) => group !== direct)
+  return [{ recipients: [...(direct?.recipients ?? []), ...waiting] }, ...rest]
+}

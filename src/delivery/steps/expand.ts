@@ -1,0 +1,72 @@
+// First step: where each recipient leads now. The door asked before; this is law. Copies are counted once per account and per
+// address outside, however many names lead there.
+
+import type { AccountReads, LocalDestination } from '../../accounts/index.ts'
+import { type Address, addressKey, sameAddress } from '../../address/index.ts'
+import type { AccountId } from '../../base/index.ts'
+import type { NewQueueRecipient } from '../../queue/index.ts'
+import { checkResolution } from '../policy.ts'
+import type { Arrival, Envelope, EnvelopeRecipient, Refusal } from '../types.ts'
+
+/** One copy for one account. */
+export interface LocalCopy {
+  readonly account: AccountId
+  /** The address as it was reached. */
+  readonly address: Address
+  readonly params?: EnvelopeRecipient['params']
+}
+
+/** Recipients outside that are reached in the same way. */
+export interface Outgoing {
+  /** The address here that leads to them (an alias, a user who forwards); absent when the sender named them himself. */
+  readonly via?: Address
+  readonly recipients: NewQueueRecipient[]
+}
+
+/** What one recipient of the envelope came to: refused, or the accounts and the addresses outside behind it. */
+export type Expanded =
+  | { readonly refusal: Refusal }
+  | { readonly accounts: readonly AccountId[]; readonly outside: boolean }
+
+export interface Plan {
+  readonly recipients: readonly Expanded[]
+  readonly copies: readonly LocalCopy[]
+  readonly outgoing: readonly Outgoing[]
+}
+
+export async function expand(accounts: AccountReads, arrival: Arrival, envelope: Envelope): Promise<Plan> {
+  const copies = new Map<AccountId, LocalCopy>()
+  const outgoing: Outgoing[] = []
+  const outside = new Set<string>()
+  const send = (address: Address, params: EnvelopeRecipient['params'], via?: Address) => {
+    if (outside.has(addressKey(address))) return
+    outside.add(addressKey(address))
+    let group = outgoing.find((known) => (via && known.via ? sameAddress(known.via, via) : known.via === via))
+    if (!group) outgoing.push((group = { via, recipients: [] }))
+    group.recipients.push({ address, kind: 'remote', params })
+  }
+  const add = async ({ address, params }: EnvelopeRecipient): Promise<Expanded> => {
+    const resolution = await accounts.resolve(address)
+    const verdict = checkResolution(arrival, address, resolution)
+    if (!verdict.ok) return verdict
+    if (resolution.kind !== 'local') {
+      send(address, params)
+      return { accounts: [], outside: true }
+    }
+    const { local, remote } = resolution
+    for (const destination of local) addCopy(copies, destination, params)
+    for (const destination of remote) send(destination, params, address)
+    return { accounts: local.map(({ account }) => account), outside: remote.length > 0 }
+  }
+  const recipients: Expanded[] = []
+  for (const recipient of envelope.to) recipients.push(await add(recipient))
+  return { recipients, copies: [...copies.values()], outgoing }
+}
+
+function addCopy(
+  copies: Map<AccountId, LocalCopy>,
+  { account, address }: LocalDestination,
+  params: EnvelopeRecipient['params'],
+): void {
+  if (!copies.has(account)) copies.set(account, { account, address, params })
+}
