@@ -1,6 +1,6 @@
 // Every kind of durable work and what it carries: a new kind does not compile until somebody handles it.
 
-import type { AccountId, JobId } from '../base/index.ts'
+import type { AccountId, JobId, MailboxId } from '../base/index.ts'
 import type { Writer } from '../store/index.ts'
 
 export interface JobMap {
@@ -13,6 +13,8 @@ export interface JobMap {
   }
   /** Takes away what a removed account has left. */
   readonly 'remove-account': { readonly account: AccountId }
+  /** Takes away the rows of a mailbox that was deleted. */
+  readonly 'sweep-mailbox': { readonly mailbox: MailboxId }
   /** Deletes contents that nobody refers to, and files that no content names. */
   readonly 'sweep-contents': Record<never, never>
   /** Shortens the change logs. */

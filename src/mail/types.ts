@@ -119,6 +119,13 @@ export interface AppendItem {
   readonly prefix?: Uint8Array
 }
 
+export interface FlagChange {
+  readonly mode: 'add' | 'remove' | 'replace'
+  readonly flags: readonly string[]
+  /** RFC 7162 §3.1.3: messages with a higher modseq stay as they are. */
+  readonly unchangedSince?: number
+}
+
 /** Writes. Faults: not-found, exists, over-quota, invalid, limit, conflict, denied. */
 export interface MailWrites {
   /** All or none. */
@@ -132,7 +139,7 @@ export interface MailWrites {
     account: AccountId,
     mailbox: MailboxId,
     uids: Ranges,
-    change: { mode: 'add' | 'remove' | 'replace'; flags: readonly string[]; unchangedSince?: number },
+    change: FlagChange,
   ): Promise<{ modseq: number; modified: Ranges }>
   /** Copies flags and dates; `source[i]` became `target[i]`. */
   copy(

@@ -69,7 +69,7 @@ export const mail = {
       name TEXT NOT NULL,
       PRIMARY KEY (account, name)) {rowless}`,
 
-    // Bytes as received and what was computed from them; once in the house.
+    // Bytes as received and what was computed from them; once in the house. refs: ids of References and In-Reply-To, one a line.
     `CREATE TABLE content (
       id {id},
       hash {bytes} NOT NULL UNIQUE,
@@ -78,7 +78,9 @@ export const mail = {
       structure TEXT NOT NULL,
       envelope TEXT NOT NULL,
       bodystructure TEXT NOT NULL,
+      has8bit {int} NOT NULL,
       message_id TEXT,
+      refs TEXT NOT NULL,
       sent_at {int},
       base_subject TEXT NOT NULL,
       sort_from TEXT NOT NULL, sort_to TEXT NOT NULL, sort_cc TEXT NOT NULL,

@@ -1,0 +1,156 @@
+// COPY, MOVE and EXPUNGE: entries come and go, messages stay while one entry names them.
+
+import { type AccountId, type MailboxId, normaliseRanges, type Ranges, toRanges } from '../base/index.ts'
+import { entryRows, mailboxRows, messageRows, type Writer } from '../store/index.ts'
+import { takeRoom } from './append.ts'
+import { createKeywordMap, deleted } from './flags.ts'
+import { OpenMailbox, vacate } from './open-mailbox.ts'
+
+const everything: Ranges = [[1, 0xffff_ffff]]
+
+/** UIDs with the flags that they have. */
+interface Selection {
+  readonly uids: number[]
+  readonly lo: number[]
+  readonly hi: number[]
+}
+
+const createSelection = (): Selection => ({ uids: [], lo: [], hi: [] })
+
+/** Copies; see MailWrites.copy. */
+export async function copy(
+  tx: Writer,
+  epoch: number,
+  account: AccountId,
+  from: MailboxId,
+  uids: Ranges,
+  to: MailboxId,
+): Promise<{ uidValidity: number; source: number[]; target: number[] }> {
+  const source = await OpenMailbox.open(tx, epoch, account, from)
+  const target = from === to ? source : await OpenMailbox.open(tx, epoch, account, to)
+  const chosen = createSelection()
+  await source.visit(normaliseRanges(uids), (block, slot, uid) => {
+    choose(chosen, uid, block.lo[slot]!, block.hi[slot]!)
+    return false
+  })
+  const sizes = await measure(tx, from, chosen.uids)
+  const uidValidity = target.row.uidValidity
+  if (chosen.uids.length === 0) return { uidValidity, source: [], target: [] }
+  await takeRoom(tx, account, sizes, chosen.uids.length)
+  const placed = await place(tx, from, target, chosen, sizes)
+  await target.save()
+  return { uidValidity, source: chosen.uids, target: placed }
+}
+
+/** Moves in one transaction (RFC 6851 §3.3); the messages themselves stay what they are. See MailWrites.move. */
+export async function move(
+  tx: Writer,
+  epoch: number,
+  account: AccountId,
+  from: MailboxId,
+  uids: Ranges,
+  to: MailboxId,
+): Promise<{ uidValidity: number; source: number[]; target: number[]; modseq: number }> {
+  const source = await OpenMailbox.open(tx, epoch, account, from)
+  const target = from === to ? source : await OpenMailbox.open(tx, epoch, account, to)
+  const chosen = createSelection()
+  await source.visit(normaliseRanges(uids), (block, slot, uid) => {
+    choose(chosen, uid, block.lo[slot]!, block.hi[slot]!)
+    vacate(block, slot)
+    return true
+  })
+  const uidValidity = target.row.uidValidity
+  if (chosen.uids.length === 0) return { uidValidity, source: [], target: [], modseq: source.row.modseq }
+  const sizes = await measure(tx, from, chosen.uids)
+  const placed = await place(tx, from, target, chosen, sizes)
+  for (const chunk of chunks(chosen.uids)) await entryRows.remove(tx, from, chunk)
+  source.row.size -= sizes
+  tx.changed(account, { kind: 'email', container: from, what: 'destroyed', ids: toRanges(chosen.uids) })
+  await target.save()
+  if (source !== target) await source.save()
+  return { uidValidity, source: chosen.uids, target: placed, modseq: source.row.modseq }
+}
+
+/** Removes what is marked \Deleted; see MailWrites.expunge. */
+export async function expunge(
+  tx: Writer,
+  epoch: number,
+  account: AccountId,
+  id: MailboxId,
+  uids: Ranges = everything,
+): Promise<{ uids: Ranges; modseq: number }> {
+  const mailbox = await OpenMailbox.open(tx, epoch, account, id)
+  if (mailbox.row.deleted === 0) return { uids: [], modseq: mailbox.row.modseq }
+  const gone: number[] = []
+  await mailbox.visit(normaliseRanges(uids), (block, slot, uid) => {
+    if (!(block.lo[slot]! & deleted)) return false
+    gone.push(uid)
+    vacate(block, slot)
+    return true
+  })
+  if (gone.length === 0) return { uids: [], modseq: mailbox.row.modseq }
+  const bytes = await measure(tx, id, gone)
+  for (const chunk of chunks(gone)) await removeEntries(tx, id, chunk)
+  mailbox.row.size -= bytes
+  await mailboxRows.giveRoom(tx, account, bytes, gone.length)
+  await mailbox.save()
+  const ranges = toRanges(gone)
+  tx.changed(account, { kind: 'email', container: id, what: 'destroyed', ids: ranges })
+  return { uids: ranges, modseq: mailbox.row.modseq }
+}
+
+/** Removes at most 1,000 entries, and the messages that no other entry names. */
+export async function removeEntries(tx: Writer, mailbox: number, uids: readonly number[]): Promise<void> {
+  await messageRows.removeOnlyIn(tx, mailbox, uids)
+  await entryRows.remove(tx, mailbox, uids)
+}
+
+function choose(chosen: Selection, uid: number, lo: number, hi: number): void {
+  chosen.uids.push(uid)
+  chosen.lo.push(lo)
+  chosen.hi.push(hi)
+}
+
+/** The bytes of these messages together. */
+async function measure(tx: Writer, mailbox: number, uids: readonly number[]): Promise<number> {
+  let bytes = 0
+  for (const chunk of chunks(uids)) {
+    const found = await entryRows.measure(tx, mailbox, chunk)
+    if (found.messages !== chunk.length)
+      throw new Error(`mailbox ${mailbox}: ${chunk.length} UIDs are present, ${found.messages} entries were found`)
+    bytes += found.bytes
+  }
+  return bytes
+}
+
+/** Gives the chosen messages their places at the end of the target. */
+async function place(
+  tx: Writer,
+  from: MailboxId,
+  target: OpenMailbox,
+  chosen: Selection,
+  bytes: number,
+): Promise<number[]> {
+  const translate = await createKeywordMap(tx, from, target.row.id)
+  await target.touch()
+  const first = target.row.uidNext
+  for (let i = 0; i < chosen.uids.length; i++) {
+    const bits = translate({ lo: chosen.lo[i]!, hi: chosen.hi[i]! })
+    const added = target.add(bits instanceof Promise ? await bits : bits, 0)
+    if (added instanceof Promise) await added
+  }
+  target.row.size += bytes
+  let next = first
+  for (const chunk of chunks(chosen.uids)) {
+    const copied = await entryRows.copy(tx, from, chunk, target.row.id, next)
+    if (copied !== chunk.length) throw new Error(`mailbox ${from}: ${copied} of ${chunk.length} entries were copied`)
+    next += chunk.length
+  }
+  const last = next - 1
+  tx.changed(target.account, { kind: 'email', container: target.row.id, what: 'created', ids: [[first, last]] })
+  return chosen.uids.map((_, i) => first + i)
+}
+
+function* chunks(uids: readonly number[]): Generator<readonly number[]> {
+  for (let i = 0; i < uids.length; i += entryRows.uidsPerStatement) yield uids.slice(i, i + entryRows.uidsPerStatement)
+}

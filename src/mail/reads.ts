@@ -1,0 +1,196 @@
+// Reading mail, in any thread: mailboxes, packed flags, rows, bytes. Never writes.
+
+import { type AccountId, Fault, inRanges, type MailboxId, normaliseRanges, type Ranges } from '../base/index.ts'
+import {
+  contentRows,
+  flagRows,
+  mailboxRows,
+  messageRows,
+  type Reader,
+  type ReadStore,
+  subscriptionRows,
+  toBuffer,
+} from '../store/index.ts'
+import { loadKeywords } from './flags.ts'
+import { listMailboxes, toMailbox } from './mailboxes.ts'
+import type { FlagBlock, MailReads, MessageRow, RowFields } from './types.ts'
+
+const maxRows = 1000
+/** Rows that nobody asked for are cheaper than a statement each, up to this gap between ranges. */
+const maxGap = 16
+const maxTextBytes = 1_048_576
+const chunkSize = 65_536
+
+export function createMailReads(store: ReadStore): MailReads {
+  return {
+    mailboxes: (account) => store.read(async (tx) => (await listMailboxes(tx, account)).map(toMailbox)),
+    mailbox: (account, name) =>
+      store.read(async (tx) => {
+        const row = await mailboxRows.findByName(tx, account, name)
+        return row && toMailbox(row)
+      }),
+    mailboxById: (id) =>
+      store.read(async (tx) => {
+        const row = await mailboxRows.find(tx, id)
+        return row && toMailbox(row)
+      }),
+    subscriptions: (account) => store.read((tx) => listSubscriptions(tx, account)),
+    keywords: (mailbox) => store.read((tx) => loadKeywords(tx, mailbox)),
+    changesSince: (mailbox, since) => store.read((tx) => readChanges(tx, mailbox, since)),
+    rows: (mailbox, uids, want) => store.read((tx) => readRows(tx, mailbox, uids, want)),
+    bytes: (row, start, end) => readBytes(store, row, start, end),
+    stream: (row, start, end) => streamBytes(store, row, start, end),
+    texts: (mailbox, uids) => store.read((tx) => readTexts(tx, mailbox, uids)),
+    quota: (account) => store.read((tx) => readQuota(tx, account)),
+  }
+}
+
+async function listSubscriptions(tx: Reader, account: AccountId): Promise<string[]> {
+  const names: string[] = []
+  for (let after = ''; ; ) {
+    const page = await subscriptionRows.list(tx, account, after)
+    for (const { name } of page) names.push(name)
+    if (page.length < maxRows) return names
+    after = page[page.length - 1]!.name
+  }
+}
+
+async function readChanges(tx: Reader, id: MailboxId, since: number) {
+  const row = await mailboxRows.find(tx, id)
+  if (!row) return undefined
+  const blocks: FlagBlock[] = []
+  for (let after = -1; row.modseq > since; ) {
+    const page = await flagRows.changedSince(tx, id, since, after)
+    blocks.push(...page)
+    if (page.length < flagRows.blocksPerPage) break
+    after = page[page.length - 1]!.block
+  }
+  return { mailbox: toMailbox(row), keywords: await loadKeywords(tx, id), blocks }
+}
+
+async function readRows(tx: Reader, mailbox: MailboxId, uids: Ranges, want: RowFields): Promise<MessageRow[]> {
+  const asked = normaliseRanges(uids)
+  const columns = {
+    envelope: want.envelope ? 1 : 0,
+    bodystructure: want.bodystructure ? 1 : 0,
+    structure: want.structure ? 1 : 0,
+    heads: want.heads ? 1 : 0,
+  }
+  const isLean = columns.envelope + columns.bodystructure + columns.structure + columns.heads === 0
+  const out: MessageRow[] = []
+  for (const [from, to] of joinNear(asked)) {
+    for (let next = from; next <= to && out.length < maxRows; ) {
+      const page = isLean
+        ? await messageRows.lean(tx, mailbox, next, to, maxRows)
+        : await messageRows.full(tx, mailbox, next, to, isLean ? maxRows : pageOf(columns), columns)
+      for (const row of page) if (inRanges(asked, row.uid)) out.push(isLean ? toLean(row) : toFull(row, want))
+      if (page.length < (isLean ? maxRows : pageOf(columns))) break
+      next = page[page.length - 1]!.uid + 1
+    }
+  }
+  return out.length > maxRows ? out.slice(0, maxRows) : out
+}
+
+/** Structures may take tens of kilobytes each: fewer of them per statement. */
+const pageOf = (columns: { structure: number; bodystructure: number }) =>
+  columns.structure + columns.bodystructure > 0 ? 100 : maxRows
+
+/** Ranges that lie close together as one. */
+function joinNear(ranges: Ranges): [number, number][] {
+  const out: [number, number][] = []
+  for (const [from, to] of ranges) {
+    const last = out[out.length - 1]
+    if (last && from - last[1] <= maxGap) last[1] = to
+    else out.push([from, to])
+  }
+  return out
+}
+
+function toLean(row: messageRows.LeanRow): MessageRow {
+  return {
+    uid: row.uid,
+    message: row.message as MessageRow['message'],
+    content: row.content as MessageRow['content'],
+    thread: row.thread as MessageRow['thread'],
+    size: row.size,
+    prefixSize: row.size - row.contentSize,
+    receivedAt: row.receivedAt,
+    savedAt: row.savedAt,
+    sentAt: row.sentAt ?? undefined,
+    file: row.file ?? undefined,
+  }
+}
+
+function toFull(row: messageRows.LeanRow | messageRows.FullRow, want: RowFields): MessageRow {
+  const full = row as messageRows.FullRow
+  return {
+    ...toLean(row),
+    envelope: full.envelope ?? undefined,
+    bodystructure: full.bodystructure ?? undefined,
+    structure: full.structure === null ? undefined : JSON.parse(full.structure),
+    heads: want.heads
+      ? { subject: full.subject!, from: full.from!, to: full.to!, cc: full.cc!, bcc: full.bcc! }
+      : undefined,
+  }
+}
+
+const gone = () => new Fault('not-found', 'the message is gone')
+
+async function readBytes(store: ReadStore, row: MessageRow, start: number, end: number): Promise<Buffer> {
+  const from = Math.max(0, start)
+  const to = Math.min(end, row.size)
+  if (from >= to) return Buffer.alloc(0)
+  if (from >= row.prefixSize) return readContent(store, row, from - row.prefixSize, to - row.prefixSize)
+  const prefix = await store.read((tx) => messageRows.prefix(tx, row.message))
+  if (!prefix) throw gone()
+  const head = toBuffer(prefix).subarray(from, to)
+  if (to <= row.prefixSize) return head
+  return Buffer.concat([head, await readContent(store, row, 0, to - row.prefixSize)])
+}
+
+/** Bytes of the content alone. */
+async function readContent(store: ReadStore, row: MessageRow, start: number, end: number): Promise<Buffer> {
+  if (row.file !== undefined) return store.blobs.read(row.file, start, end)
+  const data = await store.read((tx) => contentRows.data(tx, row.content, start, end))
+  if (!data) throw gone()
+  return toBuffer(data)
+}
+
+async function* streamBytes(store: ReadStore, row: MessageRow, start: number, end: number): AsyncIterable<Buffer> {
+  const inHead = Math.min(end, row.prefixSize)
+  if (start < inHead) yield await readBytes(store, row, start, inHead)
+  const from = Math.max(start, row.prefixSize)
+  const to = Math.min(end, row.size)
+  if (from >= to) return
+  if (row.file !== undefined) {
+    yield* store.blobs.stream(row.file, from - row.prefixSize, to - row.prefixSize)
+    return
+  }
+  const bytes = await readBytes(store, row, from, to)
+  for (let i = 0; i < bytes.length; i += chunkSize) yield bytes.subarray(i, i + chunkSize)
+}
+
+async function readTexts(tx: Reader, mailbox: MailboxId, uids: Ranges) {
+  const out: { uid: number; header: string; body: string; cut: boolean }[] = []
+  let bytes = 0
+  for (const [from, to] of normaliseRanges(uids)) {
+    for (let next = from; next <= to; ) {
+      const page = await messageRows.texts(tx, mailbox, next, to)
+      for (const row of page) {
+        out.push({ ...row, cut: row.cut !== 0 })
+        bytes += row.header.length + row.body.length
+        if (bytes >= maxTextBytes || out.length >= maxRows) return out
+      }
+      if (page.length < messageRows.textsPerPage) break
+      next = page[page.length - 1]!.uid + 1
+    }
+  }
+  return out
+}
+
+async function readQuota(tx: Reader, account: AccountId) {
+  const row = await mailboxRows.usage(tx, account)
+  if (!row) throw new Fault('not-found', 'there is no such account')
+  const { usedBytes, usedMessages, quotaBytes, quotaMessages } = row
+  return { usedBytes, usedMessages, quotaBytes: quotaBytes ?? undefined, quotaMessages: quotaMessages ?? undefined }
+}

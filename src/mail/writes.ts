@@ -1,0 +1,58 @@
+// What doors ask the core to do with mail: one transaction each, under the account's lock.
+
+import type { AccountId, Log, MailboxId } from '../base/index.ts'
+import type { Store, Writer } from '../store/index.ts'
+import { appendOne, sizeOf, takeRoom } from './append.ts'
+import { copy, expunge, move } from './copy.ts'
+import { claimRecent, createMailbox, deleteMailbox, renameMailbox, subscribe } from './mailboxes.ts'
+import { OpenMailbox } from './open-mailbox.ts'
+import { setFlags } from './set-flags.ts'
+import { createFileDropper, type DropFile, putOnce } from './tx.ts'
+import type { AppendItem, MailWrites } from './types.ts'
+
+export interface MailWritesOptions {
+  readonly store: Store
+  readonly log: Log
+}
+
+export function createMailWrites({ store, log }: MailWritesOptions): MailWrites {
+  const { epoch } = store
+  const dropFile = createFileDropper(store.blobs, log)
+  return {
+    append: (account, mailbox, items) =>
+      store.write(account, (tx) => append(tx, epoch, account, mailbox, items, dropFile)),
+    setFlags: (account, mailbox, uids, change) =>
+      store.write(account, (tx) => setFlags(tx, epoch, account, mailbox, uids, change)),
+    copy: (account, from, uids, to) => store.write(account, (tx) => copy(tx, epoch, account, from, uids, to)),
+    move: (account, from, uids, to) => store.write(account, (tx) => move(tx, epoch, account, from, uids, to)),
+    expunge: (account, mailbox, uids) => store.write(account, (tx) => expunge(tx, epoch, account, mailbox, uids)),
+    createMailbox: (account, name, role) =>
+      store.write(account, (tx) => createMailbox(tx, epoch, account, name, role ?? null)),
+    renameMailbox: (account, from, to) => store.write(account, (tx) => renameMailbox(tx, epoch, account, from, to)),
+    deleteMailbox: (account, name) => store.write(account, (tx) => deleteMailbox(tx, account, name)),
+    subscribe: (account, name, on) => store.write(account, (tx) => subscribe(tx, account, name, on)),
+    // Forgotten in a crash, it shows a message as recent twice: no harm.
+    claimRecent: (account, mailbox) =>
+      store.write(account, (tx) => claimRecent(tx, account, mailbox), { durable: false }),
+  }
+}
+
+async function append(
+  tx: Writer,
+  epoch: number,
+  account: AccountId,
+  id: MailboxId,
+  items: readonly AppendItem[],
+  dropFile: DropFile,
+): Promise<{ uidValidity: number; uids: number[]; modseq: number }> {
+  const mailbox = await OpenMailbox.open(tx, epoch, account, id)
+  const bytes = items.reduce((sum, item) => sum + sizeOf(item.content, item), 0)
+  await takeRoom(tx, account, bytes, items.length)
+  const uids: number[] = []
+  for (const item of items) {
+    const id = await putOnce(tx, item.content, dropFile)
+    uids.push((await appendOne(tx, mailbox, { ...item.content, id }, item)).uid)
+  }
+  if (uids.length > 0) await mailbox.save()
+  return { uidValidity: mailbox.row.uidValidity, uids, modseq: mailbox.row.modseq }
+}

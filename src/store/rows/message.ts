@@ -1,0 +1,130 @@
+// Rows of message, and the joins by which doors show them: entry → message → content.
+
+import { sql } from '../sql.ts'
+import type { Reader, Writer } from '../types.ts'
+import { among } from './entry.ts'
+
+export interface NewMessageRow {
+  readonly account: number
+  readonly content: number
+  readonly prefix: Uint8Array
+  readonly size: number
+  readonly receivedAt: number
+  /** 0: its own, set by `startThread`. */
+  readonly thread: number
+}
+
+export async function insert(tx: Writer, row: NewMessageRow): Promise<number> {
+  const made = await tx.get<{ id: number }>(sql`
+    INSERT INTO message (account, content, prefix, size, received_at, thread)
+    VALUES (${row.account}, ${row.content}, ${row.prefix}, ${row.size}, ${row.receivedAt}, ${row.thread})
+    RETURNING id`)
+  return made!.id
+}
+
+export function startThread(tx: Writer, id: number): Promise<number> {
+  return tx.run(sql`UPDATE message SET thread = id WHERE id = ${id}`)
+}
+
+/** Bound it by asking for the thread's size first. */
+export function moveThread(tx: Writer, account: number, from: number, to: number): Promise<number> {
+  return tx.run(sql`UPDATE message SET thread = ${to} WHERE account = ${account} AND thread = ${from}`)
+}
+
+/** Removes the messages of these entries that have no other entry. Call before the entries themselves are removed. */
+export function removeOnlyIn(tx: Writer, mailbox: number, uids: readonly number[]): Promise<number> {
+  return tx.run(sql`
+    DELETE FROM message
+    WHERE id IN (SELECT message FROM entry WHERE mailbox = ${mailbox} AND uid ${among(tx, uids)})
+      AND NOT EXISTS (
+        SELECT 1 FROM entry o
+        WHERE o.message = message.id AND (o.mailbox <> ${mailbox} OR NOT o.uid ${among(tx, uids)}))`)
+}
+
+/** The columns that every FETCH needs. */
+export interface LeanRow {
+  readonly uid: number
+  readonly message: number
+  readonly content: number
+  readonly thread: number
+  readonly size: number
+  readonly contentSize: number
+  readonly receivedAt: number
+  readonly savedAt: number
+  readonly sentAt: number | null
+  readonly file: string | null
+}
+export interface FullRow extends LeanRow {
+  readonly envelope: string | null
+  readonly bodystructure: string | null
+  readonly structure: string | null
+  readonly subject: string | null
+  readonly from: string | null
+  readonly to: string | null
+  readonly cc: string | null
+  readonly bcc: string | null
+}
+
+const leanColumns = sql`e.uid, e.message, m.content, m.thread, m.size, c.size AS "contentSize",
+  m.received_at AS "receivedAt", e.saved_at AS "savedAt", c.sent_at AS "sentAt", c.file`
+const joined = sql`FROM entry e JOIN message m ON m.id = e.message JOIN content c ON c.id = m.content`
+
+export function lean(tx: Reader, mailbox: number, from: number, to: number, limit: number): Promise<LeanRow[]> {
+  return tx.all<LeanRow>(sql`
+    SELECT ${leanColumns} ${joined}
+    WHERE e.mailbox = ${mailbox} AND e.uid >= ${from} AND e.uid <= ${to} ORDER BY e.uid LIMIT ${limit}`)
+}
+
+/** Wanted columns are 1, others 0: one statement, and what is not wanted is not read from its pages. */
+export function full(
+  tx: Reader,
+  mailbox: number,
+  from: number,
+  to: number,
+  limit: number,
+  want: { envelope: number; bodystructure: number; structure: number; heads: number },
+): Promise<FullRow[]> {
+  return tx.all<FullRow>(sql`
+    SELECT ${leanColumns},
+      CASE WHEN ${want.envelope} = 1 THEN c.envelope END AS envelope,
+      CASE WHEN ${want.bodystructure} = 1 THEN c.bodystructure END AS bodystructure,
+      CASE WHEN ${want.structure} = 1 THEN c.structure END AS structure,
+      CASE WHEN ${want.heads} = 1 THEN c.subject_text END AS subject,
+      CASE WHEN ${want.heads} = 1 THEN c.from_text END AS "from",
+      CASE WHEN ${want.heads} = 1 THEN c.to_text END AS "to",
+      CASE WHEN ${want.heads} = 1 THEN c.cc_text END AS cc,
+      CASE WHEN ${want.heads} = 1 THEN c.bcc_text END AS bcc
+    ${joined}
+    WHERE e.mailbox = ${mailbox} AND e.uid >= ${from} AND e.uid <= ${to} ORDER BY e.uid LIMIT ${limit}`)
+}
+
+/** Each text may be large. */
+export const textsPerPage = 8
+
+/** A few rows only. */
+export function texts(
+  tx: Reader,
+  mailbox: number,
+  from: number,
+  to: number,
+): Promise<{ uid: number; header: string; body: string; cut: number }[]> {
+  return tx.all(sql`
+    SELECT e.uid, t.header, t.body, t.cut
+    FROM entry e JOIN message m ON m.id = e.message JOIN content_text t ON t.content = m.content
+    WHERE e.mailbox = ${mailbox} AND e.uid >= ${from} AND e.uid <= ${to} ORDER BY e.uid LIMIT 8`)
+}
+
+export async function prefix(tx: Reader, id: number): Promise<Uint8Array | undefined> {
+  return (await tx.get<{ prefix: Uint8Array }>(sql`SELECT prefix FROM message WHERE id = ${id}`))?.prefix
+}
+
+/** For checking: messages by id, with whether they have a content and how many entries. */
+export function page(
+  tx: Reader,
+  after: number,
+): Promise<{ id: number; size: number; prefix: number; contentSize: number | null; entries: number }[]> {
+  return tx.all(sql`
+    SELECT m.id, m.size, length(m.prefix) AS prefix, c.size AS "contentSize",
+      (SELECT count(*) FROM entry e WHERE e.message = m.id) AS entries
+    FROM message m LEFT JOIN content c ON c.id = m.content WHERE m.id > ${after} ORDER BY m.id LIMIT 1000`)
+}
