@@ -237,7 +237,7 @@ export class Cursor {
     const text = this.#utf8(bytes)
     const name = text.length === bytes.length ? decodeModifiedUtf7(text) : text
     if (name === undefined) throw new Fault('invalid', 'the mailbox name is not modified UTF-7')
-    return name.toUpperCase() === 'INBOX' ? 'INBOX' : normaliseInbox(name)
+    return name.toUpperCase() === 'INBOX' ? 'INBOX' : normaliseInbox(name.normalize('NFC'))
   }
 
   /** A flag or keyword; system flags in their canonical case. */
@@ -270,8 +270,8 @@ export class Cursor {
     return calendarDay(day, month, year) ?? this.fail('expected a date as 1-Jan-2024')
   }
 
-  base64(): string {
-    if (this.has('=')) return ''
+  /** Base64, or `=` for an empty response (RFC 4959 §3). */
+  initialResponse(): string {
     return this.#run(base64Chars, 'base64')
   }
 }

@@ -1,0 +1,109 @@
+// A command as a value. The states it names decide which context its `run` gets: using a mailbox in a greeted command does not compile.
+
+import type { Login } from '../../accounts/index.ts'
+import type { AccountId, Clock, Fault, Log } from '../../base/index.ts'
+import type { CommandText, Cursor, LiteralSink } from '../wire/index.ts'
+import type { ImapLimits } from './limits.ts'
+import type { ImapServerOptions, ImapServices } from './options.ts'
+import type { Output } from './output.ts'
+import type { CodeOverrides, Outcome } from './replies.ts'
+import type { SelectedMailbox } from './selected.ts'
+import type { MailboxViews } from './views.ts'
+
+export type State = 'greeted' | 'authenticated' | 'selected'
+
+/** What every command may use of its connection. */
+export interface GreetedContext {
+  readonly out: Output
+  readonly log: Log
+  readonly clock: Clock
+  readonly limits: ImapLimits
+  readonly options: ImapServerOptions
+  readonly services: ImapServices
+  readonly views: MailboxViews
+  readonly connection: ConnectionControl
+}
+export interface AuthenticatedContext extends GreetedContext {
+  readonly login: Login
+  readonly account: AccountId
+}
+export interface SelectedContext extends AuthenticatedContext {
+  readonly selected: SelectedMailbox
+}
+export interface Contexts {
+  readonly greeted: GreetedContext
+  readonly authenticated: AuthenticatedContext
+  readonly selected: SelectedContext
+}
+
+/** What commands may do to their connection. */
+export interface ConnectionControl {
+  readonly state: State
+  readonly secure: boolean
+  /** The client's IP. */
+  readonly address: string
+  /** Capabilities of this moment, `IMAP4rev1` first. */
+  capabilities(): string
+  /** Whether a password may be sent now. */
+  mayUsePassword(): boolean
+  /** Signs in, or counts a failure and waits; `attempt` throws Fault when the credentials are wrong. */
+  authenticate(attempt: () => Promise<Login>): Promise<Login>
+  startTls(): void
+  select(mailbox: SelectedMailbox): void
+  unselect(): void
+  /** The name that the selected mailbox had when it was last caught up. */
+  selectedName(): string | undefined
+  /** Sends a continuation request and resolves with the client's next line; undefined when it went away. */
+  ask(text: string): Promise<string | undefined>
+  /** Resolves at the next line; `heard` is called on each change of the selected mailbox meanwhile. */
+  watch(heard: () => void): Promise<string | undefined>
+  /** The tag of the command that runs; meaningless for commands that overlap. */
+  currentTag(): string
+  /** Says BYE and closes at once if only input is waited for. */
+  stop(bye: string): void
+  /** Says BYE and closes after the reply. */
+  close(bye: string): void
+  /** Closes after the reply; BYE was said. */
+  leave(): void
+}
+
+/** When the selected mailbox is compared with the store: `before` so that the command sees what is new, `after` so that its own effect is told. */
+export type Refresh = 'before' | 'after' | 'never'
+
+export interface CommandSpec<A, S extends State> {
+  /** Capitals; `UID FETCH` with its prefix. */
+  readonly name: string
+  /** The law, and the section. */
+  readonly rfc: string
+  readonly states: readonly S[]
+  /** Announced because this command is here. */
+  readonly capabilities?: readonly string[]
+  /** Response codes in place of the table's. */
+  readonly codes?: CodeOverrides
+  readonly refresh?: Refresh
+  /** EXPUNGE may not be told while it is in progress (RFC 9051 §7.5.1). */
+  readonly keepsNumbers?: boolean
+  /** The next of these may begin before this one is on disk; replies keep their order. */
+  readonly overlaps?: boolean
+  /** Decides where a literal goes that is not a short string. */
+  readonly place?: (
+    context: Contexts[S],
+    text: CommandText,
+    size: number,
+  ) => Promise<LiteralSink | 'inline' | Fault> | LiteralSink | 'inline' | Fault
+  /** Arguments to the end of the line; begins behind the name. */
+  parse(p: Cursor): A
+  run(context: Contexts[S], args: A): Promise<Outcome> | Outcome
+}
+
+/** A command with its types forgotten: dispatch has compared the state before it calls `parse` and `run`. */
+export type Command = CommandSpec<unknown, State>
+
+export function command<A, const S extends State>(spec: CommandSpec<A, S>): Command {
+  return spec as unknown as Command
+}
+
+/** For commands without arguments. */
+export function noArguments(_: Cursor): undefined {
+  return undefined
+}

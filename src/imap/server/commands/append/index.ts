@@ -1,0 +1,99 @@
+// APPEND: one or several messages (RFC 3502) into a mailbox, all or none. The bytes go to the spool while they arrive.
+
+import { Fault, formatRanges, SyntaxFault } from '../../../../base/index.ts'
+import type { AppendItem } from '../../../../mail/index.ts'
+import { type CommandText, Cursor, type LiteralSink } from '../../../wire/index.ts'
+import { type AuthenticatedContext, command } from '../../command.ts'
+import { assertStorable } from '../store.ts'
+import { AppendLiteral } from './spool.ts'
+
+interface Message {
+  readonly flags: readonly string[]
+  readonly receivedAt?: number
+  readonly literal: AppendLiteral
+}
+
+function parse(p: Cursor): { mailbox: string; messages: readonly Message[] } {
+  const mailbox = p.sp().mailbox()
+  const messages: Message[] = []
+  do messages.push(parseMessage(p.sp()))
+  while (!p.atEnd() && p.peek() === ' ')
+  return { mailbox, messages }
+}
+
+function parseMessage(p: Cursor): Message {
+  let flags: string[] = []
+  if (p.peek() === '(') {
+    flags = p.flagList()
+    p.sp()
+  }
+  let receivedAt: number | undefined
+  if (p.peek() === '"') {
+    receivedAt = p.dateTime()
+    p.sp()
+  }
+  const literal = p.messageLiteral()
+  if (!(literal instanceof AppendLiteral)) throw new SyntaxFault('expected the message as a literal')
+  return { flags: flags.filter((flag) => flag !== '\\Recent'), receivedAt, literal }
+}
+
+async function findMailbox({ services, account }: AuthenticatedContext, name: string) {
+  const mailbox = await services.reads.mailbox(account, name)
+  if (!mailbox) throw new Fault('not-found', 'there is no such mailbox')
+  return mailbox
+}
+
+/** Refuses what cannot succeed before the client sends it; the law on quota is in the transaction. */
+async function place(context: AuthenticatedContext, text: CommandText, size: number): Promise<LiteralSink | 'inline'> {
+  const { options, services, account, limits } = context
+  const p = new Cursor(text)
+  p.tag()
+  p.sp().word()
+  p.sp()
+  // The first literal may be the mailbox's name.
+  if (p.peek() === '{' && text.literals.length === 0) return 'inline'
+  if (size > options.maxMessageSize)
+    throw new Fault('too-large', `a message is at most ${options.maxMessageSize} bytes`)
+  if (text.literals.length > limits.appendMessages)
+    throw new Fault('limit', `at most ${limits.appendMessages} messages at once`)
+  await findMailbox(context, p.mailbox())
+  if (!(await services.accounts.hasRoom(account, size))) throw new Fault('over-quota', 'the account is full')
+  return new AppendLiteral(services.spool())
+}
+
+export const append = command({
+  name: 'APPEND',
+  rfc: 'RFC 9051 §6.3.12',
+  states: ['authenticated', 'selected'],
+  capabilities: ['UIDPLUS', 'MULTIAPPEND'],
+  codes: { 'not-found': 'TRYCREATE' },
+  overlaps: true,
+  place,
+  parse,
+  async run(context, { mailbox, messages }) {
+    const { services, account } = context
+    let items: AppendItem[]
+    let id: Awaited<ReturnType<typeof findMailbox>>['id']
+    try {
+      for (const { flags } of messages) assertStorable(flags)
+      id = (await findMailbox(context, mailbox)).id
+      items = await finishAll(messages)
+    } catch (error) {
+      for (const { literal } of messages) await literal.abort()
+      throw error
+    }
+    const { uidValidity, uids } = await services.writes.append(account, id, items)
+    const set = formatRanges(uids.map((uid) => [uid, uid]))
+    return { code: `APPENDUID ${uidValidity} ${uids.length > 1 ? joined(uids) : set}`, text: 'appended' }
+  },
+})
+
+/** UIDs of one transaction follow one another. */
+const joined = (uids: readonly number[]) => `${uids[0]}:${uids[uids.length - 1]}`
+
+async function finishAll(messages: readonly Message[]): Promise<AppendItem[]> {
+  const items: AppendItem[] = []
+  for (const { literal, flags, receivedAt } of messages)
+    items.push({ content: await literal.finish(), flags, receivedAt })
+  return items
+}

@@ -1,0 +1,25 @@
+// The message of an APPEND on its way from the socket to the spool.
+
+import type { NewContent } from '../../../../mail/index.ts'
+import type { LiteralSink } from '../../../wire/index.ts'
+import type { MessageSpool } from '../../options.ts'
+
+export class AppendLiteral implements LiteralSink {
+  readonly #spool: MessageSpool
+
+  constructor(spool: MessageSpool) {
+    this.#spool = spool
+  }
+
+  write(chunk: Buffer): Promise<void> | undefined {
+    return this.#spool.write(chunk)
+  }
+
+  finish(): Promise<NewContent> {
+    return this.#spool.finish()
+  }
+
+  abort(): Promise<void> {
+    return this.#spool.abort()
+  }
+}

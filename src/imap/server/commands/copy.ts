@@ -1,0 +1,76 @@
+// COPY, MOVE and their UID forms: messages get a place in another mailbox, with their flags and dates.
+
+import { Fault, formatRanges, toRanges } from '../../../base/index.ts'
+import type { Mailbox } from '../../../mail/index.ts'
+import type { Cursor } from '../../wire/index.ts'
+import { type Command, command, type SelectedContext } from '../command.ts'
+import type { Outcome } from '../replies.ts'
+import { assertWritable } from './expunge.ts'
+
+const parse = (p: Cursor) => ({ set: p.sp().sequenceSet(), to: p.sp().mailbox() })
+
+async function target({ services, account }: SelectedContext, name: string): Promise<Mailbox> {
+  const mailbox = await services.reads.mailbox(account, name)
+  if (!mailbox) throw new Fault('not-found', 'there is no such mailbox')
+  return mailbox
+}
+
+/** Numbers in their order as ranges: `source` and `target` of COPYUID are read side by side. */
+function inOrder(numbers: readonly number[]): string {
+  const runs: [number, number][] = []
+  for (const n of numbers) {
+    const last = runs[runs.length - 1]
+    if (last && n === last[1] + 1) last[1] = n
+    else runs.push([n, n])
+  }
+  return formatRanges(runs)
+}
+
+const copyUid = (done: { uidValidity: number; source: readonly number[]; target: readonly number[] }) =>
+  `COPYUID ${done.uidValidity} ${inOrder(done.source)} ${inOrder(done.target)}`
+
+const copyCommand = (name: string, rfc: string, byUid: boolean) =>
+  command({
+    name,
+    rfc,
+    states: ['selected'],
+    codes: { 'not-found': 'TRYCREATE' },
+    keepsNumbers: !byUid,
+    parse,
+    async run(context, { set, to }): Promise<Outcome> {
+      const { services, account, selected } = context
+      const { uids } = selected.pick(set, byUid)
+      const mailbox = await target(context, to)
+      if (uids.length === 0) return { text: 'nothing to copy' }
+      const done = await services.writes.copy(account, selected.view.id, toRanges(uids), mailbox.id)
+      return done.source.length > 0 ? { code: copyUid(done), text: 'copied' } : { text: 'nothing to copy' }
+    },
+  })
+
+const moveCommand = (name: string, rfc: string, byUid: boolean) =>
+  command({
+    name,
+    rfc,
+    states: ['selected'],
+    capabilities: ['MOVE'],
+    codes: { 'not-found': 'TRYCREATE' },
+    parse,
+    async run(context, { set, to }): Promise<Outcome> {
+      assertWritable(context)
+      const { services, account, selected, out } = context
+      const { uids } = selected.pick(set, byUid)
+      const mailbox = await target(context, to)
+      if (uids.length === 0) return { text: 'nothing to move' }
+      const done = await services.writes.move(account, selected.view.id, toRanges(uids), mailbox.id)
+      // Before the EXPUNGEs (RFC 6851 §4.3), so that a client knows where they went.
+      if (done.source.length > 0) out.line(`* OK [${copyUid(done)}] moved`)
+      return { text: 'done' }
+    },
+  })
+
+export const copyCommands: readonly Command[] = [
+  copyCommand('COPY', 'RFC 9051 §6.4.7', false),
+  copyCommand('UID COPY', 'RFC 9051 §6.4.9', true),
+  moveCommand('MOVE', 'RFC 9051 §6.4.8', false),
+  moveCommand('UID MOVE', 'RFC 9051 §6.4.9', true),
+]

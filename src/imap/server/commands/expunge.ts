@@ -1,0 +1,39 @@
+// EXPUNGE and UID EXPUNGE: messages with \Deleted go.
+
+import { Fault, type Ranges, toRanges } from '../../../base/index.ts'
+import { type Command, command, noArguments, type SelectedContext } from '../command.ts'
+import type { Outcome } from '../replies.ts'
+
+/** Fault `denied` in a mailbox opened by EXAMINE. */
+export function assertWritable({ selected }: SelectedContext): void {
+  if (selected.readOnly) throw new Fault('denied', 'the mailbox is open read-only')
+}
+
+async function run(context: SelectedContext, uids?: Ranges): Promise<Outcome> {
+  assertWritable(context)
+  const { services, account, selected } = context
+  await services.writes.expunge(account, selected.view.id, uids)
+  return { text: 'expunged' }
+}
+
+export const expunge = command({
+  name: 'EXPUNGE',
+  rfc: 'RFC 9051 §6.4.3',
+  states: ['selected'],
+  parse: noArguments,
+  run: (context) => run(context),
+})
+
+export const uidExpunge = command({
+  name: 'UID EXPUNGE',
+  rfc: 'RFC 9051 §6.4.9',
+  states: ['selected'],
+  capabilities: ['UIDPLUS'],
+  parse: (p) => p.sp().sequenceSet(),
+  async run(context, set) {
+    const uids = toRanges(context.selected.pick(set, true).uids)
+    return uids.length === 0 ? { text: 'nothing to do' } : run(context, uids)
+  },
+})
+
+export const expungeCommands: readonly Command[] = [expunge, uidExpunge]

@@ -1,0 +1,149 @@
+// FETCH and UID FETCH. Flags come from the view, everything else from rows of the store, page by page.
+
+import { toRanges } from '../../../../base/index.ts'
+import type { MessageRow } from '../../../../mail/index.ts'
+import {
+  type BodyItem,
+  type FetchItem,
+  formatBodyStructure,
+  formatDateTime,
+  parseFetchItems,
+} from '../../../wire/index.ts'
+import { type Command, command, type SelectedContext } from '../../command.ts'
+import type { Outcome } from '../../replies.ts'
+import type { Picked } from '../../selected.ts'
+import { SEEN } from '../../view.ts'
+import { findSection, needsStructure } from './section.ts'
+import { writeBody } from './write-body.ts'
+
+/** Messages whose rows are read at once: a page lives only until it is sent. */
+const PAGE = 500
+/** Without rows: how many lines between looks at the clock. */
+const LINES = 256
+
+const fetchCommand = (name: string, rfc: string, byUid: boolean) =>
+  command({
+    name,
+    rfc,
+    states: ['selected'],
+    refresh: 'before',
+    keepsNumbers: !byUid,
+    parse: (p) => ({ set: p.sp().sequenceSet(), items: parseFetchItems(p.sp()) }),
+    async run(context, { set, items }) {
+      const wanted = byUid && !items.some(({ kind }) => kind === 'uid') ? [{ kind: 'uid' } as const, ...items] : items
+      const picked = context.selected.pick(set, byUid)
+      return isLight(wanted) ? fetchLight(context, picked, wanted) : fetchRows(context, picked, wanted)
+    },
+  })
+
+const isLight = (items: readonly FetchItem[]) => items.every(({ kind }) => kind === 'uid' || kind === 'flags')
+
+/** RFC 2180 §4.1.2: what another session expunged meanwhile is left out, and the client is told to look. */
+const outcome = (missing: number): Outcome =>
+  missing === 0
+    ? { text: 'done' }
+    : { status: 'NO', code: 'EXPUNGEISSUED', text: 'some of these messages no longer exist' }
+
+async function fetchLight({ selected, out }: SelectedContext, picked: Picked, items: readonly FetchItem[]) {
+  let missing = 0
+  for (let i = 0; i < picked.count; i++) {
+    const uid = picked.uids[i]!
+    const index = selected.view.indexOf(uid)
+    if (index < 0) missing++
+    else {
+      let text = `* ${picked.numbers[i]} FETCH (`
+      for (let n = 0; n < items.length; n++) {
+        if (n > 0) text += ' '
+        text += items[n]!.kind === 'uid' ? `UID ${uid}` : `FLAGS (${selected.flagWords(index)})`
+      }
+      out.text(`${text})\r\n`)
+    }
+    if (i % LINES === LINES - 1) await out.pace()
+  }
+  return outcome(missing)
+}
+
+async function fetchRows(context: SelectedContext, picked: Picked, items: readonly FetchItem[]): Promise<Outcome> {
+  const { services, selected, out } = context
+  const has = (kind: FetchItem['kind']) => items.some((item) => item.kind === kind)
+  const want = {
+    envelope: has('envelope'),
+    bodystructure: has('bodystructure'),
+    structure: has('structure') || items.some((item) => item.kind === 'body' && needsStructure(item.section)),
+  }
+  const marksSeen = !selected.readOnly && items.some((item) => item.kind === 'body' && !item.peek)
+  let missing = 0
+  for (let at = 0; at < picked.count; at += PAGE) {
+    const uids = picked.uids.subarray(at, at + PAGE)
+    const seen = marksSeen ? await markSeen(context, uids) : new Set<number>()
+    const rows = await services.reads.rows(selected.view.id, toRanges(uids), want)
+    let next = 0
+    for (let i = 0; i < uids.length; i++) {
+      const row = rows[next]
+      if (!row || row.uid !== uids[i]) {
+        missing++
+        continue
+      }
+      next++
+      await fetchRow(context, picked.numbers[at + i]!, row, seen.has(row.uid) ? withFlags(items) : items)
+      await out.pace()
+    }
+  }
+  return outcome(missing)
+}
+
+/** The flags are told when reading changed them (RFC 9051 §6.4.5). */
+const withFlags = (items: readonly FetchItem[]): readonly FetchItem[] =>
+  items.some(({ kind }) => kind === 'flags') ? items : [...items, { kind: 'flags' }]
+
+/** Sets \Seen where it is missing; returns the UIDs it changed. */
+async function markSeen({ services, account, selected }: SelectedContext, uids: Uint32Array): Promise<Set<number>> {
+  const { view } = selected
+  const unseen = [...uids].filter((uid) => {
+    const index = view.indexOf(uid)
+    return index >= 0 && (view.lo[index]! & SEEN) === 0
+  })
+  if (unseen.length === 0) return new Set()
+  await services.writes.setFlags(account, view.id, toRanges(unseen), { mode: 'add', flags: ['\\Seen'] })
+  await view.catchUp()
+  return new Set(unseen)
+}
+
+async function fetchRow(context: SelectedContext, number: number, row: MessageRow, items: readonly FetchItem[]) {
+  const { out } = context
+  out.text(`* ${number} FETCH (`)
+  for (let i = 0; i < items.length; i++) {
+    const item = items[i]!
+    if (i > 0) out.text(' ')
+    if (item.kind === 'body') await fetchBody(context, row, item)
+    else out.text(formatItem(context, row, item.kind))
+  }
+  out.text(')\r\n')
+}
+
+type PlainKind = Exclude<FetchItem['kind'], 'body'>
+
+const formats: { readonly [kind in PlainKind]: (context: SelectedContext, row: MessageRow) => string } = {
+  uid: (_, { uid }) => `UID ${uid}`,
+  flags({ selected }, { uid }) {
+    selected.absorb()
+    selected.told(uid)
+    const index = selected.view.indexOf(uid)
+    return `FLAGS (${index < 0 ? '' : selected.flagWords(index)})`
+  },
+  internaldate: (_, { receivedAt }) => `INTERNALDATE ${formatDateTime(receivedAt)}`,
+  size: (_, { size }) => `RFC822.SIZE ${size}`,
+  envelope: (_, { envelope }) => `ENVELOPE ${envelope}`,
+  bodystructure: (_, { bodystructure }) => `BODYSTRUCTURE ${bodystructure}`,
+  structure: (_, { structure }) => `BODY ${structure ? formatBodyStructure(structure, false) : 'NIL'}`,
+}
+const formatItem = (context: SelectedContext, row: MessageRow, kind: PlainKind) => formats[kind](context, row)
+
+async function fetchBody({ services, out }: SelectedContext, row: MessageRow, item: BodyItem): Promise<void> {
+  await writeBody(services.reads, out, row, item, findSection(row, item.section))
+}
+
+export const fetchCommands: readonly Command[] = [
+  fetchCommand('FETCH', 'RFC 9051 §6.4.5', false),
+  fetchCommand('UID FETCH', 'RFC 9051 §6.4.9', true),
+]

@@ -1,0 +1,32 @@
+// Every command of IMAP. Dispatch, CAPABILITY and the standards table are derived from this array.
+
+import type { Command } from '../command.ts'
+import { append } from './append/index.ts'
+import { copyCommands } from './copy.ts'
+import { expungeCommands } from './expunge.ts'
+import { fetchCommands } from './fetch/index.ts'
+import { idle } from './idle.ts'
+import { listCommands } from './list.ts'
+import { mailboxCommands } from './mailboxes.ts'
+import { searchCommands } from './search/index.ts'
+import { selectCommands } from './select.ts'
+import { sessionCommands } from './session.ts'
+import { signInCommands } from './sign-in.ts'
+import { status } from './status.ts'
+import { storeCommands } from './store.ts'
+
+export const commands: readonly Command[] = [
+  ...sessionCommands,
+  ...signInCommands,
+  ...mailboxCommands,
+  ...listCommands,
+  status,
+  ...selectCommands,
+  idle,
+  append,
+  ...fetchCommands,
+  ...storeCommands,
+  ...searchCommands,
+  ...copyCommands,
+  ...expungeCommands,
+]

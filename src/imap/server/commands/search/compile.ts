@@ -1,0 +1,176 @@
+// A search program as a function with three answers: yes, no, and not known yet (undefined) from what was read so far.
+
+import { decodeText, fold } from '../../../../mime/index.ts'
+import {
+  type Comparison,
+  dayOf,
+  type Head,
+  headerDay,
+  type SearchKey,
+  type SearchProgram,
+  type SequenceSet,
+} from '../../../wire/index.ts'
+import type { SelectedMailbox } from '../../selected.ts'
+
+/** What is known of a message; the more stages were read, the more fields. */
+export interface Known {
+  readonly uid: number
+  readonly number: number
+  readonly row?: {
+    readonly size: number
+    readonly receivedAt: number
+    readonly sentAt?: number
+    /** The Date header as ENVELOPE holds it. */
+    readonly date?: string
+    readonly heads?: { readonly [head in Head]: string }
+  }
+  /** Folded texts. */
+  readonly text?: { readonly header: string; readonly body: string }
+}
+
+/** Which stages a program may have to read. */
+export interface Needs {
+  readonly rows: boolean
+  readonly heads: boolean
+  readonly dates: boolean
+  readonly texts: boolean
+}
+
+type Test = (message: Known) => boolean | undefined
+
+interface Building {
+  readonly selected: SelectedMailbox
+  readonly charset: string
+  readonly needs: { -readonly [need in keyof Needs]: boolean }
+}
+
+export function compile(
+  program: SearchProgram,
+  selected: SelectedMailbox,
+): { readonly run: Test; readonly needs: Needs } {
+  const needs = { rows: false, heads: false, dates: false, texts: false }
+  const run = build(program.key, { selected, charset: program.charset ?? 'UTF-8', needs })
+  return { run, needs }
+}
+
+type Builders = {
+  readonly [kind in SearchKey['kind']]: (key: Extract<SearchKey, { kind: kind }>, building: Building) => Test
+}
+
+const builders: Builders = {
+  all: () => () => true,
+  and: ({ keys }, building) => every(keys.map((key) => build(key, building))),
+  or: ({ keys }, building) => negate(every(keys.map((key) => negate(build(key, building))))),
+  not: ({ key }, building) => negate(build(key, building)),
+  sequence: ({ set }, { selected }) => within(set, selected.exists, ({ number }) => number),
+  uid: ({ set }, { selected }) => within(set, selected.view.maxUid, ({ uid }) => uid),
+  flag: ({ flag }, { selected }) => hasFlag(flag, selected),
+  recent:
+    (_, { selected }) =>
+    ({ uid }) =>
+      selected.isRecent(uid),
+  internal: ({ compare, day }, building) => {
+    building.needs.rows = true
+    return ({ row }) => row && compareDays[compare](dayOf(row.receivedAt), day)
+  },
+  sent: ({ compare, day }, building) => {
+    building.needs.rows = building.needs.dates = true
+    return ({ row }) => {
+      if (!row) return undefined
+      const sent = sentDay(row)
+      return sent !== undefined && compareDays[compare](sent, day)
+    }
+  },
+  larger: ({ size }, building) => {
+    building.needs.rows = true
+    return ({ row }) => row && row.size > size
+  },
+  smaller: ({ size }, building) => {
+    building.needs.rows = true
+    return ({ row }) => row && row.size < size
+  },
+  head: ({ head, needle }, building) => {
+    building.needs.rows = building.needs.heads = true
+    const wanted = foldNeedle(needle, building)
+    // An empty needle asks whether the header is there.
+    return wanted === '' ? hasHeader(head, '', building) : ({ row }) => row && row.heads?.[head].includes(wanted)
+  },
+  header: ({ name, needle }, building) => hasHeader(fold(name), foldNeedle(needle, building), building),
+  body: ({ needle }, building) => {
+    building.needs.texts = true
+    const wanted = foldNeedle(needle, building)
+    return ({ text }) => text && text.body.includes(wanted)
+  },
+  text: ({ needle }, building) => {
+    building.needs.texts = true
+    const wanted = foldNeedle(needle, building)
+    return ({ text }) => text && (text.header.includes(wanted) || text.body.includes(wanted))
+  },
+}
+
+function build(key: SearchKey, building: Building): Test {
+  return (builders[key.kind] as (key: SearchKey, building: Building) => Test)(key, building)
+}
+
+const negate =
+  (test: Test): Test =>
+  (message) => {
+    const verdict = test(message)
+    return verdict === undefined ? undefined : !verdict
+  }
+
+/** False if one is false; unknown if one is unknown. */
+const every =
+  (tests: readonly Test[]): Test =>
+  (message) => {
+    let verdict: boolean | undefined = true
+    for (const test of tests) {
+      const one = test(message)
+      if (one === false) return false
+      if (one === undefined) verdict = undefined
+    }
+    return verdict
+  }
+
+function within(set: SequenceSet, last: number, of: (message: Known) => number): Test {
+  const ranges = set.map(([a, b]) => {
+    const from = Number.isFinite(a) ? a : last
+    const to = Number.isFinite(b) ? b : last
+    return from <= to ? [from, to] : [to, from]
+  })
+  return (message) => {
+    const n = of(message)
+    return ranges.some(([from, to]) => n >= from! && n <= to!)
+  }
+}
+
+function hasFlag(flag: string, selected: SelectedMailbox): Test {
+  const bits = selected.view.flagBits(flag)
+  if (!bits) return () => false
+  return ({ uid }) => {
+    const index = selected.view.indexOf(uid)
+    return index >= 0 && ((selected.view.lo[index]! & bits.lo) !== 0 || (selected.view.hi[index]! & bits.hi) !== 0)
+  }
+}
+
+const compareDays: { readonly [compare in Comparison]: (value: number, day: number) => boolean } = {
+  before: (value, day) => value < day,
+  on: (value, day) => value === day,
+  since: (value, day) => value >= day,
+}
+
+/** The day in the sender's zone, as the Date header has it (RFC 9051 §6.4.4 disregards the zone). */
+function sentDay({ date, sentAt }: NonNullable<Known['row']>): number | undefined {
+  const day = date === undefined ? undefined : headerDay(date)
+  return day ?? (sentAt === undefined ? undefined : dayOf(sentAt))
+}
+
+const foldNeedle = (needle: Buffer, { charset }: Building) => fold(decodeText(needle, charset))
+
+/** A line of the folded header text is `name: value`. */
+function hasHeader(name: string, wanted: string, building: Building): Test {
+  building.needs.texts = true
+  const start = `${name}:`
+  return ({ text }) =>
+    text && text.header.split('\n').some((line) => line.startsWith(start) && line.includes(wanted, start.length))
+}

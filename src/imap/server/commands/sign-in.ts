@@ -1,0 +1,100 @@
+// Commands before sign-in: TLS, passwords, SASL, and ENABLE that follows them.
+
+import type { Login } from '../../../accounts/index.ts'
+import { Fault, SyntaxFault } from '../../../base/index.ts'
+import { parseBase64, parseInitialResponse, type SaslMechanism, saslMechanisms } from '../../../sasl/index.ts'
+import { type Command, command, type GreetedContext, noArguments } from '../command.ts'
+import type { Outcome } from '../replies.ts'
+
+export const startTls = command({
+  name: 'STARTTLS',
+  rfc: 'RFC 9051 §6.2.1',
+  states: ['greeted'],
+  parse: noArguments,
+  run({ connection, options }) {
+    if (connection.secure) throw new SyntaxFault('TLS is already in use')
+    if (!options.tls()) throw new Fault('unsupported', 'there is no certificate')
+    connection.startTls()
+    return { text: 'begin TLS now' }
+  },
+})
+
+const privacy: Outcome = { status: 'NO', code: 'PRIVACYREQUIRED', text: 'a password is only taken over TLS' }
+
+export const login = command({
+  name: 'LOGIN',
+  rfc: 'RFC 9051 §6.2.3',
+  states: ['greeted'],
+  parse: (p) => ({ user: p.sp().astringText(), password: p.sp().astringText() }),
+  async run({ connection, services }, { user, password }) {
+    if (!connection.mayUsePassword()) return privacy
+    await connection.authenticate(() => services.accounts.login(user, password, connection.address))
+    return signedIn(connection)
+  },
+})
+
+const signedIn = (connection: GreetedContext['connection']): Outcome => ({
+  code: `CAPABILITY ${connection.capabilities()}`,
+  text: 'welcome',
+})
+
+const mechanisms = new Map(saslMechanisms.map((mechanism) => [mechanism.name, mechanism]))
+
+export const authenticate = command({
+  name: 'AUTHENTICATE',
+  rfc: 'RFC 9051 §6.2.2',
+  states: ['greeted'],
+  parse(p) {
+    const name = p.sp().word()
+    return { name, initial: p.has(' ') ? p.initialResponse() : undefined }
+  },
+  async run(context, { name, initial }) {
+    const { connection } = context
+    const mechanism = mechanisms.get(name)
+    if (!mechanism) throw new Fault('unsupported', 'unknown mechanism')
+    if (mechanism.plaintext && !connection.mayUsePassword()) return privacy
+    await connection.authenticate(() => exchange(context, mechanism, initial))
+    return signedIn(connection)
+  },
+})
+
+/** Challenges and answers until the mechanism has decided; `*` gives up (RFC 9051 §6.2.2). */
+async function exchange(
+  { connection, services }: GreetedContext,
+  mechanism: SaslMechanism,
+  initial: string | undefined,
+): Promise<Login> {
+  const { accounts } = services
+  const conversation = mechanism.begin<Login>({
+    login: (user, password) => accounts.login(user, password, connection.address),
+    scram: (user) => accounts.scram(user),
+  })
+  let message = initial === undefined ? undefined : parseInitialResponse(initial)
+  for (;;) {
+    const step = await conversation.respond(message)
+    if ('done' in step) return step.done
+    const line = await connection.ask(step.ask.toString('base64'))
+    if (line === undefined || line === '*') throw new SyntaxFault('authentication was cancelled')
+    message = parseBase64(line)
+  }
+}
+
+export const enable = command({
+  name: 'ENABLE',
+  rfc: 'RFC 9051 §6.3.1',
+  states: ['authenticated', 'selected'],
+  capabilities: ['ENABLE'],
+  refresh: 'before',
+  parse(p) {
+    const names = [p.sp().word()]
+    while (p.has(' ')) names.push(p.word())
+    return names
+  },
+  run({ out }) {
+    // Nothing that is announced today has to be enabled; unknown names are let pass (RFC 9051 §6.3.1).
+    out.line('* ENABLED')
+    return { text: 'done' }
+  },
+})
+
+export const signInCommands: readonly Command[] = [startTls, login, authenticate, enable]

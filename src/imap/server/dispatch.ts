@@ -1,0 +1,127 @@
+// From a whole command to its reply: parse to the end of the line, compare the state, run. The table of commands is all it knows.
+
+import { Fault, type Log, SyntaxFault } from '../../base/index.ts'
+import { abortLiterals, type CommandText, Cursor, type LiteralSink } from '../wire/index.ts'
+import type { Command, Contexts, State } from './command.ts'
+import { failure, type Outcome } from './replies.ts'
+import type { Session } from './session.ts'
+
+export type Parsed =
+  | {
+      readonly kind: 'command'
+      readonly tag: string
+      readonly command: Command
+      readonly args: unknown
+      readonly text: CommandText
+    }
+  | {
+      readonly kind: 'broken'
+      readonly tag: string
+      readonly command?: Command
+      readonly error: unknown
+      readonly text: CommandText
+    }
+
+export interface Dispatch {
+  parse(text: CommandText, state: State): Parsed
+  /** Runs the command; never rejects but when the connection is gone. */
+  run(parsed: Parsed, session: Session): Promise<Outcome>
+  /** Tells the client what else changed, before the reply. */
+  tell(parsed: Parsed, session: Session): Promise<void>
+  place(text: CommandText, size: number, session: Session): Promise<'inline' | LiteralSink | Fault>
+  /** Capabilities of the session's moment, derived from the commands. */
+  capabilities(session: Session): string
+}
+
+export function createDispatch(
+  commands: readonly Command[],
+  capabilitiesOf: (session: Session) => readonly string[],
+): Dispatch {
+  const table = new Map(commands.map((command) => [command.name, command]))
+  const announced = [...new Set(commands.flatMap((command) => command.capabilities ?? []))]
+
+  const heading = (text: CommandText) => {
+    const p = new Cursor(text)
+    const tag = p.tag()
+    return { p, tag, command: () => table.get(commandName(p.sp())) }
+  }
+
+  return {
+    parse(text, state) {
+      let tag = '*'
+      let command: Command | undefined
+      try {
+        const head = heading(text)
+        tag = head.tag
+        command = head.command()
+        if (!command) throw new SyntaxFault('unknown command')
+        const args = command.parse(head.p)
+        head.p.end()
+        if (!command.states.includes(state))
+          throw new SyntaxFault(`${command.name} is not allowed now: ${stateWords[state]}`)
+        return { kind: 'command', tag, command, args, text }
+      } catch (error) {
+        return { kind: 'broken', tag, command, error, text }
+      }
+    },
+
+    async run(parsed, session) {
+      if (parsed.kind === 'broken') {
+        await abortLiterals(parsed.text)
+        return failure(parsed.error, session.log, parsed.command?.codes)
+      }
+      const { command, args } = parsed
+      try {
+        if (command.refresh === 'before') await refresh(command, session)
+        return await command.run(session.context() as Contexts[State], args)
+      } catch (error) {
+        return failure(error, session.log.child({ command: command.name }), command.codes)
+      }
+    },
+
+    async tell({ command }, session) {
+      if (!session.selected || !command || command.refresh === 'never') return
+      if (command.refresh === 'before') tellSelected(command, session)
+      else await refresh(command, session)
+    },
+
+    async place(text, size, session) {
+      try {
+        const command = heading(text).command()
+        if (!command?.place || !command.states.includes(session.state)) return 'inline'
+        return await command.place(session.context() as Contexts[State], text, size)
+      } catch (error) {
+        if (error instanceof SyntaxFault) return new Fault('invalid', error.message)
+        throw error
+      }
+    },
+
+    capabilities: (session) => [...new Set([...capabilitiesOf(session), ...announced])].join(' '),
+  }
+}
+
+const stateWords: { readonly [state in State]: string } = {
+  greeted: 'log in first',
+  authenticated: 'no mailbox is selected',
+  selected: 'you are logged in',
+}
+
+function commandName(p: Cursor): string {
+  const name = p.word()
+  return name === 'UID' ? `UID ${p.sp().word()}` : name
+}
+
+async function refresh(command: Command, session: Session): Promise<void> {
+  if (!session.selected) return
+  await session.selected.view.catchUp()
+  tellSelected(command, session)
+}
+
+function tellSelected(command: Command, session: Session): void {
+  session.selected?.tell(session.out, !command.keepsNumbers, command.name.startsWith('UID '))
+}
+
+/** The reply to a command whose literal was refused while it was read. */
+export function refusedBy({ command }: Parsed, fault: Fault, log: Log): Outcome {
+  return failure(fault, log, command?.codes)
+}

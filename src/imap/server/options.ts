@@ -1,0 +1,40 @@
+// What the IMAP door needs from the house, and how it may be set.
+
+import type { SecureContextOptions } from 'node:tls'
+import type { AccountReads } from '../../accounts/index.ts'
+import type { Clock, Log } from '../../base/index.ts'
+import type { MailReads, MailWrites, NewContent } from '../../mail/index.ts'
+import type { Bell } from '../../store/index.ts'
+import type { ImapLimits } from './limits.ts'
+
+/** Takes a message as it comes: scanned, hashed and, when large, on disk. */
+export interface MessageSpool {
+  write(chunk: Buffer): Promise<void> | undefined
+  finish(): Promise<NewContent>
+  abort(): Promise<void>
+}
+
+export interface ImapServices {
+  readonly accounts: Pick<AccountReads, 'login' | 'scram' | 'account' | 'hasRoom'>
+  readonly reads: MailReads
+  /** May be on another thread. */
+  readonly writes: MailWrites
+  readonly bell: Bell
+  spool(): MessageSpool
+}
+
+export interface ImapServerOptions {
+  readonly services: ImapServices
+  /** Name in the greeting. */
+  readonly hostname: string
+  /** Version in ID. */
+  readonly version?: string
+  readonly clock: Clock
+  readonly log: Log
+  /** Certificate and key, asked for each connection; undefined: no STARTTLS. */
+  tls(): SecureContextOptions | undefined
+  /** Whether a password may cross a connection without TLS. */
+  readonly plaintext: 'never' | 'loopback' | 'always'
+  readonly maxMessageSize: number
+  readonly limits?: Partial<ImapLimits>
+}

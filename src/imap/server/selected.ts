@@ -1,0 +1,279 @@
+// A mailbox as one session has been told of it: sequence numbers that stay until EXPUNGE is said, and what is still to be said.
+// A message's number is its place among the view's messages and those expunged but not yet told.
+
+import { type Range, SyntaxFault } from '../../base/index.ts'
+import { type SequenceSet, SYSTEM_FLAGS } from '../wire/index.ts'
+import type { Output } from './output.ts'
+import type { MailboxView, ViewReader } from './view.ts'
+
+/** Messages of a command: numbers and UIDs side by side, ascending. */
+export interface Picked {
+  readonly count: number
+  readonly numbers: Uint32Array
+  readonly uids: Uint32Array
+}
+
+export class SelectedMailbox implements ViewReader {
+  readonly view: MailboxView
+  readonly readOnly: boolean
+  position: number
+  /** Expunged in the view, still counted by the client; ascending. */
+  #pending: number[] = []
+  /** Sequence numbers of `#pending`, computed when needed. */
+  #pendingNumbers: Uint32Array | undefined
+  readonly #changed = new Set<number>()
+  #keywordsChanged = false
+  /** The highest UID that the client may know of. */
+  #toldUid: number
+  #toldCount: number
+  #recent: Range[] = []
+  #recentTold = 0
+
+  constructor(view: MailboxView, readOnly: boolean, recentFrom: number) {
+    this.view = view
+    this.readOnly = readOnly
+    this.position = view.position
+    this.#toldUid = view.maxUid
+    this.#toldCount = view.count
+    if (recentFrom <= this.#toldUid) this.#recent.push([recentFrom, this.#toldUid])
+    this.#recentTold = this.recentCount()
+    view.readers.add(this)
+  }
+
+  release(): void {
+    this.view.readers.delete(this)
+  }
+
+  /** Takes the view's changes since last time into what is to be told. */
+  absorb(): void {
+    if (this.position === this.view.position) return
+    for (const change of this.view.changesAfter(this.position)) {
+      for (const uid of change.changed) if (uid <= this.#toldUid) this.#changed.add(uid)
+      const expunged = change.expunged.filter((uid) => uid <= this.#toldUid)
+      for (const uid of expunged) this.#changed.delete(uid)
+      if (expunged.length > 0) this.#pending = mergeSorted(this.#pending, expunged)
+      if (change.keywords) this.#keywordsChanged = true
+    }
+    this.position = this.view.position
+    this.#pendingNumbers = undefined
+  }
+
+  /** Messages that the client counts. */
+  get exists(): number {
+    this.absorb()
+    return this.#toldCount
+  }
+
+  /** UIDs that the client still counts and the store no longer has. */
+  get hasPendingExpunges(): boolean {
+    this.absorb()
+    return this.#pending.length > 0
+  }
+
+  #numbersOfPending(): Uint32Array {
+    if (!this.#pendingNumbers) {
+      const numbers = new Uint32Array(this.#pending.length)
+      for (let i = 0; i < numbers.length; i++) numbers[i] = this.view.lowerBound(this.#pending[i]!) + i + 1
+      this.#pendingNumbers = numbers
+    }
+    return this.#pendingNumbers
+  }
+
+  /** The number of the view's message at `index`. */
+  numberAt(index: number): number {
+    if (this.#pending.length === 0) return index + 1
+    return index + 1 + countBelow(this.#pending, this.view.uids[index]!)
+  }
+
+  /**
+   * The messages of `set` that still exist, ascending. Numbers beyond the last are the client's error (RFC 9051 §6.4.8);
+   * UIDs that are not there are left out.
+   */
+  pick(set: SequenceSet, byUid: boolean): Picked {
+    this.absorb()
+    return byUid ? this.#pickUids(set) : this.#pickNumbers(set)
+  }
+
+  #known(): number {
+    return this.view.lowerBound(this.#toldUid + 1)
+  }
+
+  #pickUids(set: SequenceSet): Picked {
+    const known = this.#known()
+    const last = Math.max(known === 0 ? 0 : this.view.uids[known - 1]!, this.#pending.at(-1) ?? 0)
+    const spans = normalise(set, last).map(([from, to]): Range => {
+      const end = Math.min(this.view.lowerBound(to + 1), known)
+      return [this.view.lowerBound(from), end]
+    })
+    return this.#pickIndexes(spans)
+  }
+
+  #pickNumbers(set: SequenceSet): Picked {
+    const count = this.#toldCount
+    for (const [a, b] of set) {
+      const high = Math.max(Number.isFinite(a) ? a : 0, Number.isFinite(b) ? b : 0)
+      // Clients ask an empty mailbox for 1:*.
+      if (high > count && !(count === 0 && high === 1 && a !== b)) throw new SyntaxFault(`there is no message ${high}`)
+    }
+    if (count === 0) return this.#pickIndexes([])
+    const pendingNumbers = this.#numbersOfPending()
+    const spans = normalise(set, count).map(([from, to]): Range => {
+      return [from - 1 - countBelow(pendingNumbers, from), to - countBelow(pendingNumbers, to + 1)]
+    })
+    return this.#pickIndexes(spans)
+  }
+
+  /** `spans` are half-open index ranges. */
+  #pickIndexes(spans: readonly Range[]): Picked {
+    let count = 0
+    for (const [from, to] of spans) count += Math.max(0, to - from)
+    const numbers = new Uint32Array(count)
+    const uids = new Uint32Array(count)
+    let at = 0
+    for (const [from, to] of spans) {
+      for (let index = from; index < to; index++) {
+        uids[at] = this.view.uids[index]!
+        numbers[at++] = this.numberAt(index)
+      }
+    }
+    return { count, numbers, uids }
+  }
+
+  /** All messages that the client counts and that still exist. */
+  pickAll(): Picked {
+    this.absorb()
+    return this.#pickIndexes([[0, this.#known()]])
+  }
+
+  isRecent(uid: number): boolean {
+    for (const [from, to] of this.#recent) if (uid >= from && uid <= to) return true
+    return false
+  }
+
+  recentCount(): number {
+    let count = 0
+    for (const [from, to] of this.#recent) count += this.view.lowerBound(to + 1) - this.view.lowerBound(from)
+    return count
+  }
+
+  /** `(FLAGS …)` words of the message at `index`. */
+  flagWords(index: number): string {
+    const words = this.view.words(index)
+    if (this.#recent.length === 0 || !this.isRecent(this.view.uids[index]!)) return words
+    return words === '' ? '\\Recent' : `${words} \\Recent`
+  }
+
+  /** This change was already told, as the answer to the command that made it. */
+  told(uid: number): void {
+    this.#changed.delete(uid)
+  }
+
+  formatFlags(): string {
+    this.#keywordsChanged = false
+    return `* FLAGS (${[...SYSTEM_FLAGS, ...this.view.keywords].join(' ')})`
+  }
+
+  formatPermanentFlags(): string {
+    const flags = this.readOnly ? [] : [...SYSTEM_FLAGS, ...this.view.keywords, '\\*']
+    return `* OK [PERMANENTFLAGS (${flags.join(' ')})] Flags that are kept`
+  }
+
+  /** Says everything that may be said now; EXPUNGE only when numbers may change (RFC 9051 §7.5.1). */
+  tell(out: Output, mayExpunge: boolean, withUid = false): void {
+    this.absorb()
+    if (mayExpunge) this.#tellExpunges(out)
+    this.#tellNew(out)
+    this.tellKeywords(out)
+    this.#tellChanged(out, withUid)
+  }
+
+  /** New keywords are named before a FETCH shows them. */
+  tellKeywords(out: Output): void {
+    if (!this.#keywordsChanged) return
+    out.line(this.formatFlags())
+    out.line(this.formatPermanentFlags())
+  }
+
+  /** From the last to the first, so that each number is right when it is read. */
+  #tellExpunges(out: Output): void {
+    if (this.#pending.length === 0) return
+    const numbers = this.#numbersOfPending()
+    for (let i = numbers.length - 1; i >= 0; i--) out.text(`* ${numbers[i]} EXPUNGE\r\n`)
+    this.#toldCount -= numbers.length
+    this.#pending = []
+    this.#pendingNumbers = undefined
+  }
+
+  #tellNew(out: Output): void {
+    const { view } = this
+    if (view.maxUid > this.#toldUid) {
+      const first = this.#toldUid + 1
+      this.#toldUid = view.maxUid
+      this.#toldCount = view.count + this.#pending.length
+      this.#claimRecent(Math.max(first, view.recentUid + 1))
+      out.line(`* ${this.#toldCount} EXISTS`)
+    }
+    const recent = this.recentCount()
+    if (recent !== this.#recentTold) out.line(`* ${recent} RECENT`)
+    this.#recentTold = recent
+  }
+
+  /** The first session of this thread that is told of a message has it as \Recent. */
+  #claimRecent(from: number): void {
+    if (from > this.#toldUid) return
+    this.#recent.push([from, this.#toldUid])
+    if (!this.readOnly) this.view.recentUid = this.#toldUid
+  }
+
+  #tellChanged(out: Output, withUid: boolean): void {
+    if (this.#changed.size === 0) return
+    for (const uid of [...this.#changed].sort((a, b) => a - b)) {
+      const index = this.view.indexOf(uid)
+      if (index < 0) continue
+      const uidItem = withUid ? `UID ${uid} ` : ''
+      out.text(`* ${this.numberAt(index)} FETCH (${uidItem}FLAGS (${this.flagWords(index)}))\r\n`)
+    }
+    this.#changed.clear()
+  }
+}
+
+/** Ranges in order and joined, `*` as `last`. */
+function normalise(set: SequenceSet, last: number): Range[] {
+  const out: [number, number][] = []
+  const ordered = set
+    .map(([a, b]): [number, number] => {
+      const from = Number.isFinite(a) ? a : last
+      const to = Number.isFinite(b) ? b : last
+      return from <= to ? [from, to] : [to, from]
+    })
+    .sort((a, b) => a[0] - b[0])
+  for (const [from, to] of ordered) {
+    const before = out[out.length - 1]
+    if (before && from <= before[1] + 1) before[1] = Math.max(before[1], to)
+    else out.push([from, to])
+  }
+  return out
+}
+
+function mergeSorted(a: readonly number[], b: readonly number[]): number[] {
+  const out: number[] = []
+  let i = 0
+  let j = 0
+  while (i < a.length || j < b.length) {
+    if (j >= b.length || (i < a.length && a[i]! < b[j]!)) out.push(a[i++]!)
+    else out.push(b[j++]!)
+  }
+  return out
+}
+
+/** How many of the ascending `numbers` are below `value`. */
+function countBelow(numbers: ArrayLike<number>, value: number): number {
+  let lo = 0
+  let hi = numbers.length
+  while (lo < hi) {
+    const mid = (lo + hi) >>> 1
+    if (numbers[mid]! < value) lo = mid + 1
+    else hi = mid
+  }
+  return lo
+}

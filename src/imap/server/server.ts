@@ -1,0 +1,117 @@
+// All connections of the IMAP door: who is let in, who is signed in, and how everybody leaves.
+
+import type { Socket } from 'node:net'
+import type { Duplex } from 'node:stream'
+import type { SecureContextOptions } from 'node:tls'
+import type { Login } from '../../accounts/index.ts'
+import type { AccountId } from '../../base/index.ts'
+import { saslMechanisms } from '../../sasl/index.ts'
+import { commands } from './commands/index.ts'
+import { createDispatch } from './dispatch.ts'
+import { type ImapLimits, imapLimits } from './limits.ts'
+import type { ImapServerOptions } from './options.ts'
+import { Session, tooMany } from './session.ts'
+import { createMailboxViews } from './views.ts'
+
+export interface ImapServer {
+  readonly limits: ImapLimits
+  /** Whether there is room for one more connection; otherwise it is told so and closed. */
+  admit(socket: Socket): boolean
+  /** Serves a connection whose TLS, if `secure`, stands. Resolves when it ended; never rejects. */
+  handle(socket: Duplex, options: { readonly secure: boolean; readonly address?: string }): Promise<void>
+  tlsOptions(): SecureContextOptions | undefined
+  readonly stats: ImapStats
+  /** Says BYE to everybody, waits for running commands up to `graceMs`, then closes. */
+  stop(graceMs: number): Promise<void>
+}
+
+export interface ImapStats {
+  readonly connections: number
+  readonly authenticated: number
+  readonly views: number
+}
+
+export function createImapServer(options: ImapServerOptions): ImapServer {
+  const limits: ImapLimits = { ...imapLimits, ...options.limits }
+  const { clock, services } = options
+  const views = createMailboxViews(services.reads, services.bell, clock, options.log, limits)
+  const sessions = new Map<Session, Promise<void>>()
+  let open = 0
+  let stopping = false
+
+  const dispatch = createDispatch(commands, (session) => {
+    const capabilities = ['IMAP4rev1', 'LITERAL+', 'SASL-IR']
+    if (session.mayStartTls) capabilities.push('STARTTLS')
+    if (session.login) return capabilities
+    if (!session.mayUsePassword()) capabilities.push('LOGINDISABLED')
+    for (const { name, plaintext } of saslMechanisms)
+      if (!plaintext || session.mayUsePassword()) capabilities.push(`AUTH=${name}`)
+    return capabilities
+  })
+
+  const count = (wanted: (session: Session) => boolean) => {
+    let n = 0
+    for (const session of sessions.keys()) if (wanted(session)) n++
+    return n
+  }
+  const host = {
+    options,
+    limits,
+    views,
+    dispatch,
+    enter(_: Session, login: Login) {
+      if (count((other) => other.login?.account === login.account) >= limits.perAccount)
+        throw tooMany('connections of one account', limits.perAccount)
+    },
+  }
+
+  /** An account that was disabled or removed keeps no connection. */
+  const checkAccounts = async () => {
+    const accounts = new Set<AccountId>()
+    for (const { login } of sessions.keys()) if (login) accounts.add(login.account)
+    for (const id of accounts) {
+      const account = await services.accounts.account(id)
+      if (account && !account.disabled) continue
+      for (const session of sessions.keys()) if (session.login?.account === id) session.stop('the account was disabled')
+    }
+  }
+  const stopHearing = services.bell.on((ring) => {
+    if (!('topic' in ring) || ring.topic !== 'accounts') return
+    checkAccounts().catch((error: unknown) => options.log.error({ err: error }, 'accounts could not be checked'))
+  })
+
+  return {
+    limits,
+    admit(socket) {
+      const address = socket.remoteAddress ?? ''
+      const guests = count((session) => session.login === undefined && session.address === address)
+      const full = stopping || open >= limits.connections || guests >= limits.unauthenticatedPerAddress
+      if (full) socket.end('* BYE [UNAVAILABLE] too many connections\r\n', () => socket.destroy())
+      return !full
+    },
+    async handle(socket, { secure, address = (socket as Socket).remoteAddress ?? '' }) {
+      open++
+      const session = new Session(host, socket, secure, address)
+      const served = session.serve()
+      sessions.set(session, served)
+      await served
+      sessions.delete(session)
+      open--
+    },
+    tlsOptions: () => options.tls(),
+    get stats() {
+      return { connections: open, authenticated: count((session) => session.login !== undefined), views: views.size }
+    },
+    async stop(graceMs) {
+      stopping = true
+      stopHearing()
+      for (const session of sessions.keys()) session.stop('the server is stopping')
+      const cancel = clock.after(graceMs, () => {
+        for (const session of sessions.keys()) session.destroy()
+      })
+      await Promise.all(sessions.values())
+      cancel()
+      views.close()
+    },
+  }
+}

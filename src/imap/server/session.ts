@@ -1,0 +1,346 @@
+// One connection: reads whole commands, keeps the state, lets dispatch run them, and tells the client what happened elsewhere.
+
+import type { Duplex } from 'node:stream'
+import type { Login } from '../../accounts/index.ts'
+import { Fault, isFault, type Log } from '../../base/index.ts'
+import {
+  type CommandReader,
+  type CommandText,
+  createCommandReader,
+  type LiteralSink,
+  type Received,
+} from '../wire/index.ts'
+import type { ConnectionControl, GreetedContext, State } from './command.ts'
+import { type Dispatch, type Parsed, refusedBy } from './dispatch.ts'
+import { Input } from './input.ts'
+import type { ImapLimits } from './limits.ts'
+import { startTls } from './listen.ts'
+import type { ImapServerOptions } from './options.ts'
+import { ConnectionClosed, Output } from './output.ts'
+import { formatReply, type Outcome } from './replies.ts'
+import type { SelectedMailbox } from './selected.ts'
+import type { MailboxViews } from './views.ts'
+
+/** What a session needs of its server. */
+export interface SessionHost {
+  readonly options: ImapServerOptions
+  readonly limits: ImapLimits
+  readonly views: MailboxViews
+  readonly dispatch: Dispatch
+  /** Counts the session among the account's; Fault `limit` when there are too many. */
+  enter(session: Session, login: Login): void
+}
+
+const MAX_SYNTAX_ERRORS = 20
+const LINGER_MS = 5000
+
+export class Session implements ConnectionControl {
+  readonly #host: SessionHost
+  readonly #log: Log
+  readonly #input: Input
+  readonly #out: Output
+  readonly #reader: CommandReader
+  readonly address: string
+  #socket: Duplex
+  #secure: boolean
+  #login: Login | undefined
+  #selected: SelectedMailbox | undefined
+  /** Set: the connection ends after this reply; empty when BYE was said already. */
+  #bye: string | undefined
+  #tlsWanted = false
+  #waiting = false
+  #tag = ''
+  #failedLogins = 0
+  #syntaxErrors = 0
+  readonly #began: number
+  /** Replies leave in the order of their commands; this is the last one under way. */
+  #tail: Promise<void> = Promise.resolve()
+  #overlapping = 0
+  #failed: unknown
+
+  constructor(host: SessionHost, socket: Duplex, secure: boolean, address: string) {
+    const { options, limits } = host
+    this.#host = host
+    this.#socket = socket
+    this.#secure = secure
+    this.address = address
+    this.#log = options.log.child({ ip: address })
+    this.#began = options.clock.monotonic()
+    this.#input = new Input(socket, options.clock, limits.inputBytes)
+    this.#out = new Output(socket, limits, options.clock)
+    this.#reader = createCommandReader(this.#input, {
+      limits: () => (this.#login ? limits.afterLogin : limits.beforeLogin),
+      place: (text, size) => this.#place(text, size),
+      proceed: () => this.#say('+ OK'),
+    })
+  }
+
+  get state(): State {
+    return this.#selected ? 'selected' : this.#login ? 'authenticated' : 'greeted'
+  }
+
+  get secure(): boolean {
+    return this.#secure
+  }
+
+  get login(): Login | undefined {
+    return this.#login
+  }
+
+  get selected(): SelectedMailbox | undefined {
+    return this.#selected
+  }
+
+  get out(): Output {
+    return this.#out
+  }
+
+  get log(): Log {
+    return this.#log
+  }
+
+  /** Serves the connection to its end. Never rejects. */
+  async serve(): Promise<void> {
+    try {
+      this.#say(`* OK [CAPABILITY ${this.capabilities()}] ${this.#host.options.hostname} ready`)
+      while (this.#bye === undefined && (await this.#step()));
+      await this.#tail
+      if (this.#bye) this.#say(`* BYE ${this.#bye}`)
+    } catch (error) {
+      if (!(error instanceof ConnectionClosed)) this.#log.error({ err: error }, 'session failed')
+    } finally {
+      this.unselect()
+      this.#leave()
+    }
+  }
+
+  /** Lets what is written go out; a client that does not take it is cut off. */
+  #leave(): void {
+    const socket = this.#socket
+    if (socket.destroyed) return
+    const cancel = this.#host.options.clock.after(LINGER_MS, () => socket.destroy())
+    socket.once('close', cancel)
+    socket.end(() => socket.destroy())
+  }
+
+  /** Ends the session as soon as no command runs. */
+  stop(reason: string): void {
+    this.close(reason)
+    if (this.#waiting) this.#input.stop()
+  }
+
+  destroy(): void {
+    this.#socket.destroy()
+  }
+
+  #say(line: string): void {
+    this.#out.line(line)
+    this.#out.flush()
+  }
+
+  /** One command. False at the end of the connection. */
+  async #step(): Promise<boolean> {
+    const received = await this.#receive()
+    if (this.#failed) throw this.#failed
+    if (received.kind === 'end') {
+      if (this.#input.timedOut) this.close('you were silent for too long')
+      return false
+    }
+    if (received.kind === 'close') {
+      this.close(`[LIMIT] ${received.reason}`)
+      return false
+    }
+    this.#out.beginTurn()
+    const parsed = this.#host.dispatch.parse(received.text, this.state)
+    if (received.kind === 'refused') await this.#finish(parsed, refusedBy(parsed, received.fault, this.#log))
+    else if (parsed.kind === 'command' && parsed.command.overlaps) await this.#overlap(parsed)
+    else await this.#runAlone(parsed)
+    return true
+  }
+
+  async #receive(): Promise<Received> {
+    const { limits, options } = this.#host
+    this.#waiting = true
+    this.#input.patience(
+      this.#login
+        ? limits.idleMs
+        : Math.min(limits.greetedWaitMs, this.#began + limits.greetedTotalMs - options.clock.monotonic()),
+      limits.commandWaitMs,
+    )
+    const received = await this.#reader.next()
+    this.#waiting = false
+    return received
+  }
+
+  async #runAlone(parsed: Parsed): Promise<void> {
+    await this.#tail
+    if (this.#failed) throw this.#failed
+    this.#tag = parsed.tag
+    await this.#finish(parsed, await this.#host.dispatch.run(parsed, this))
+    if (this.#tlsWanted) await this.#secureConnection()
+  }
+
+  /** Runs beside those before it; its reply waits for theirs. */
+  async #overlap(parsed: Parsed): Promise<void> {
+    const running = this.#host.dispatch.run(parsed, this)
+    this.#overlapping++
+    this.#tail = this.#tail
+      .then(async () => {
+        const outcome = await running
+        this.#overlapping--
+        await this.#finish(parsed, outcome)
+      })
+      .catch((error: unknown) => {
+        this.#failed ??= error
+      })
+    if (this.#overlapping >= this.#host.limits.overlappingAppends) await this.#tail
+  }
+
+  async #finish(parsed: Parsed, outcome: Outcome): Promise<void> {
+    await this.#host.dispatch.tell(parsed, this)
+    if (this.#selected?.view.gone) this.close('the selected mailbox was deleted')
+    this.#say(formatReply(parsed.tag, outcome))
+    if (outcome.status === 'BAD' && ++this.#syntaxErrors >= MAX_SYNTAX_ERRORS) this.close('too many errors')
+    await this.#out.pace()
+  }
+
+  async #place(text: CommandText, size: number): Promise<'inline' | LiteralSink | Fault> {
+    try {
+      return await this.#host.dispatch.place(text, size, this)
+    } catch (error) {
+      if (isFault(error)) return error
+      throw error
+    }
+  }
+
+  /** Everything a command may use; commands see of it what their states allow. */
+  context(): GreetedContext & { login?: Login; account?: Login['account']; selected?: SelectedMailbox } {
+    const { options, limits, views } = this.#host
+    return {
+      out: this.#out,
+      log: this.#log,
+      clock: options.clock,
+      limits,
+      options,
+      services: options.services,
+      views,
+      connection: this,
+      login: this.#login,
+      account: this.#login?.account,
+      selected: this.#selected,
+    }
+  }
+
+  capabilities(): string {
+    return this.#host.dispatch.capabilities(this)
+  }
+
+  get mayStartTls(): boolean {
+    return !this.#secure && !this.#login && this.#host.options.tls() !== undefined
+  }
+
+  mayUsePassword(): boolean {
+    const { plaintext } = this.#host.options
+    if (this.#secure || plaintext === 'always') return true
+    return plaintext === 'loopback' && isLoopback(this.address)
+  }
+
+  async authenticate(attempt: () => Promise<Login>): Promise<Login> {
+    try {
+      const login = await attempt()
+      this.#host.enter(this, login)
+      this.#login = login
+      this.#log.info({ user: login.email, tls: this.#secure }, 'signed in')
+      return login
+    } catch (error) {
+      if (!isFault(error, 'unauthenticated') && !isFault(error, 'disabled')) throw error
+      this.#log.info({ reason: error.code }, 'sign-in failed')
+      await new Promise<void>((resolve) => {
+        this.#host.options.clock.after(this.#host.limits.failedLoginDelayMs, resolve)
+      })
+      if (++this.#failedLogins >= this.#host.limits.failedLogins) this.close('too many failed logins')
+      throw error
+    }
+  }
+
+  startTls(): void {
+    this.#tlsWanted = true
+  }
+
+  async #secureConnection(): Promise<void> {
+    this.#tlsWanted = false
+    const context = this.#host.options.tls()
+    // Plaintext behind STARTTLS would be taken for commands sent under TLS (CVE-2011-0411 and its kin).
+    if (!context || this.#input.queue.length > 0) throw new ConnectionClosed()
+    this.#input.detach()
+    this.#socket = await startTls(this.#socket, context, this.#host.limits.tlsHandshakeMs)
+    this.#secure = true
+    this.#out.attach(this.#socket)
+    this.#input.attach(this.#socket)
+  }
+
+  select(mailbox: SelectedMailbox): void {
+    this.unselect()
+    this.#selected = mailbox
+  }
+
+  unselect(): void {
+    this.#selected?.release()
+    this.#selected = undefined
+  }
+
+  currentTag(): string {
+    return this.#tag
+  }
+
+  selectedName(): string | undefined {
+    return this.#selected?.view.mailbox.name
+  }
+
+  async ask(text: string): Promise<string | undefined> {
+    this.#say(`+ ${text}`)
+    const { limits } = this.#host
+    this.#input.patience(this.#login ? limits.commandWaitMs : limits.greetedWaitMs, limits.commandWaitMs)
+    return this.#reader.line()
+  }
+
+  async watch(heard: () => void): Promise<string | undefined> {
+    const { limits } = this.#host
+    const view = this.#selected?.view
+    const hear = () => {
+      try {
+        heard()
+        this.#out.flush()
+      } catch (error) {
+        this.#failed ??= error
+        this.#input.stop()
+      }
+    }
+    view?.watchers.add(hear)
+    try {
+      hear()
+      this.#waiting = true
+      this.#input.patience(limits.idleMs, limits.commandWaitMs)
+      return await this.#reader.line()
+    } finally {
+      this.#waiting = false
+      view?.watchers.delete(hear)
+    }
+  }
+
+  close(bye: string): void {
+    this.#bye ??= bye
+  }
+
+  leave(): void {
+    this.#bye ??= ''
+  }
+}
+
+/** 127.0.0.0/8 and ::1, also written as an IPv4-mapped address. */
+function isLoopback(address: string): boolean {
+  return address === '::1' || address.startsWith('127.') || address.startsWith('::ffff:127.')
+}
+
+/** Commands that need the limit say so with this. */
+export const tooMany = (what: string, limit: number) => new Fault('limit', `at most ${limit} ${what}`)
