@@ -65,7 +65,13 @@ async function answer(socket: net.Socket, line: string, services: Readonly<Recor
     const named = Object.hasOwn(services, request.service) && !(request.method in Object.prototype)
     const method = named ? service?.[request.method] : undefined
     if (typeof method !== 'function') throw new Fault('unsupported', `no ${request.service}.${request.method} here`)
-    reply({ ok: (await method.apply(service, [...request.args])) ?? null })
+    reply({
+      ok:
+        (await method.apply(
+          service,
+          request.args.map((arg) => arg ?? undefined),
+        )) ?? null,
+    })
   } catch (error) {
     if (isFault(error)) return reply({ fault: { code: error.code, message: error.message } })
     log.error({ err: error }, 'control: a command failed')
@@ -78,6 +84,9 @@ export interface Control {
   service<S extends object>(name: string): S
   close(): void
 }
+
+/** A key set to undefined means "take it away": JSON would drop it. */
+const keepUndefined = (_: string, value: unknown) => (value === undefined ? null : value)
 
 /** Connects to the running server; undefined when none listens there. */
 export async function connectControl(path: string): Promise<Control | undefined> {
@@ -116,7 +125,7 @@ function control(socket: net.Socket): Control {
     new Promise((resolve, reject) => {
       const id = next++
       waiting.set(id, { resolve, reject })
-      socket.write(`${JSON.stringify({ id, service, method, args } satisfies Request)}\n`)
+      socket.write(`${JSON.stringify({ id, service, method, args } satisfies Request, keepUndefined)}\n`)
     })
   return {
     service: <S extends object>(name: string) =>

@@ -1,7 +1,12 @@
-// What commands may ask of a server, whether it runs (over the control socket) or not (the store opened under its lock).
+// What one part of the program asks of another: the doors of the core, commands of the server (running or not).
 
 import type { AccountReads, AccountWrites } from '../accounts/index.ts'
+import type { Clock, Log } from '../base/index.ts'
+import type { Delivery } from '../delivery/index.ts'
+import type { Health } from '../http/server/index.ts'
+import type { MailWrites } from '../mail/index.ts'
 import type { QueueAdmin } from '../queue/index.ts'
+import type { Config } from './config/index.ts'
 
 /** The part of AccountReads that survives JSON. */
 export type AccountQueries = Pick<AccountReads, 'findAccount' | 'domains' | 'aliases' | 'accounts'>
@@ -15,3 +20,32 @@ export interface AdminServices {
   readonly accounts: AccountWrites
   readonly queue: QueueAdmin
 }
+
+/** What a thread works with. */
+export interface Surroundings {
+  readonly clock: Clock
+  readonly log: Log
+  readonly fault?: (point: string) => void
+}
+
+/** What the doors may ask of the core, over a port. */
+export interface CoreServices {
+  readonly mail: MailWrites
+  readonly accounts: AccountWrites
+  readonly delivery: Delivery
+  readonly core: CoreFacts
+}
+export interface CoreFacts {
+  health(): Promise<Health>
+  /** Prometheus text of the whole process. */
+  metrics(): Promise<string>
+}
+
+/** How a thread opens the store that the configuration names. */
+export const storeOptions = (config: Config, { clock, log }: Surroundings) => ({
+  store: config.store,
+  data: config.data,
+  ...(config.blobs !== undefined && { blobs: config.blobs }),
+  clock,
+  log,
+})

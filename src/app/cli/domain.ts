@@ -1,10 +1,9 @@
 // posthorn domain add | list | remove | set
 
 import type { Command } from 'commander'
-import type { DomainSettings } from '../../accounts/index.ts'
-import { parseSize } from '../config/units.ts'
+import { type DomainSettings, domainSettings, formatDomainSettings, parseDomainSetting } from '../../accounts/index.ts'
 import { command, outputOf, type Shared, withServices } from './context.ts'
-import { CommandError, formatBytes, formatTable } from './output.ts'
+import { CommandError, formatTable } from './output.ts'
 
 export function domainCommands(program: Command): void {
   const domain = program.command('domain').description('domains that are ours')
@@ -26,7 +25,7 @@ export function domainCommands(program: Command): void {
     outputOf(options).result(domains, () =>
       formatTable(
         ['domain', 'alias of', 'settings'],
-        domains.map(({ name, aliasOf, settings }) => [name, aliasOf ?? '', formatSettings(settings)]),
+        domains.map(({ name, aliasOf, settings }) => [name, aliasOf ?? '', formatDomainSettings(settings).join(' ')]),
         'no domain yet: posthorn domain add example.org',
       ),
     )
@@ -39,44 +38,23 @@ export function domainCommands(program: Command): void {
     },
   )
 
-  command(domain, 'set <domain> <key=value...>', `changes settings: ${Object.keys(settings).join(', ')}`).action(
-    async (name: string, pairs: string[], options: Shared) => {
-      const set = await withServices(options, async ({ accounts, queries }) => {
-        const before = (await queries.domains()).find((one) => one.name === name.toLowerCase())?.settings ?? {}
-        return accounts.setDomain(name, applySettings(before, pairs))
-      })
-      outputOf(options).result(set, () => `${set.name}: ${formatSettings(set.settings) || 'no settings'}`)
-    },
-  )
+  command(domain, 'set <domain> <key=value...>', 'changes settings of a domain; the value `default` takes one back')
+    .addHelpText('after', () => `\nSettings:\n${explainSettings()}`)
+    .action(async (name: string, pairs: string[], options: Shared) => {
+      const change: DomainSettings = Object.assign({}, ...pairs.map(parsePair))
+      const set = await withServices(options, ({ accounts }) => accounts.setDomain(name, change))
+      const text = formatDomainSettings(set.settings).join(' ')
+      outputOf(options).result(set, () => `${set.name}: ${text || 'no settings'}`)
+    })
 }
 
-/** How each setting is read from text. An empty value takes the setting back. */
-const settings: Readonly<Record<keyof DomainSettings, (text: string) => string | number | undefined>> = {
-  detail: (text) => text,
-  quotaBytes: parseSize,
-  quotaMessages: (text) => (/^\d+$/.test(text) ? Number(text) : undefined),
+function parsePair(pair: string): DomainSettings {
+  const at = pair.indexOf('=')
+  if (at < 0) throw new CommandError(`expected KEY=VALUE, found ${pair}`)
+  return parseDomainSetting(pair.slice(0, at), pair.slice(at + 1))
 }
 
-function applySettings(before: DomainSettings, pairs: readonly string[]): DomainSettings {
-  const after: { -readonly [K in keyof DomainSettings]: string | number } = { ...before }
-  for (const pair of pairs) {
-    const [key, value] = [pair.slice(0, pair.indexOf('=')), pair.slice(pair.indexOf('=') + 1)]
-    if (!pair.includes('=') || !Object.hasOwn(settings, key))
-      throw new CommandError(`expected KEY=VALUE with one of ${Object.keys(settings).join(', ')}, found ${pair}`)
-    const name = key as keyof DomainSettings
-    if (value === '' && name !== 'detail') {
-      delete after[name]
-      continue
-    }
-    const parsed = settings[name](value)
-    if (parsed === undefined) throw new CommandError(`${key}: expected a number or a size such as 2G, found ${value}`)
-    after[name] = parsed
-  }
-  return after as DomainSettings
-}
-
-function formatSettings(found: DomainSettings): string {
-  return Object.entries(found)
-    .map(([key, value]) => `${key}=${key === 'quotaBytes' ? formatBytes(value as number) : value}`)
-    .join(' ')
-}
+const explainSettings = () =>
+  Object.entries(domainSettings)
+    .map(([key, { explain, standard }]) => `  ${key.padEnd(14)} ${explain} (default: ${standard})`)
+    .join('\n')

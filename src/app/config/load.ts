@@ -151,7 +151,7 @@ function withoutNulls(value: unknown): unknown {
 }
 
 /** Variables that are not keys: where the file is, and what tests use. */
-const ownVariables: ReadonlySet<string> = new Set(['POSTHORN_CONFIG', 'POSTHORN_FAULT'])
+const ownVariables: ReadonlySet<string> = new Set(['POSTHORN_CONFIG', 'POSTHORN_TEST_FAULT', 'POSTHORN_FULL'])
 
 function readScalar(text: string): unknown {
   try {

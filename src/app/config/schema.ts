@@ -1,6 +1,7 @@
 // The one schema of the configuration: validation, types, the commented example and docs/configuration.md all come from here.
 // Knows the shape of the file, not what the rooms do with it.
 
+import { isIP } from 'node:net'
 import { z } from 'zod'
 import { isNetwork, parseDuration, parseEndpoint, parseSize } from './units.ts'
 
@@ -36,6 +37,7 @@ const endpoint = z
   .transform((text) => parseEndpoint(text))
   .refine((found) => found !== undefined)
 const endpoints = z.union([endpoint.transform((one) => [one!]), z.array(endpoint.transform((one) => one!))])
+const server = z.string().refine((text) => isIP(text) !== 0 || parseEndpoint(text) !== undefined)
 /** A text, or `{file: path}` whose contents are taken without the last line end. */
 const secret = z.union([z.string().min(1), z.strictObject({ file: z.string().min(1) })])
 
@@ -155,10 +157,10 @@ export const schema = z.strictObject({
   dns: noted(
     z
       .strictObject({
-        resolver: noted(endpoints.optional(), {
+        resolver: noted(z.union([server.transform((one) => [one]), z.array(server)]).optional(), {
           description:
             'The resolver to ask, best one on this machine that validates. Absent: the system’s. Names under .test, .example, .invalid and .localhost are asked only of a resolver named here.',
-          expected: 'an address and port as 127.0.0.1:53, or a list of them',
+          expected: 'an address, or an address and port as 127.0.0.1:53, or a list of them',
           example: '127.0.0.1:5353',
         }),
       })
@@ -180,7 +182,7 @@ export const schema = z.strictObject({
             .min(1)
             .default([5, 15, 30, 60, 120, 240, 480, 960, 1440].map((m) => m * 60_000)),
           {
-            description: 'Waiting times between attempts; the last one repeats.',
+            description: 'When delivery is tried again, counted from arrival; after the last, as long again each time.',
             expected: 'a list of durations such as 5m, 1h',
           },
         ),
@@ -207,13 +209,15 @@ export const schema = z.strictObject({
   limits: noted(
     z
       .strictObject({
-        connections: noted(whole(1, 1_000_000).default(10_000), {
-          description: 'Connections of all clients to one door.',
+        connections: noted(whole(1, 1_000_000).optional(), {
+          description: 'Connections of all clients to one door. Absent: what each door thinks right.',
           expected: 'a whole number of at least 1',
+          example: 2000,
         }),
-        connectionsPerAddress: noted(whole(1, 1_000_000).default(100), {
-          description: 'Connections from one address to one door.',
+        connectionsPerAddress: noted(whole(1, 1_000_000).optional(), {
+          description: 'Connections from one address to one door. Absent: what each door thinks right.',
           expected: 'a whole number of at least 1',
+          example: 100,
         }),
       })
       .prefault({}),
@@ -236,7 +240,6 @@ export const schema = z.strictObject({
         level: noted(z.enum(['trace', 'debug', 'info', 'warn', 'error', 'silent']).default('info'), {
           description: 'How much is logged, as JSON lines in UTC on standard output.',
           expected: 'trace, debug, info, warn, error or silent',
-          reload: true,
         }),
       })
       .prefault({}),

@@ -1,0 +1,129 @@
+// Makes the core out of the rooms: everything that writes, on one store. A plain function: who calls it decides the thread.
+// Knows what needs what; when things start and stop is told in core.ts.
+
+import { type AccountReads, createAccountReads, createAccountWrites, eraseAccount } from '../accounts/index.ts'
+import type { ContentId } from '../base/index.ts'
+import { createDelivery, createLocalRetry, createPostHandler } from '../delivery/index.ts'
+import { createResolver, type Resolver } from '../dns/index.ts'
+import {
+  createJobRunner,
+  housekeepingHandlers,
+  type JobHandlers,
+  type JobRunner,
+  scheduleHousekeeping,
+} from '../jobs/index.ts'
+import { createMailTx, createMailWrites, createSpool, type MailTx, mailHandlers, sweepAccount } from '../mail/index.ts'
+import { createQueue, parseRoutes, type Queue } from '../queue/index.ts'
+import { connectSmtp } from '../smtp/client/index.ts'
+import { openStore, type Store, type Writer } from '../store/index.ts'
+import type { Config } from './config/index.ts'
+import { createHealth } from './health.ts'
+import { type DoorCounters, formatMetrics, timeWrites } from './metrics.ts'
+import { type AdminServices, type CoreFacts, type CoreServices, type Surroundings, storeOptions } from './services.ts'
+
+export interface Core {
+  readonly store: Store
+  readonly services: CoreServices
+  readonly admin: AdminServices
+  /** The threads whose counters the metrics add up. */
+  watchDoors(doors: readonly { counters(): Promise<DoorCounters> }[]): void
+  /** Starts the queue and the jobs: from now on things happen by themselves. */
+  begin(): void
+  close(graceMs?: number): Promise<void>
+}
+
+export interface CoreSurroundings extends Surroundings {
+  readonly onFatal: (error: Error) => void
+  readonly dns?: Resolver
+  readonly version: string
+}
+
+/** Opens the store for writing and everything that writes. */
+export async function composeCore(config: Config, around: CoreSurroundings): Promise<Core> {
+  const { clock, log, onFatal, fault } = around
+  const opened = await openStore({ ...storeOptions(config, around), onFatal, ...(fault && { fault }) })
+  const { store, writes } = timeWrites(opened, clock)
+  const mailTx = createMailTx({ store, log })
+  const mail = createMailWrites({ store, log })
+  const { hostname } = config
+  const queries = createAccountReads({ store, clock, log, hostname })
+  const accounts = createAccountWrites({ store, ensureMailboxes: mailTx.ensureMailboxes, log })
+  const queue = openQueue(config, around, { store, mailTx, queries })
+  const parts = { store, accounts: queries, mail: mailTx, queue: queue.tx, hostname, clock, log }
+  const delivery = createDelivery({ ...parts, ...(fault && { fault }) })
+  const handlers: JobHandlers = {
+    ...housekeepingHandlers({ store, log }),
+    ...mailHandlers(store),
+    post: createPostHandler(parts),
+    async 'remove-account'({ account }, job) {
+      await sweepAccount(store, account)
+      await store.write('server', async (tx) => {
+        await eraseAccount(tx, account)
+        await job.done(tx)
+      })
+    },
+  }
+  let jobs: JobRunner | undefined
+  let doors: readonly { counters(): Promise<DoorCounters> }[] = []
+  const facts: CoreFacts = {
+    health: createHealth({ store, queue, minimumFree: config.disk.minimumFree, clock }),
+    async metrics() {
+      const [counted, waiting] = await Promise.all([
+        Promise.all(doors.map((one) => one.counters())),
+        queue.admin.stats(),
+      ])
+      return formatMetrics({ queue: waiting, writes: writes(), doors: counted }, around.version)
+    },
+  }
+  return {
+    store,
+    services: { mail, accounts, delivery, core: facts },
+    admin: { queries, accounts, queue: queue.admin },
+    watchDoors(list) {
+      doors = list
+    },
+    begin() {
+      queue.start().catch((error: unknown) => log.error({ err: error }, 'the queue could not start'))
+      jobs = createJobRunner({ store, handlers, clock, log })
+      scheduleHousekeeping(store).catch((error: unknown) => log.error({ err: error }, 'housekeeping was not scheduled'))
+    },
+    async close(graceMs = 0) {
+      await Promise.all([queue.stop(graceMs), jobs?.stop()])
+      await store.close()
+    },
+  }
+}
+
+interface QueueParts {
+  readonly store: Store
+  readonly mailTx: MailTx
+  readonly queries: AccountReads
+}
+
+function openQueue(config: Config, around: CoreSurroundings, { store, mailTx, queries }: QueueParts): Queue {
+  const { clock, log, fault } = around
+  const { routes, schedule, lifetime, delayNotice, concurrency, perHost } = config.queue
+  const { resolver } = config.dns
+  return createQueue({
+    store,
+    dns: around.dns ?? createResolver({ ...(resolver && { servers: resolver }), clock }),
+    connect: connectSmtp,
+    routes: parseRoutes(routes),
+    hostname: config.hostname,
+    clock,
+    log: log.child({ part: 'queue' }),
+    putContent: (tx, bytes) => putBytes(store, mailTx, tx, bytes),
+    local: createLocalRetry({ accounts: queries, mail: mailTx }),
+    schedule: { retries: schedule, every: schedule.at(-1)!, lifetime, delayNotice },
+    concurrency: { total: concurrency, perDestination: perHost },
+    ...(fault && { fault }),
+  })
+}
+
+/** Our own reports: in memory whatever their size, because a transaction waits for nothing else. */
+async function putBytes(store: Store, mail: MailTx, tx: Writer, bytes: Buffer): Promise<ContentId> {
+  const blobs = { ...store.blobs, inlineLimit: Number.MAX_SAFE_INTEGER }
+  const spool = createSpool({ blobs, maxSize: Number.MAX_SAFE_INTEGER })
+  spool.write(bytes)
+  return mail.putContent(tx, await spool.finish())
+}

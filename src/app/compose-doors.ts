@@ -1,0 +1,183 @@
+// Makes the doors out of the rooms: sockets, TLS and wire formats on a read-only store, writing through the core's services.
+// A plain function: who calls it decides the thread.
+
+import { createAccountReads } from '../accounts/index.ts'
+import { Fault } from '../base/index.ts'
+import { createDeliveryChecks } from '../delivery/index.ts'
+import { createHttpServer } from '../http/server/index.ts'
+import { createImapServer, type ImapListener, listenImap } from '../imap/server/index.ts'
+import { createMailReads, createSpool } from '../mail/index.ts'
+import { createSmtpServer, type Kind } from '../smtp/server/index.ts'
+import { openReadStore, type ReadStore } from '../store/index.ts'
+import { type CertificatePair, tlsOptions } from '../tls/index.ts'
+import type { Bound } from './banner.ts'
+import { type Config, type Endpoint, formatEndpoint, type ListenerName, systemWords } from './config/index.ts'
+import { watchCore } from './health.ts'
+import type { Counters, DoorCounters } from './metrics.ts'
+import { type CoreServices, type Surroundings, storeOptions } from './services.ts'
+import { version } from './version.ts'
+
+export interface DoorsOptions {
+  readonly config: Config
+  readonly certificate: CertificatePair
+  /** Of several threads with doors the first also holds the web door. */
+  readonly index: number
+}
+
+export interface Doors {
+  /** Opens the ports. Fault `invalid` names the listener that cannot be opened and why. */
+  listen(): Promise<Bound[]>
+  counters(): Promise<DoorCounters>
+  /** New connections get this certificate. */
+  setCertificate(pair: CertificatePair): Promise<void>
+  /** Takes no new work; what is under way ends within `graceMs` or is cut off. */
+  stop(graceMs: number): Promise<void>
+  close(): Promise<void>
+}
+
+export async function composeDoors(options: DoorsOptions, core: CoreServices, around: Surroundings): Promise<Doors> {
+  const { config } = options
+  const store = await openReadStore({ ...storeOptions(config, around), ...(around.fault && { fault: around.fault }) })
+  const space = watchSpace(store, around)
+  let tls = tlsOptions(options.certificate)
+  const parts = { config, store, core, around, tls: () => tls, freeBytes: space.free }
+  const [smtp, imap] = [openSmtp(parts), openImap(parts)]
+  const sources = { health: watchCore(core.core, around.clock), metrics: () => core.core.metrics() }
+  const http = createHttpServer({ sources, tls, log: around.log })
+  const imapListeners: ImapListener[] = []
+
+  const reusePort = config.doors > 1
+  const openers: Readonly<Record<ListenerName, (at: Endpoint) => Promise<number>>> = {
+    ...smtpOpeners(smtp, reusePort),
+    imap: (at) => openImapPort(at, false),
+    imaps: (at) => openImapPort(at, true),
+    http: (at) => http.listen({ ...at, tls: false }),
+    https: (at) => http.listen({ ...at, tls: true }),
+  }
+  const openImapPort = async (at: Endpoint, implicitTls: boolean) => {
+    const listener = await listenImap(imap, { ...at, implicitTls, reusePort })
+    imapListeners.push(listener)
+    return listener.port
+  }
+  return {
+    async listen() {
+      const bound: Bound[] = []
+      for (const [name, endpoints] of Object.entries(config.listen) as [ListenerName, Endpoint[] | undefined][]) {
+        if (options.index > 0 && (name === 'http' || name === 'https')) continue
+        for (const at of endpoints ?? [])
+          bound.push({ name, host: at.host, port: await openers[name](at).catch(refuseListener(name, at)) })
+      }
+      return bound
+    },
+    counters: async () => ({ smtp: smtp.stats as unknown as Counters, imap: { ...imap.stats } }),
+    async setCertificate(pair) {
+      tls = tlsOptions(pair)
+      http.setCertificate(tls)
+    },
+    async stop(graceMs) {
+      const closing = imapListeners.map((listener) => listener.close())
+      await Promise.all([smtp.stop(graceMs), imap.stop(graceMs), http.stop(), ...closing])
+    },
+    async close() {
+      space.stop()
+      await store.close()
+    },
+  }
+}
+
+interface Parts {
+  readonly config: Config
+  readonly store: ReadStore
+  readonly core: CoreServices
+  readonly around: Surroundings
+  readonly tls: () => ReturnType<typeof tlsOptions>
+  readonly freeBytes: () => number
+}
+
+function openSmtp({ config, store, core, around, tls, freeBytes }: Parts) {
+  const { clock, log } = around
+  const { hostname, smtp, limits, disk } = config
+  const accounts = createAccountReads({ store, clock, log, hostname })
+  const checks = createDeliveryChecks({
+    accounts,
+    hostname,
+    clock,
+    limits: { maxMessageSize: smtp.maxMessageSize, minFreeBytes: disk.minimumFree },
+    freeBytes,
+  })
+  return createSmtpServer({
+    hostname,
+    accounts,
+    checks,
+    delivery: core.delivery,
+    spool: (options) => createSpool({ blobs: store.blobs, ...options }),
+    tls,
+    plaintextAuth: config.auth.plaintext,
+    trustedNetworks: smtp.trustedNetworks,
+    limits: {
+      maxMessageSize: smtp.maxMessageSize,
+      maxRecipients: smtp.maxRecipients,
+      ...(limits.connections !== undefined && { connections: limits.connections }),
+      ...(limits.connectionsPerAddress !== undefined && {
+        connectionsPerIp: limits.connectionsPerAddress,
+        connectionsPerTrustedIp: limits.connectionsPerAddress,
+      }),
+    },
+    log: log.child({ door: 'smtp' }),
+    clock,
+  })
+}
+
+function openImap({ config, store, core, around, tls }: Parts) {
+  const { clock, log } = around
+  const { limits } = config
+  const { maxMessageSize } = config.smtp
+  return createImapServer({
+    services: {
+      accounts: createAccountReads({ store, clock, log, hostname: config.hostname }),
+      reads: createMailReads(store),
+      writes: core.mail,
+      bell: store.bell,
+      spool: () => createSpool({ blobs: store.blobs, maxSize: maxMessageSize }),
+    },
+    hostname: config.hostname,
+    version: version(),
+    clock,
+    log: log.child({ door: 'imap' }),
+    tls,
+    plaintext: config.auth.plaintext,
+    maxMessageSize,
+    limits: {
+      ...(limits.connections !== undefined && { connections: limits.connections }),
+      ...(limits.connectionsPerAddress !== undefined && { unauthenticatedPerAddress: limits.connectionsPerAddress }),
+    },
+  })
+}
+
+function smtpOpeners(smtp: ReturnType<typeof createSmtpServer>, reusePort: boolean) {
+  const open = (kind: Kind) => async (at: Endpoint) => (await smtp.listen(kind, formatEndpoint(at), { reusePort })).port
+  return { smtp: open('mx'), submission: open('submission'), submissions: open('submissions'), lmtp: open('lmtp') }
+}
+
+/** One line that says which listener cannot be opened, and why. */
+const refuseListener = (name: ListenerName, at: Endpoint) => (error: unknown) => {
+  throw new Fault('invalid', `listen.${name}: cannot listen on ${formatEndpoint(at)}: ${systemWords(error)}`)
+}
+
+const spaceEveryMs = 5000
+
+/** Free space where mail is kept, asked for from time to time so that a session need not. */
+function watchSpace(store: ReadStore, { clock, log }: Surroundings) {
+  let bytes = Number.MAX_SAFE_INTEGER
+  let cancel = () => {}
+  const look = async () => {
+    try {
+      bytes = await store.blobs.free()
+    } catch (error) {
+      log.error({ err: error }, 'free space could not be asked for')
+    }
+    cancel = clock.after(spaceEveryMs, look)
+  }
+  void look()
+  return { free: () => bytes, stop: () => cancel() }
+}

@@ -1,0 +1,179 @@
+// Starts and stops a whole server: the core in this thread, the doors in workers or, for tests, in this thread too.
+// Knows the order of things; what is made of what stands in compose.ts.
+
+import { join } from 'node:path'
+import { MessageChannel, type Worker } from 'node:worker_threads'
+import { type Clock, joinPort, type Log, type Port, realClock } from '../base/index.ts'
+import type { Resolver } from '../dns/index.ts'
+import { type CertificatePair, loadCertificate } from '../tls/index.ts'
+import type { Bound } from './banner.ts'
+import { type Core, composeCore } from './compose-core.ts'
+import type { Doors } from './compose-doors.ts'
+import type { Config, ListenerName } from './config/index.ts'
+import { controlPath, serveControl } from './control.ts'
+import { prepareFolder } from './health.ts'
+import type { Privileges } from './privileges.ts'
+import type { CoreServices } from './services.ts'
+import { version } from './version.ts'
+
+export interface StartOptions {
+  /** Doors in worker threads; otherwise everything is called directly in this one. */
+  readonly threads: boolean
+  readonly log: Log
+  readonly clock?: Clock
+  /** Absent: the resolver that the configuration names. */
+  readonly dns?: Resolver
+  /** Storage failed: the process must end. */
+  readonly onFatal?: (error: Error) => void
+  readonly fault?: (point: string) => void
+  /** Doors whose threads are already loading. */
+  readonly workers?: readonly Worker[]
+  readonly privileges?: Privileges
+  /** Absent: `<data>/control.sock`. */
+  readonly control?: boolean
+}
+
+export interface RunningServer {
+  readonly config: Config
+  readonly core: Core
+  readonly bound: readonly Bound[]
+  /** Port of the first listener of each name. */
+  readonly ports: Readonly<Partial<Record<ListenerName, number>>>
+  readonly certificate: CertificatePair
+  /** Reads the certificate again and gives it to the doors. */
+  reloadCertificate(config: Config): Promise<void>
+  /** No new work from now on; what is under way ends within `graceMs` or is cut off. */
+  stop(graceMs?: number): Promise<void>
+}
+
+/** What the core asks of the doors, in whatever thread they are. */
+export type DoorsService = Omit<Doors, 'close'> & { open(): Promise<void> }
+
+/** What the thread of the doors is told first. */
+export interface DoorsStart {
+  readonly config: Config
+  readonly certificate: CertificatePair
+  readonly port: MessagePort
+  /** The first thread of doors also holds the web door. */
+  readonly index: number
+}
+
+/** Starts everything or nothing: rejects after taking down what was up. */
+export async function startServer(config: Config, options: StartOptions): Promise<RunningServer> {
+  const clock = options.clock ?? realClock
+  const undo: (() => Promise<void>)[] = []
+  try {
+    await prepareFolder(config.data)
+    const source = () => loadCertificate(certificateSource(config), clock.now())
+    const certificate = source()
+    const core = await composeCore(config, { ...options, clock, onFatal: options.onFatal ?? fail, version: version() })
+    undo.push(() => core.close())
+    const doors = await openDoors(config, certificate, core.services, { ...options, clock })
+    undo.push(() => Promise.all(doors.map((one) => one.end(0))).then(() => {}))
+    core.watchDoors(doors.map(({ service }) => service))
+    const bound = await bindAll(doors, options.privileges)
+    if (options.control !== false) {
+      const admin = { ...core.admin, server: { status: async () => status(clock) } }
+      const control = await serveControl(controlPath(config.data), admin, options.log)
+      undo.push(() => control.stop())
+    }
+    core.begin()
+    return {
+      config,
+      core,
+      bound,
+      ports: Object.fromEntries([...bound].reverse().map(({ name, port }) => [name, port])),
+      certificate,
+      async reloadCertificate(next) {
+        const fresh = loadCertificate(certificateSource(next), clock.now())
+        await Promise.all(doors.map(({ service }) => service.setCertificate(fresh)))
+      },
+      async stop(graceMs = 30_000) {
+        await Promise.all(doors.map((one) => one.end(graceMs)))
+        await undo.pop()?.()
+        await core.close(graceMs)
+      },
+    }
+  } catch (error) {
+    for (const step of undo.reverse()) await step().catch(() => {})
+    throw error
+  }
+}
+
+const startedAt = Date.now()
+const status = (clock: Clock) => ({ version: version(), pid: process.pid, startedAt, upMs: clock.now() - startedAt })
+
+function fail(error: Error): never {
+  throw error
+}
+
+const certificateSource = ({ hostname, data, tls }: Config) => ({
+  hostname,
+  folder: join(data, 'tls'),
+  ...(tls && { files: tls }),
+})
+
+interface OpenDoors {
+  readonly service: DoorsService
+  end(graceMs: number): Promise<void>
+}
+
+type DoorsOptions = StartOptions & { readonly clock: Clock }
+
+function openDoors(config: Config, certificate: CertificatePair, services: CoreServices, options: DoorsOptions) {
+  const one = (index: number) =>
+    options.threads
+      ? openInThread({ config, certificate, index }, services, options)
+      : openHere({ config, certificate, index }, services, options)
+  return Promise.all(Array.from({ length: options.threads ? config.doors : 1 }, (_, index) => one(index)))
+}
+
+type Opening = Omit<DoorsStart, 'port'>
+
+async function openHere(start: Opening, services: CoreServices, options: DoorsOptions): Promise<OpenDoors> {
+  const { composeDoors } = await import('./compose-doors.ts')
+  const doors = await composeDoors(start, services, options)
+  return {
+    service: { ...doors, open: async () => {} },
+    async end(graceMs) {
+      await doors.stop(graceMs)
+      await doors.close()
+    },
+  }
+}
+
+async function openInThread(start: Opening, services: CoreServices, options: DoorsOptions): Promise<OpenDoors> {
+  const worker = options.workers?.[start.index] ?? (await import('./thread.ts')).spawnDoors()
+  const channel = new MessageChannel()
+  const port: Port = joinPort(channel.port1, { ...services })
+  worker.postMessage({ ...start, port: channel.port2 }, [channel.port2])
+  const died = new Promise<never>((_, reject) => {
+    worker.once('error', reject)
+    worker.once('exit', () => reject(new Error('a thread of the doors ended')))
+  })
+  // After the start nobody awaits it: the error is the process's own.
+  died.catch(() => {})
+  const service = port.service<DoorsService>('doors')
+  await Promise.race([service.open(), died])
+  worker.on('error', (error) => (options.onFatal ?? fail)(error as Error))
+  return {
+    service,
+    async end(graceMs) {
+      worker.removeAllListeners('error')
+      await Promise.race([service.stop(graceMs), died]).catch(() => {})
+      port.close()
+      await worker.terminate()
+    },
+  }
+}
+
+/** Opens every port, as root when the configuration names a user to become afterwards. */
+async function bindAll(doors: readonly OpenDoors[], privileges: Privileges | undefined): Promise<Bound[]> {
+  privileges?.raise()
+  try {
+    const bound = await Promise.all(doors.map(({ service }) => service.listen()))
+    return bound[0] ?? []
+  } finally {
+    privileges?.drop()
+  }
+}

@@ -1,0 +1,38 @@
+// The thread of the doors: waits for its configuration, then serves the core's wishes: open, listen, count, stop.
+
+import { parentPort } from 'node:worker_threads'
+import { createLog, joinPort, realClock } from '../base/index.ts'
+import { composeDoors, type Doors } from './compose-doors.ts'
+import type { DoorsService, DoorsStart } from './core.ts'
+import { readFault } from './fault.ts'
+import type { CoreServices } from './services.ts'
+
+parentPort!.once('message', (start: DoorsStart) => {
+  const { port, config } = start
+  let doors: Doors | undefined
+  const service: DoorsService = {
+    async open() {
+      const remote = <S extends keyof CoreServices>(name: S) => joined.service<CoreServices[S]>(name)
+      const services: CoreServices = {
+        mail: remote('mail'),
+        accounts: remote('accounts'),
+        delivery: remote('delivery'),
+        core: remote('core'),
+      }
+      const fault = readFault(process.env)
+      doors = await composeDoors(start, services, {
+        log: createLog(config.log.level),
+        clock: realClock,
+        ...(fault && { fault }),
+      })
+    },
+    listen: () => doors!.listen(),
+    counters: async () => doors?.counters() ?? {},
+    setCertificate: async (pair) => doors?.setCertificate(pair),
+    async stop(graceMs) {
+      await doors?.stop(graceMs)
+      await doors?.close()
+    },
+  }
+  const joined = joinPort(port as never, { doors: service })
+})

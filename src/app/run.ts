@@ -1,0 +1,139 @@
+// posthorn run: the process around the server. Threads, signals, exit codes, and what is printed.
+
+import type { Log } from '../base/index.ts'
+import { isFault } from '../base/index.ts'
+import type { Shared } from './cli/context.ts'
+import { spawnDoors } from './thread.ts'
+
+/** How the process ends: by request, by an error of ours, by the configuration or the machine, by failing storage. */
+const exitCodes = { done: 0, broken: 1, unusable: 2, storage: 75 } as const
+const graceMs = 30_000
+
+export async function run(shared: Shared): Promise<void> {
+  // The doors load their modules on another core while this thread reads the configuration.
+  const first = spawnDoors()
+  const refuse = async (error: unknown) => {
+    await first.terminate()
+    const { reportError } = await import('./cli/output.ts')
+    reportError(error, shared.json === true, (text) => process.stderr.write(text))
+    process.exitCode = exitCodes.unusable
+  }
+  try {
+    await start(shared, first)
+  } catch (error) {
+    await refuse(error)
+  }
+}
+
+async function start(shared: Shared, first: ReturnType<typeof spawnDoors>): Promise<void> {
+  const [{ loadConfig }, { createLog }, { startServer }, { readFault }] = await Promise.all([
+    import('./config/index.ts'),
+    import('../base/index.ts'),
+    import('./core.ts'),
+    import('./fault.ts'),
+  ])
+  const config = loadConfig(shared.config, process.env)
+  const log = createLog(config.log.level)
+  guard(log)
+  const privileges = config.user
+    ? (await import('./privileges.ts')).takePrivileges(config.user, config.data)
+    : undefined
+  const fault = readFault(process.env)
+  const workers = [first, ...Array.from({ length: config.doors - 1 }, () => spawnDoors())]
+  const server = await startServer(config, {
+    threads: true,
+    log,
+    workers,
+    onFatal: (error) => {
+      log.error({ err: error }, 'storage failed: the server ends')
+      process.exit(exitCodes.storage)
+    },
+    ...(fault && { fault }),
+    ...(privileges && { privileges }),
+  })
+  await greet(shared, server, log)
+  obeySignals(shared, server, log)
+}
+
+type Server = Awaited<ReturnType<typeof import('./core.ts').startServer>>
+
+/** The log line always; the page for people at a terminal, or when nobody configured anything. */
+async function greet(shared: Shared, server: Server, log: Log): Promise<void> {
+  const { config, bound, core } = server
+  const { version } = await import('./version.ts')
+  const listening = Object.groupBy(
+    bound.map(({ name, host, port }) => ({ name, at: host.includes(':') ? `[${host}]:${port}` : `${host}:${port}` })),
+    ({ name }) => name,
+  )
+  const listen = Object.fromEntries(Object.entries(listening).map(([name, list]) => [name, list!.map(({ at }) => at)]))
+  const firstUser = config.embedded ? await (await import('./first-start.ts')).makeFirstUser(core.admin) : undefined
+  if (!shared.json && (process.stdout.isTTY || config.embedded)) {
+    const { formatBanner } = await import('./banner.ts')
+    const { describeCertificate } = await import('../tls/index.ts')
+    const certificate = config.tls ? undefined : describeCertificate(server.certificate.cert)
+    process.stdout.write(formatBanner({ ...config, version: version(), bound, certificate, firstUser }))
+  } else if (shared.json && firstUser) process.stdout.write(`${JSON.stringify({ firstUser })}\n`)
+  log.info({ version: version(), hostname: config.hostname, listen, pid: process.pid }, 'ready')
+  if (config.auth.plaintext === 'always')
+    log.warn({}, 'auth.plaintext is always: passwords may cross the network readable')
+}
+
+/** An error that nobody caught ends the process: its state is unknown. */
+function guard(log: Log): void {
+  const end = (what: string) => (error: unknown) => {
+    log.error({ err: error }, what)
+    process.exit(exitCodes.broken)
+  }
+  process.on('uncaughtException', end('an error nobody caught'))
+  process.on('unhandledRejection', end('a promise nobody caught'))
+}
+
+function obeySignals(shared: Shared, server: Server, log: Log): void {
+  let stopping = false
+  const stop = (signal: NodeJS.Signals) => {
+    // Who asks twice does not want to wait.
+    if (stopping) process.exit(exitCodes.broken)
+    stopping = true
+    log.info({ signal }, 'stopping')
+    // Past the grace the work is cut off; past this the process is.
+    setTimeout(() => process.exit(exitCodes.broken), graceMs + 5000).unref()
+    server.stop(graceMs).then(
+      () => {
+        log.info({}, 'stopped')
+        process.exit(exitCodes.done)
+      },
+      (error: unknown) => {
+        log.error({ err: error }, 'the server could not stop in order')
+        process.exit(exitCodes.broken)
+      },
+    )
+  }
+  process.on('SIGTERM', stop)
+  process.on('SIGINT', stop)
+  process.on('SIGHUP', () => void reload(shared, server, log))
+}
+
+/** Certificates at once; any other change is named and waits for the next start. */
+async function reload(shared: Shared, server: Server, log: Log): Promise<void> {
+  try {
+    const { loadConfig } = await import('./config/index.ts')
+    const next = loadConfig(shared.config, process.env)
+    await server.reloadCertificate(next)
+    const waiting = changedKeys(server.config, next).filter((key) => !key.startsWith('tls'))
+    log.info({ waiting }, waiting.length > 0 ? 'reloaded; these keys wait for a restart' : 'reloaded')
+  } catch (error) {
+    const text = isFault(error) || error instanceof Error ? error.message : String(error)
+    log.error({ error: text }, 'reload refused: everything stays as it was')
+  }
+}
+
+/** Keys of the first level, or `table.key`, in which two configurations differ. */
+export function changedKeys(before: object, after: object, prefix = ''): string[] {
+  const keys = new Set([...Object.keys(before), ...Object.keys(after)])
+  return [...keys].flatMap((key) => {
+    const [one, other] = [(before as Record<string, unknown>)[key], (after as Record<string, unknown>)[key]]
+    if (JSON.stringify(one) === JSON.stringify(other)) return []
+    const tables = [one, other].every((value) => typeof value === 'object' && value !== null && !Array.isArray(value))
+    return tables && prefix === '' ? changedKeys(one as object, other as object, `${key}.`) : [prefix + key]
+  })
+}
