@@ -15,8 +15,12 @@ import type { Kind, SmtpServerOptions } from './types.ts'
 export interface SmtpServer {
   /** Serves a connection that was accepted elsewhere. `secure`: it is a TLS socket already, its handshake done. */
   handle(socket: net.Socket, kind: Kind, options?: { readonly secure?: boolean }): void
-  /** Binds `host:port`, `[::]:25` or `*:25`; port 0 takes a free one. Rejects with the system's error. */
-  listen(kind: Kind, address: string): Promise<{ readonly host: string; readonly port: number }>
+  /** Binds `host:port`, `[::]:25` or `*:25`; port 0 takes a free one; `reusePort` shares it with other threads. Rejects with the system's error. */
+  listen(
+    kind: Kind,
+    address: string,
+    options?: { readonly reusePort?: boolean },
+  ): Promise<{ readonly host: string; readonly port: number }>
   /** Accepts no more, lets messages under way finish for at most `graceMs`, sends the rest 421. */
   stop(graceMs: number): Promise<void>
   readonly stats: SmtpStats
@@ -102,12 +106,12 @@ export function createSmtpServer(options: SmtpServerOptions): SmtpServer {
   return {
     stats,
     handle,
-    async listen(kind, address) {
+    async listen(kind, address, { reusePort = false } = {}) {
       // Half open: a client that sends everything and shuts its side still gets its answers.
       const server = net.createServer({ allowHalfOpen: true, noDelay: true, keepAlive: true }, (socket) =>
         handle(socket, kind),
       )
-      const bound = await bind(server, address)
+      const bound = await bind(server, address, reusePort)
       listeners.push(server)
       return bound
     },
@@ -143,11 +147,11 @@ export function parseListenAddress(address: string): { host: string | undefined;
   return { host: bare === '' || bare === '*' ? undefined : bare, port }
 }
 
-function bind(server: net.Server, address: string): Promise<{ host: string; port: number }> {
+function bind(server: net.Server, address: string, reusePort: boolean): Promise<{ host: string; port: number }> {
   const { host, port } = parseListenAddress(address)
   return new Promise((resolve, reject) => {
     server.once('error', reject)
-    server.listen({ ...(host === undefined ? {} : { host }), port, backlog: 511 }, () => {
+    server.listen({ ...(host === undefined ? {} : { host }), port, reusePort, backlog: 511 }, () => {
       server.off('error', reject)
       const bound = server.address() as net.AddressInfo
       resolve({ host: bound.address, port: bound.port })
