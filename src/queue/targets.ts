@@ -52,7 +52,7 @@ export async function findTargets(options: TargetOptions, domain: string, route:
   // A mistyped domain is common and a name server that lies is not: who wrote the address learns it now, not in five days.
   if (found.status === 'nxdomain') return never('5.1.2', `the domain ${domain} does not exist`)
   // RFC 5321 §5.1: without MX the domain itself is the host.
-  if (found.status === 'nodata') return hostTargets(options, domain, [{ name: domain, preference: 0 }])
+  if (found.status !== 'ok') return hostTargets(options, domain, [{ name: domain, preference: 0 }])
   const records = found.records.map(({ exchange, preference }) => ({ name: exchange.toLowerCase(), preference }))
   // RFC 7505 §3: the one record says that the domain takes no mail. Beside others an empty name is a mistake of theirs.
   if (records.every(({ name }) => name === '')) return never('5.1.10', `the domain ${domain} does not accept mail`)

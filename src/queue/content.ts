@@ -1,0 +1,50 @@
+// The bytes of queued messages: prefix and content, from the database or from their file.
+
+import type { ContentId } from '../base/index.ts'
+import { queueRows, type ReadStore, toBuffer } from '../store/index.ts'
+
+interface Source {
+  readonly content: ContentId
+  readonly prefix: Uint8Array
+}
+
+/** A way to read the whole message, as often as wanted; undefined when its content is gone. */
+export async function openMessage(
+  store: ReadStore,
+  { content, prefix }: Source,
+): Promise<(() => AsyncIterable<Buffer>) | undefined> {
+  const row = await store.read((tx) => queueRows.contentOf(tx, content))
+  const { file, data } = row ?? {}
+  if (data) {
+    // Small messages go out as one piece.
+    const whole = prefix.length === 0 ? toBuffer(data) : Buffer.concat([prefix, data])
+    return async function* () {
+      yield whole
+    }
+  }
+  if (!file) return undefined
+  return async function* () {
+    if (prefix.length > 0) yield toBuffer(prefix)
+    yield* store.blobs.stream(file)
+  }
+}
+
+/** The first `limit` bytes of a message. */
+export async function readStart(store: ReadStore, source: Source, limit: number): Promise<Buffer> {
+  const open = await openMessage(store, source)
+  if (!open) return toBuffer(source.prefix)
+  const chunks: Buffer[] = []
+  let length = 0
+  for await (const chunk of open()) {
+    chunks.push(chunk)
+    length += chunk.length
+    if (length >= limit) break
+  }
+  return Buffer.concat(chunks).subarray(0, limit)
+}
+
+/** The header with its empty line; all when there is none. */
+export function cutHeader(bytes: Buffer): Buffer {
+  const end = bytes.indexOf('\r\n\r\n')
+  return end < 0 ? bytes : bytes.subarray(0, end + 4)
+}

@@ -1,0 +1,103 @@
+// Who is tried next: batches wait in lanes, one per destination; all lanes share a number of places, each has its own limit,
+// and lanes take turns. Knows nothing of mail but its lane and its number.
+
+import type { Batch } from './batch.ts'
+
+export interface DispatchOptions {
+  /** Tries a batch and records what came of it; never rejects. */
+  readonly run: (batch: Batch) => Promise<void>
+  /** Batches tried at once, in all and per lane. */
+  readonly total: number
+  readonly perLane: number
+  /** Called when a place became free. */
+  readonly onDone: () => void
+}
+
+interface Lane {
+  readonly waiting: Batch[]
+  active: number
+}
+
+export interface Dispatch {
+  add(batch: Batch): void
+  /** Batches waiting in all, and in one lane. */
+  readonly waiting: number
+  waitingIn(lane: string): number
+  readonly active: number
+  /** How many batches of a lane are tried now. */
+  activeIn(lane: string): number
+  /** Takes back waiting batches: of one message, or all. */
+  withdraw(message?: number): Batch[]
+  /** No new batch starts from now on. */
+  close(): void
+  /** Resolves when nothing is tried any more. */
+  drained(): Promise<void>
+}
+
+export function createDispatch({ run, total, perLane, onDone }: DispatchOptions): Dispatch {
+  const lanes = new Map<string, Lane>()
+  const idle: (() => void)[] = []
+  let waiting = 0
+  let active = 0
+  let closed = false
+
+  const start = (name: string, lane: Lane) => {
+    const batch = lane.waiting.shift()!
+    waiting--
+    active++
+    lane.active++
+    void run(batch).finally(() => {
+      active--
+      lane.active--
+      if (lane.active === 0 && lane.waiting.length === 0) lanes.delete(name)
+      if (active === 0) for (const resolve of idle.splice(0)) resolve()
+      pump()
+      onDone()
+    })
+  }
+  const pump = () => {
+    if (closed) return
+    for (const [name, lane] of lanes) {
+      if (active >= total || waiting === 0) return
+      if (lane.waiting.length === 0 || lane.active >= perLane) continue
+      // Behind the others: each lane has its turn. The iteration meets it again at its new place.
+      lanes.delete(name)
+      lanes.set(name, lane)
+      start(name, lane)
+    }
+  }
+
+  return {
+    add(batch) {
+      let lane = lanes.get(batch.lane)
+      if (!lane) lanes.set(batch.lane, (lane = { waiting: [], active: 0 }))
+      lane.waiting.push(batch)
+      waiting++
+      pump()
+    },
+    get waiting() {
+      return waiting
+    },
+    waitingIn: (name) => lanes.get(name)?.waiting.length ?? 0,
+    get active() {
+      return active
+    },
+    activeIn: (name) => lanes.get(name)?.active ?? 0,
+    withdraw(message) {
+      const taken: Batch[] = []
+      for (const [name, lane] of lanes) {
+        const kept = lane.waiting.filter((batch) => message !== undefined && batch.mail.id !== message)
+        if (kept.length === lane.waiting.length) continue
+        taken.push(...lane.waiting.filter((batch) => !kept.includes(batch)))
+        lane.waiting.splice(0, lane.waiting.length, ...kept)
+        if (lane.active === 0 && kept.length === 0) lanes.delete(name)
+      }
+      waiting -= taken.length
+      return taken
+    },
+    close() {
+      closed = true
+    },
+    drained: () => (active === 0 ? Promise.resolve() : new Promise((resolve) => idle.push(resolve))),
+  }
+}
