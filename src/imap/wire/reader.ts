@@ -83,11 +83,12 @@ export function createCommandReader(source: Source, hooks: ReaderHooks): Command
     return Buffer.from(queue.take(size))
   }
 
-  async function pass(size: number, to: (chunk: Buffer) => Promise<void> | undefined): Promise<void> {
-    for (let left = size; left > 0; ) {
-      const chunk = queue.takeChunk(left)
+  /** Hands `literal.left` bytes on; what is left when `to` throws is still to be read. */
+  async function pass(literal: { left: number }, to: (chunk: Buffer) => Promise<void> | undefined): Promise<void> {
+    while (literal.left > 0) {
+      const chunk = queue.takeChunk(literal.left)
       if (chunk) {
-        left -= chunk.length
+        literal.left -= chunk.length
         const wait = to(chunk)
         if (wait) await wait
       } else if (!(await source.more())) throw new Stop({ kind: 'end' })
@@ -101,7 +102,7 @@ export function createCommandReader(source: Source, hooks: ReaderHooks): Command
     while (next && !next.sync) {
       budget -= next.size
       if (budget < 0) throw new Stop({ kind: 'close', reason: 'the literal is too large' })
-      await pass(next.size, () => undefined)
+      await pass({ left: next.size }, () => undefined)
       next = announcement(await takeLine(hooks.limits().line))
     }
   }
@@ -117,14 +118,22 @@ export function createCommandReader(source: Source, hooks: ReaderHooks): Command
     }
     if (sync) hooks.proceed()
     if (place === 'inline') return takeInline(size)
-    const sink = place
+    await fillSink(text, place, size)
+    return place
+  }
+
+  /** A sink that refuses (the disk is full) does not stop the client from sending: the rest is read away. */
+  async function fillSink(text: CommandText, sink: LiteralSink, size: number): Promise<void> {
+    const literal = { left: size }
     try {
-      await pass(size, (chunk) => sink.write(chunk))
+      await pass(literal, (chunk) => sink.write(chunk))
     } catch (error) {
       await sink.abort()
-      throw error
+      if (!(error instanceof Fault)) throw error
+      await pass(literal, () => undefined)
+      await discardRest(announcement(await takeLine(hooks.limits().line)))
+      throw new Stop({ kind: 'refused', text, fault: error })
     }
-    return sink
   }
 
   async function readCommand(): Promise<Received> {

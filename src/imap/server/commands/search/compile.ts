@@ -53,8 +53,11 @@ export function compile(
   return { run, needs }
 }
 
+/** The member of the union that may be of this kind; some members have several. */
+type KeyOf<Kind, Key = SearchKey> = Key extends { kind: infer Kinds } ? (Kind extends Kinds ? Key : never) : never
+
 type Builders = {
-  readonly [kind in SearchKey['kind']]: (key: Extract<SearchKey, { kind: kind }>, building: Building) => Test
+  readonly [kind in SearchKey['kind']]: (key: KeyOf<kind>, building: Building) => Test
 }
 
 const builders: Builders = {
