@@ -1,0 +1,141 @@
+// Makes a fresh clone runnable: installs what the lock file names, and what the pinned Node or the tests need of Debian.
+// Plain JavaScript for any Node ≥ 18. Does nothing, quickly, when everything is there.
+//   node scripts/prepare.mjs            before `npm start`
+//   node scripts/prepare.mjs --test     before `npm test`: also the programs that tests run, when root on Debian
+
+import { spawnSync } from 'node:child_process'
+import { existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { dirname, join, resolve } from 'node:path'
+import { fileURLToPath } from 'node:url'
+
+const root = resolve(dirname(fileURLToPath(import.meta.url)), '..')
+const node = join(root, 'node_modules', '.bin', 'node')
+const policy = '/usr/sbin/policy-rc.d'
+const isRoot = process.getuid?.() === 0
+
+/** Programs that tests run, and the Debian package of each. */
+const testPrograms = [
+  ['/usr/lib/postgresql', 'postgresql', 'store tests on PostgreSQL'],
+  ['swaks', 'swaks', 'interop with swaks'],
+  ['smtp-source', 'postfix', 'interop with smtp-source and smtp-sink'],
+  ['mbsync', 'isync', 'interop with mbsync'],
+  ['curl', 'curl', 'interop with curl'],
+]
+
+function readLock(path) {
+  try {
+    return JSON.parse(readFileSync(join(root, path), 'utf8')).packages
+  } catch {
+    return undefined
+  }
+}
+
+/** Whether npm would install this entry here: `os`, `cpu` and `libc` as npm reads them, with `!name` for anything but. */
+function isForHere({ os, cpu, libc }) {
+  const fits = (named, here) => {
+    const list = [named ?? []].flat()
+    const denies = list.filter((one) => one.startsWith('!'))
+    return denies.length < list.length ? list.includes(here) : !denies.includes(`!${here}`)
+  }
+  return fits(os, process.platform) && fits(cpu, process.arch) && fits(libc, libcName)
+}
+const libcName =
+  process.platform === 'linux' && readdirSync('/lib').some((name) => name.startsWith('ld-musl')) ? 'musl' : 'glibc'
+
+/** What differs between the lock file and what is installed; empty when they agree. */
+function differences() {
+  const wanted = readLock('package-lock.json')
+  const found = readLock('node_modules/.package-lock.json')
+  if (!wanted) throw new Error('package-lock.json is missing or damaged')
+  if (!found) return ['nothing is installed']
+  const wrong = []
+  for (const [path, { version, optional, ...rest }] of Object.entries(wanted)) {
+    if (path === '') continue
+    const here = found[path]
+    if (!here && optional && !isForHere(rest)) continue
+    if (here?.version !== version || !existsSync(join(root, path))) wrong.push(`${path} ${version}`)
+  }
+  return wrong.concat(Object.keys(found).filter((path) => !(path in wanted)))
+}
+
+function fail(text) {
+  console.error(`posthorn: ${text}`)
+  process.exit(2)
+}
+
+function install() {
+  const missing = differences()
+  if (missing.length === 0) return
+  console.error(
+    `posthorn: installing (${missing.length === 1 ? missing[0] : `${missing.length} packages`}) with npm ci …`,
+  )
+  // npm is told nothing of the script that called it: its own settings and registry hold.
+  const ran = spawnSync('npm', ['ci', '--no-audit', '--no-fund', '--loglevel=error'], { cwd: root, stdio: 'inherit' })
+  if (ran.error) fail(`npm cannot be run: ${ran.error.message}`)
+  if (ran.status !== 0) fail('npm ci failed; see above')
+}
+
+/** Node 26 needs libatomic, which a small Debian lacks. */
+function checkNode() {
+  const ran = spawnSync(node, ['--version'], { encoding: 'utf8' })
+  if (ran.status === 0) return
+  const words = `${ran.stderr ?? ''}${ran.error?.message ?? ''}`.trim()
+  if (!words.includes('libatomic')) fail(`the pinned Node does not start: ${words}`)
+  if (!isRoot || !hasProgram('apt-get'))
+    fail('the pinned Node needs libatomic: run `apt-get install libatomic1` as root, then start again')
+  console.error('posthorn: installing libatomic1, which the pinned Node needs …')
+  if (!apt(['libatomic1']) || spawnSync(node, ['--version']).status !== 0)
+    fail('libatomic1 could not be installed: run `apt-get install libatomic1` as root, then start again')
+}
+
+function apt(packages) {
+  const env = { ...process.env, DEBIAN_FRONTEND: 'noninteractive' }
+  const run = (...args) => spawnSync('apt-get', args, { env, stdio: ['ignore', 'ignore', 'inherit'] }).status === 0
+  const add = () => run('install', '-y', '-qq', '--no-install-recommends', ...packages)
+  return add() || (run('update', '-qq') && add())
+}
+
+function hasProgram(name) {
+  if (name.startsWith('/')) return existsSync(name)
+  const folders = `${process.env.PATH}:/usr/sbin:/sbin`.split(':')
+  return folders.some((folder) => existsSync(join(folder, name)))
+}
+
+/** Installs the programs that tests run; whatever fails, the tests that need it are left out, and said so. */
+function prepareTests() {
+  const missing = testPrograms.filter(([program]) => !hasProgram(program))
+  if (missing.length === 0) return
+  const packages = missing.map(([, name]) => name)
+  if (isRoot && hasProgram('apt-get')) {
+    console.error(`posthorn: installing ${packages.join(', ')} for the tests …`)
+    withoutDaemons(() => apt(packages) || packages.forEach((name) => void apt([name])))
+  }
+  for (const [program, name, tests] of missing)
+    if (!hasProgram(program)) console.error(`posthorn: left out: ${tests}. To have them: apt-get install ${name}`)
+}
+
+/** Tests start daemons themselves: none is started by its package. */
+function withoutDaemons(work) {
+  const ours = !existsSync(policy)
+  if (ours) writeFileSync(policy, '#!/bin/sh\nexit 101\n', { mode: 0o755 })
+  try {
+    work()
+  } finally {
+    if (ours) rmSync(policy, { force: true })
+  }
+}
+
+try {
+  install()
+  if (process.argv.includes('--test') || !startsQuickly()) checkNode()
+  if (process.argv.includes('--test')) prepareTests()
+} catch (error) {
+  fail(error instanceof Error ? error.message : String(error))
+}
+
+/** Looks for the library instead of starting Node, which would cost more than everything else here. */
+function startsQuickly() {
+  const folders = ['/lib', '/usr/lib', '/lib64', '/usr/lib64', '/lib/x86_64-linux-gnu', '/usr/lib/x86_64-linux-gnu']
+  folders.push('/lib/aarch64-linux-gnu', '/usr/lib/aarch64-linux-gnu')
+  return process.platform !== 'linux' || folders.some((folder) => existsSync(join(folder, 'libatomic.so.1')))
+}
