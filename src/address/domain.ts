@@ -24,8 +24,14 @@ export function toAscii(domain: string): string | undefined {
   }
   const lower = ascii ? domain.toLowerCase() : domainToASCII(domain)
   if (!isHostName(lower)) return undefined
-  // An A-label must decode: a name in xn-- that means nothing may look like anything.
-  return lower.includes('xn--') && domainToASCII(lower) !== lower ? undefined : lower
+  return lower.includes('xn--') && !lower.split('.').every(isDecodable) ? undefined : lower
+}
+
+/** An A-label must come from a U-label (RFC 5890 §2.3.2.1): a name in xn-- that means nothing may look like anything. */
+function isDecodable(label: string): boolean {
+  if (!label.startsWith('xn--')) return true
+  const unicode = domainToUnicode(label)
+  return unicode !== label && domainToASCII(unicode) === label
 }
 
 /** The form people read: A-labels become U-labels; what does not decode stays. Address literals stay. */
