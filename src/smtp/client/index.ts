@@ -1,1 +1,3 @@
+export { connectSmtp, defaultTimeouts } from './connect.ts'
+export * from './fault.ts'
 export * from './types.ts'

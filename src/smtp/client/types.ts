@@ -17,6 +17,8 @@ export interface ClientOptions {
   readonly tls: 'none' | 'opportunistic' | 'required' | 'implicit'
   /** Check the certificate against `host`. */
   readonly verify: boolean
+  /** Certificate authorities in place of the system's (PEM). */
+  readonly ca?: string
   readonly auth?: { readonly user: string; readonly password: string }
   readonly lmtp?: boolean
   /** Milliseconds; absent: RFC 5321 §4.5.3.2. */

@@ -33,14 +33,14 @@ export const replies = {
   authLineTooLong: reply(500, '5.5.6', 'Authentication line too long'),
   unknownMechanism: reply(504, '5.5.4', 'Authentication mechanism not offered'),
   noTls: reply(454, '4.7.0', 'TLS is not available'),
-  chunkGone: reply(503, '5.5.1', 'The chunk was thrown away: send MAIL and RCPT first'),
+  noRecipients: reply(554, '5.5.1', 'No valid recipients'),
 } as const
 
 /** What a command finds when its state is another: where to begin. */
 export const wrongState = {
   new: reply(503, '5.5.1', 'Say hello first'),
   greeted: reply(503, '5.5.1', 'Send MAIL first'),
-  mail: reply(554, '5.5.1', 'No valid recipients'),
+  mail: reply(503, '5.5.1', 'A transaction is open'),
   rcpt: reply(503, '5.5.1', 'A transaction is open'),
   bdat: reply(503, '5.5.1', 'Chunks are under way: send BDAT or RSET'),
 } as const satisfies Record<StateName, Reply>

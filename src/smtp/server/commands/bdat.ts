@@ -16,6 +16,7 @@ export const bdat = command({
   rfc: 'RFC 3030 §2',
   syntax: 'BDAT size [LAST]',
   states: ['new', 'greeted', 'mail', 'rcpt', 'bdat'],
+  bytesFollow: true,
   capabilities: () => ['CHUNKING'],
   parse(line) {
     const size = line.sp().number()
@@ -26,7 +27,8 @@ export const bdat = command({
   },
   async proceed(session, { size, last }, state) {
     if (state.name !== 'rcpt' && state.name !== 'bdat') {
-      if (await discard(session, size)) session.reply(wrongState[state.name])
+      if (await discard(session, size))
+        session.reply(state.name === 'mail' ? replies.noRecipients : wrongState[state.name])
       return state
     }
     const intake = state.name === 'bdat' ? state.intake : new Intake(session, state.mail)

@@ -16,6 +16,10 @@ export interface CommandSpec<N extends StateName, A> {
   readonly kinds?: readonly Kind[]
   /** The states it may stand in. */
   readonly states: readonly N[]
+  /** The reply in a state where this command has its own words. */
+  readonly wrong?: { readonly [state in StateName]?: Reply }
+  /** Bytes follow the command line: when it cannot be read nobody knows how many, and the session ends. */
+  readonly bytesFollow?: boolean
   /** Lines of the EHLO reply that it brings. */
   readonly capabilities?: (session: Session) => readonly string[]
   /** Reads the arguments to the end of the line. */
@@ -52,10 +56,11 @@ export function command<N extends StateName, A>(spec: CommandSpec<N, A>): Comman
         args = spec.parse(line)
       } catch (error) {
         if (!(error instanceof SyntaxFault)) throw error
+        if (spec.bytesFollow) session.end()
         return reply(501, '5.5.4', `${error.message}; syntax: ${spec.syntax}`)
       }
       const { state } = session
-      if (!isIn(state, spec.states)) return wrongState[state.name]
+      if (!isIn(state, spec.states)) return spec.wrong?.[state.name] ?? wrongState[state.name]
       const refused = spec.check?.(session, args, state)
       const refusal = refused instanceof Promise ? await refused : refused
       if (refusal) {

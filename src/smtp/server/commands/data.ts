@@ -16,6 +16,7 @@ export const data = command({
   rfc: 'RFC 5321 §4.1.1.4',
   syntax: 'DATA',
   states: ['rcpt'],
+  wrong: { mail: replies.noRecipients },
   parse: (line) => line.end(),
   async proceed(session, _, state) {
     const intake = new Intake(session, state.mail)

@@ -69,10 +69,16 @@ export function createHelp(commands: readonly Command[]): Command {
     proceed(session, about, state) {
       const offered = commands.filter(({ kinds }) => kinds === undefined || kinds.includes(session.kind))
       const found = offered.find(({ verb }) => verb === about)
-      if (about === '') session.reply(reply(214, '2.0.0', ...offered.map(({ verb, rfc }) => `${verb} (${rfc})`)))
-      else if (found) session.reply(reply(214, '2.0.0', `${found.syntax} (${found.rfc})`))
+      if (about === '')
+        session.reply(reply(214, '2.0.0', ...offered.map(({ verb, rfc }) => `${verb} (${formatRfc(rfc)})`)))
+      else if (found) session.reply(reply(214, '2.0.0', `${found.syntax} (${formatRfc(found.rfc)})`))
       else session.reply(reply(504, '5.5.4', 'No help on that'))
       return state
     },
   })
+}
+
+/** Replies are ASCII. */
+function formatRfc(rfc: string): string {
+  return rfc.replace('§', 'section ')
 }

@@ -1,0 +1,23 @@
+// Why a connection gave no answer. Refusals of recipients are results, not faults.
+
+import type { Reply } from '../wire/index.ts'
+import type { SendResult } from './types.ts'
+
+/** `tls`: STARTTLS was refused, not offered though required, or the handshake failed. `end`: after the final dot, the outcome is unknown. */
+export type Stage = 'connect' | 'greeting' | 'hello' | 'tls' | 'auth' | 'mail' | 'rcpt' | 'data' | 'end'
+
+export class ConnectionFault extends Error {
+  readonly stage: Stage
+  /** The server's words, when it refused. */
+  readonly reply: Reply | undefined
+  /** What was known of each recipient when the connection broke, in order; undefined: nothing. */
+  readonly results: readonly (SendResult | undefined)[] | undefined
+
+  constructor(stage: Stage, message: string, reply?: Reply, results?: readonly (SendResult | undefined)[]) {
+    super(reply ? `${message}: ${reply.code} ${reply.lines.join(' ')}` : message)
+    this.name = 'ConnectionFault'
+    this.stage = stage
+    this.reply = reply
+    this.results = results
+  }
+}

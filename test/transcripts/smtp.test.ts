@@ -1,0 +1,119 @@
+// Every transcript of smtp/ against the SMTP door, with a world as small as the door's own interfaces.
+
+import { createHash } from 'node:crypto'
+import { join } from 'node:path'
+import type { AccountReads, Login } from '../../src/accounts/index.ts'
+import { type AccountId, Fault, realClock, silentLog, toId } from '../../src/base/index.ts'
+import type { Delivery, DeliveryChecks, RefusalCode } from '../../src/delivery/index.ts'
+import type { NewContent } from '../../src/mail/index.ts'
+import type { SaslKeys } from '../../src/sasl/index.ts'
+import { createSmtpServer, type Kind, type MessageSpool, type SmtpServerOptions } from '../../src/smtp/server/index.ts'
+import { testCertificate } from './certificate.ts'
+import { testTranscripts, type World } from './run.ts'
+
+const kinds: readonly Kind[] = ['mx', 'submission', 'submissions', 'lmtp']
+const ann: Login = { account: toId<AccountId>(1), email: 'ann@example.test', name: 'Ann' }
+
+/** ann@example.test signs in with `secret`; `broken` is an account whose store is not reachable. */
+const accounts = {
+  async login(user: string, password: string): Promise<Login> {
+    if (user === 'broken') throw new Fault('unavailable', 'the store is not reachable')
+    if (user !== ann.email || password !== 'secret') throw new Fault('unauthenticated', 'wrong')
+    return ann
+  },
+  async scram(): Promise<{ keys: SaslKeys }> {
+    const keys = { salt: Buffer.alloc(16, 1), storedKey: Buffer.alloc(32, 2), serverKey: Buffer.alloc(32, 3) }
+    return { keys: { ...keys, iterations: 4096 } }
+  },
+} as unknown as AccountReads
+
+const refuse = (code: RefusalCode, text: string) => ({ ok: false, refusal: { code, text } }) as const
+
+/** A local part that is the name of a refusal is refused with it. */
+const checks: DeliveryChecks = {
+  async sender(_arrival, from) {
+    return from?.local === 'forged' ? refuse('sender-denied', 'This address is not yours') : { ok: true }
+  },
+  async recipient(_arrival, _from, to) {
+    if (to.local === 'nobody') return refuse('unknown-user', 'There is no such user')
+    if (to.local === 'full') return refuse('over-quota', 'The mailbox is full')
+    return to.domain.endsWith('example.test') ? { ok: true } : refuse('relay-denied', 'Relaying is not allowed')
+  },
+  async header(_arrival, _envelope, header) {
+    if (header.includes('X-Refuse:')) return { refusal: { code: 'bad-message', text: 'The header is refused' } }
+    return { header }
+  },
+}
+
+class MemorySpool implements MessageSpool {
+  readonly #chunks: Buffer[] = []
+  #header: Buffer | undefined = Buffer.alloc(0)
+  readonly #onHeader: (header: Buffer) => Promise<Buffer>
+  constructor(onHeader: (header: Buffer) => Promise<Buffer>) {
+    this.#onHeader = onHeader
+  }
+  async write(chunk: Buffer): Promise<void> {
+    this.#chunks.push(Buffer.from(chunk))
+    if (!this.#header) return
+    this.#header = Buffer.concat([this.#header, chunk])
+    const end = this.#header.indexOf('\r\n\r\n')
+    if (end < 0) return
+    await this.#onHeader(this.#header.subarray(0, end + 4))
+    this.#header = undefined
+  }
+  async finish(): Promise<NewContent> {
+    const bytes = Buffer.concat(this.#chunks)
+    return { bytes, size: bytes.length, hash: createHash('sha256').update(bytes).digest() } as unknown as NewContent
+  }
+  async abort(): Promise<void> {}
+}
+
+async function open(settings: Readonly<Record<string, string>>): Promise<World> {
+  let delivered: string[] = []
+  const delivery: Delivery = {
+    async receive(arrival, envelope, content) {
+      const text = Buffer.from(content.bytes!).toString('latin1').replaceAll('\r', '\\r').replaceAll('\n', '\\n')
+      const to = envelope.to.map(({ address }) => `${address.local}@${address.domain}`).join(',')
+      delivered.push(`${arrival.with} ${envelope.from ? envelope.from.local : '<>'} -> ${to}: ${text}`)
+      return {
+        verdicts: envelope.to.map(({ address }) =>
+          address.local.startsWith('late') ? refuse('over-quota', 'The mailbox is full') : { ok: true },
+        ),
+      }
+    },
+  }
+  const number = (name: string) => (settings[name] === undefined ? {} : { [name]: Number(settings[name]) })
+  const options: SmtpServerOptions = {
+    hostname: 'mail.example.test',
+    accounts,
+    checks,
+    delivery,
+    spool: ({ onHeader }) => new MemorySpool(onHeader),
+    tls: () => (settings['tls'] === 'off' ? undefined : testCertificate),
+    plaintextAuth: (settings['plaintext'] ?? 'never') as 'never',
+    trustedNetworks: [],
+    limits: {
+      ...number('maxMessageSize'),
+      ...number('maxRecipients'),
+      ...number('badCommands'),
+      ...number('connectionsPerTrustedIp'),
+      ...number('messageLine'),
+    },
+    log: silentLog,
+    clock: realClock,
+  }
+  const server = createSmtpServer(options)
+  const ports = new Map<string, number>()
+  for (const kind of kinds) ports.set(kind, (await server.listen(kind, '127.0.0.1:0')).port)
+  return {
+    door: (name) => ({ host: '127.0.0.1', port: ports.get(name)!, tls: name === 'submissions' }),
+    takeDelivered() {
+      const lines = delivered
+      delivered = []
+      return lines
+    },
+    close: () => server.stop(0),
+  }
+}
+
+testTranscripts(join(import.meta.dirname, 'smtp'), open)
