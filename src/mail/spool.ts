@@ -45,6 +45,7 @@ class MessageSpool implements Spool {
   #size = 0
   #chunks: Buffer[] = []
   #file: { readonly writer: BlobWriter; readonly hash: Hash } | undefined
+  /** The last write that had to be waited for. */
   #pending: Promise<void> | undefined
 
   constructor(options: SpoolOptions) {
@@ -60,7 +61,7 @@ class MessageSpool implements Spool {
     this.#received += chunk.length
     if (this.#received > this.#options.maxSize)
       throw new Fault('too-large', `the message is larger than ${this.#options.maxSize} bytes`)
-    if (!this.#head) return this.#put(chunk)
+    if (!this.#head) return (this.#pending = this.#put(chunk))
     const split = this.#head.push(chunk)
     if (split === undefined) return undefined
     return (this.#pending = this.#replaceHeader(this.#head.take(), chunk.subarray(split)))
@@ -77,10 +78,10 @@ class MessageSpool implements Spool {
     this.#scanner.write(chunk)
     if (this.#file) {
       this.#file.hash.update(chunk)
-      return (this.#pending = this.#file.writer.write(chunk))
+      return this.#file.writer.write(chunk)
     }
     this.#chunks.push(chunk)
-    return this.#size > this.#options.blobs.inlineLimit ? (this.#pending = this.#moveToFile()) : undefined
+    return this.#size > this.#options.blobs.inlineLimit ? this.#moveToFile() : undefined
   }
 
   async #moveToFile(): Promise<void> {

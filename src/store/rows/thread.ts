@@ -42,7 +42,7 @@ export function put(tx: Writer, account: number, key: number, thread: number): P
 export async function size(tx: Reader, account: number, thread: number, limit: number): Promise<number> {
   const row = await tx.get<{ n: number }>(sql`
     SELECT count(*) AS n FROM
-      (SELECT 1 FROM message WHERE account = ${account} AND thread = ${thread} LIMIT ${limit}) AS some`)
+      (SELECT 1 FROM message WHERE account = ${account} AND thread = ${thread} LIMIT ${limit}) AS counted`)
   return row!.n
 }
 
