@@ -1,7 +1,7 @@
 // Commands before sign-in: TLS, passwords, SASL, and ENABLE that follows them.
 
 import type { Login } from '../../../accounts/index.ts'
-import { Fault, SyntaxFault } from '../../../base/index.ts'
+import { Fault, isFault, SyntaxFault } from '../../../base/index.ts'
 import { parseBase64, parseInitialResponse, type SaslMechanism, saslMechanisms } from '../../../sasl/index.ts'
 import { type Command, command, type GreetedContext, noArguments } from '../command.ts'
 import type { Outcome } from '../replies.ts'
@@ -65,13 +65,22 @@ async function exchange(
   initial: string | undefined,
 ): Promise<Login> {
   const { accounts } = services
+  let scramUser: string | undefined
   const conversation = mechanism.begin<Login>({
     login: (user, password) => accounts.login(user, password, connection.address),
-    scram: (user) => accounts.scram(user),
+    scram: (user) => {
+      scramUser = user
+      return accounts.scram(user, connection.address)
+    },
   })
   let message = initial === undefined ? undefined : parseInitialResponse(initial)
   for (;;) {
-    const step = await conversation.respond(message)
+    const step = await conversation.respond(message).catch(async (error: unknown) => {
+      // Only the exchange sees a wrong proof: accounts has to be told, so that guessing gets slower.
+      if (scramUser !== undefined && isFault(error, 'unauthenticated'))
+        await accounts.scramFailed(scramUser, connection.address)
+      throw error
+    })
     if ('done' in step) return step.done
     const line = await connection.ask(step.ask.toString('base64'))
     if (line === undefined || line === '*') throw new SyntaxFault('authentication was cancelled')
