@@ -19,22 +19,22 @@ const table = (name: string) =>
   readFileSync(resolve(import.meta.dirname, `../../test/corpus/address/${name}.txt`), 'utf8')
     .split('\n')
     .filter((line) => line !== '' && !line.startsWith('#'))
-    .map((line) => line.split('\t'))
+    .map((line) => line.split('\t') as [text: string, local: string, domain: string])
 
 test('valid addresses', () => {
   for (const [text, local, domain] of table('valid')) {
-    assert.deepEqual(parseAddress(text!), { local, domain }, text)
-    assert.deepEqual(parseAddress(formatAddress({ local: local!, domain: domain! })), { local, domain }, text)
+    assert.deepEqual(parseAddress(text), { local, domain }, text)
+    assert.deepEqual(parseAddress(formatAddress({ local: local, domain: domain })), { local, domain }, text)
     assert.deepEqual(parsePath(Buffer.from(`x<${text}>y`), 1), {
       path: { local, domain },
-      end: Buffer.byteLength(text!) + 3,
+      end: Buffer.byteLength(text) + 3,
     })
   }
 })
 
 test('invalid addresses', () => {
   for (const [text, why] of table('invalid')) {
-    assert.equal(parseAddress(text!), undefined, `${text}: ${why}`)
+    assert.equal(parseAddress(text), undefined, `${text}: ${why}`)
     assert.equal(parsePath(`<${text}>`, 0), undefined, `${text}: ${why}`)
   }
   assert.equal(parseAddress('a\x00b@example.org'), undefined)

@@ -37,7 +37,7 @@ export function headerBlock(options: { readonly utf8?: boolean } = {}): HeaderBl
     return block
   }
   const block: HeaderBlock = {
-    text: (name, value) => add(name, utf8 ? clean(value) : encodeWords(clean(value))),
+    text: (name, value) => add(name, needsWords(clean(value), utf8) ? encodeWords(value) : value),
     structured(name, value) {
       if (!utf8 && !isAscii(value)) throw new RangeError(`the field ${name} must be ASCII`)
       return add(name, clean(value))
@@ -57,18 +57,23 @@ function formatNamed({ name, address }: NamedAddress, utf8: boolean): string {
 
 /** A display name: quoted, or as encoded words (RFC 2047 §5 (3)). */
 function formatPhrase(name: string, utf8: boolean): string {
-  if (!utf8 && !isAscii(name)) return encodeWords(name)
+  if (needsWords(name, utf8)) return encodeWords(name)
   return `"${name.replaceAll('\\', '\\\\').replaceAll('"', '\\"')}"`
 }
 
-/** Text as it may stand in an unstructured field: itself, or encoded words of whole characters. */
+/** Whether a text cannot stand as it is: it is not ASCII, would be decoded into something else, or leaves no place to fold. */
+function needsWords(text: string, utf8: boolean): boolean {
+  return (!utf8 && !isAscii(text)) || text.includes('=?') || text.includes(manyBlanks) || longestWord(text) > MAX_WORD
+}
+const manyBlanks = ' '.repeat(20)
+const MAX_WORD = 200
+
+/** The text as encoded words of whole characters (RFC 2047 §5 (3)), one blank between them. */
 export function encodeWords(text: string): string {
-  // A text that looks like an encoded word would be decoded into something else.
-  if (isAscii(text) && !text.includes('=?') && longestWord(text) < HARD_LINE - 100) return text
   const words: string[] = []
   let piece = ''
   let size = 0
-  for (const char of text) {
+  for (const char of text.toWellFormed()) {
     const bytes = Buffer.byteLength(char)
     if (size + bytes > WORD_BYTES) {
       words.push(piece)

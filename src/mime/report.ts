@@ -90,12 +90,11 @@ function tame(value: string): string {
   let run = 0
   for (const char of value.toWellFormed()) {
     const blank = char <= ' ' || char === '\x7f'
-    run = blank ? 0 : run + 1
-    out += blank ? ' ' : char
-    if (run === MAX_WORD) {
-      out += ' '
-      run = 0
-    }
+    if ((blank && run > 0) || run === MAX_WORD) out += ' '
+    if (blank || run === MAX_WORD) run = 0
+    if (blank) continue
+    out += char
+    run++
   }
   return out.trim()
 }

@@ -186,8 +186,16 @@ class MessageScanner implements Scanner {
     while (this.#inHeader) this.#endHeader(b, start)
     // The line end before the delimiter belongs to it.
     const size = this.#before(b, from, 2) === CR ? 2 : 1
-    const partial = this.#before(b, from, size + 1) !== LF
-    while (this.#stack.length > at + 1) this.#close(start - size, this.#feeds - 1, partial)
+    let end = start - size
+    let feeds = this.#feeds - 1
+    let partial = this.#before(b, from, size + 1) !== LF
+    while (this.#stack.length > at + 1) {
+      if (this.#close(end, feeds, partial) <= end) continue
+      // A header without empty line took that line end: the parts around it end with it.
+      end = start
+      feeds = this.#feeds
+      partial = false
+    }
     if (b[to - 1] === LF) this.#feeds++
     this.#atLineStart = true
     const frame = this.#stack[at]!
@@ -271,14 +279,12 @@ class MessageScanner implements Scanner {
     return false
   }
 
-  /** Ends the innermost part. `feeds` line feeds stand before `end`; `partial`: the byte before `end` is none. */
-  #close(end: number, feeds: number, partial: boolean): void {
+  /** Ends the innermost part and returns where. `feeds` line feeds stand before `end`; `partial`: the byte before `end` is none. */
+  #close(end: number, feeds: number, partial: boolean): number {
     const { part, boundary, feeds: before } = this.#stack.pop()!
     if (boundary !== undefined && this.#watched > 0) this.#watched--
-    if (end <= part.body) part.end = part.body
-    else {
-      part.end = end
-      part.lines = feeds - before + (partial ? 1 : 0)
-    }
+    part.end = Math.max(end, part.body)
+    if (end > part.body) part.lines = feeds - before + (partial ? 1 : 0)
+    return part.end
   }
 }

@@ -18,9 +18,7 @@ export const MAX_INPUT = 64 * 1024
 /** An input of at most MAX_INPUT may take this long. */
 export const MAX_MS = 1000
 
-export interface Random {
-  (below: number): number
-}
+export type Random = (below: number) => number
 
 /** Mulberry32: the same seed gives the same run. */
 export function seededRandom(seed: number): Random {
@@ -72,7 +70,12 @@ const mutations: readonly Mutation[] = [
   },
   (input, random, target) => {
     const token = Buffer.from(target.tokens[random(target.tokens.length)] ?? '(')
-    return splice(input, random(input.length + 1), 0, Buffer.alloc(1 + random(random(8) === 0 ? MAX_INPUT : 2000), token))
+    return splice(
+      input,
+      random(input.length + 1),
+      0,
+      Buffer.alloc(1 + random(random(8) === 0 ? MAX_INPUT : 2000), token),
+    )
   },
 ]
 

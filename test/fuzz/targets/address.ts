@@ -18,7 +18,27 @@ import { readCorpus } from '../targets.ts'
 export const target: Target = {
   name: 'address',
   files: ['src/address'],
-  tokens: ['@', '<', '>', '"', '\\', '.', '[', ']', '[IPv6:', '::1', '127.0.0.1', 'xn--', 'ü', '。', ':', ',', 'postmaster', '@a,@b:', '%eth0'],
+  tokens: [
+    '@',
+    '<',
+    '>',
+    '"',
+    '\\',
+    '.',
+    '[',
+    ']',
+    '[IPv6:',
+    '::1',
+    '127.0.0.1',
+    'xn--',
+    'ü',
+    '。',
+    ':',
+    ',',
+    'postmaster',
+    '@a,@b:',
+    '%eth0',
+  ],
   seeds() {
     const lines = readCorpus('address', (file) => file.endsWith('.txt')).flatMap((text) => text.toString().split('\n'))
     return lines.filter((line) => line && !line.startsWith('#')).map((line) => Buffer.from(line.split('\t')[0]!))
