@@ -1,13 +1,13 @@
 // Every transcript of smtp/ against the SMTP door, with a world as small as the door's own interfaces.
 
-import { createHash } from 'node:crypto'
 import { join } from 'node:path'
 import type { AccountReads, Login } from '../../src/accounts/index.ts'
 import { type AccountId, Fault, realClock, silentLog, toId } from '../../src/base/index.ts'
 import type { Delivery, DeliveryChecks, RefusalCode } from '../../src/delivery/index.ts'
-import type { NewContent } from '../../src/mail/index.ts'
+import { createSpool } from '../../src/mail/index.ts'
 import type { SaslKeys } from '../../src/sasl/index.ts'
-import { createSmtpServer, type Kind, type MessageSpool, type SmtpServerOptions } from '../../src/smtp/server/index.ts'
+import { createSmtpServer, type Kind, type SmtpServerOptions } from '../../src/smtp/server/index.ts'
+import type { Blobs } from '../../src/store/index.ts'
 import { testCertificate } from './certificate.ts'
 import { testTranscripts, type World } from './run.ts'
 
@@ -45,28 +45,8 @@ const checks: DeliveryChecks = {
   },
 }
 
-class MemorySpool implements MessageSpool {
-  readonly #chunks: Buffer[] = []
-  #header: Buffer | undefined = Buffer.alloc(0)
-  readonly #onHeader: (header: Buffer) => Promise<Buffer>
-  constructor(onHeader: (header: Buffer) => Promise<Buffer>) {
-    this.#onHeader = onHeader
-  }
-  async write(chunk: Buffer): Promise<void> {
-    this.#chunks.push(Buffer.from(chunk))
-    if (!this.#header) return
-    this.#header = Buffer.concat([this.#header, chunk])
-    const end = this.#header.indexOf('\r\n\r\n')
-    if (end < 0) return
-    await this.#onHeader(this.#header.subarray(0, end + 4))
-    this.#header = undefined
-  }
-  async finish(): Promise<NewContent> {
-    const bytes = Buffer.concat(this.#chunks)
-    return { bytes, size: bytes.length, hash: createHash('sha256').update(bytes).digest() } as unknown as NewContent
-  }
-  async abort(): Promise<void> {}
-}
+/** No message here is large enough for a file. */
+const blobs = { inlineLimit: 65_536 } as Blobs
 
 async function open(settings: Readonly<Record<string, string>>): Promise<World> {
   let delivered: string[] = []
@@ -88,7 +68,7 @@ async function open(settings: Readonly<Record<string, string>>): Promise<World> 
     accounts,
     checks,
     delivery,
-    spool: ({ onHeader }) => new MemorySpool(onHeader),
+    spool: (spool) => createSpool({ blobs, ...spool }),
     tls: () => (settings['tls'] === 'off' ? undefined : testCertificate),
     plaintextAuth: (settings['plaintext'] ?? 'never') as 'never',
     trustedNetworks: [],

@@ -1,6 +1,8 @@
 // A message on its way from the wire to delivery: spooled while it comes, judged at its end. DATA and BDAT both feed it.
 
+import { moving } from '../../base/index.ts'
 import type { Envelope, RecipientVerdict, Refusal } from '../../delivery/index.ts'
+import type { NewContent } from '../../mail/index.ts'
 import type { LineFaults, Reply } from '../wire/index.ts'
 import { reply } from '../wire/index.ts'
 import { isExpected, refusalReply, replies, replyToError } from './replies.ts'
@@ -80,7 +82,7 @@ export class Intake {
     if (!this.#refusal) {
       try {
         const content = await this.#spool.finish()
-        const result = await options.delivery.receive(this.#mail.arrival, this.#envelope, content)
+        const result = await options.delivery.receive(this.#mail.arrival, this.#envelope, withMovedBytes(content))
         verdicts = result.verdicts
         queueId = result.queueId
         answers = kind === 'lmtp' ? verdicts.map((verdict) => this.#answer(verdict)) : [this.#answer(oneOf(verdicts))]
@@ -154,4 +156,12 @@ class HeaderRefused extends Error {
 /** Outside LMTP the message is accepted or refused as a whole. */
 function oneOf(verdicts: readonly RecipientVerdict[]): RecipientVerdict {
   return verdicts.find(({ ok }) => ok) ?? verdicts[0] ?? { ok: true }
+}
+
+/** The bytes need not be copied on the way to the core: nobody here looks at them again. */
+function withMovedBytes(content: NewContent): NewContent {
+  const { bytes } = content
+  // Only a buffer of its own: a view of the pool would take the pool along.
+  if (!bytes || bytes.byteLength !== bytes.buffer.byteLength || !(bytes.buffer instanceof ArrayBuffer)) return content
+  return moving(content, [bytes.buffer])
 }

@@ -84,7 +84,9 @@ export class DotDecoder implements LineFaults {
     if (i > from) out.push(chunk.subarray(from, i))
     this.#state = state
     this.#line = i - lineStart
-    if (state !== at.ended && this.#line > this.longest) this.longest = this.#line
+    // A CR that waits for its LF is no part of the line.
+    const open = state === at.cr || state === at.dotCr ? this.#line - 1 : this.#line
+    if (state !== at.ended && open > this.longest) this.longest = open
     return i
   }
 
@@ -119,7 +121,7 @@ export class LineWatch implements LineFaults {
     }
     this.#cr = cr
     this.#line = line
-    if (line > this.longest) this.longest = line
+    this.longest = Math.max(this.longest, cr ? line - 1 : line)
   }
 
   /** After the last byte: a CR at the very end is bare. */
