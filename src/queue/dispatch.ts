@@ -1,6 +1,7 @@
 // Who is tried next: batches wait in lanes, one per destination; all lanes share a number of places, each has its own limit,
 // and lanes take turns. Knows nothing of mail but its lane and its number.
 
+import type { Clock } from '../base/index.ts'
 import type { Batch } from './batch.ts'
 
 export interface DispatchOptions {
@@ -9,6 +10,7 @@ export interface DispatchOptions {
   /** Batches tried at once, in all and per lane. */
   readonly total: number
   readonly perLane: number
+  readonly clock: Clock
   /** Called when a place became free. */
   readonly onDone: () => void
 }
@@ -16,16 +18,22 @@ export interface DispatchOptions {
 interface Lane {
   readonly waiting: Batch[]
   active: number
+  /** Smoothed time that a batch takes; undefined until one has ended. */
+  pace?: number
+  /** When one ended last, or when the lane was opened. */
+  moved: number
 }
+
+/** The newest batch counts an eighth. */
+const smoothing = 8
 
 export interface Dispatch {
   add(batch: Batch): void
   /** Batches waiting in all, and in one lane. */
   readonly waiting: number
   waitingIn(lane: string): number
-  readonly active: number
-  /** How many batches of a lane are tried now. */
-  activeIn(lane: string): number
+  /** Milliseconds in which what waits in the lane should be gone, by how fast it moved so far. */
+  backlogMs(lane: string): number
   /** Takes back waiting batches: of one message, or all. */
   withdraw(message?: number): Batch[]
   /** No new batch starts from now on. */
@@ -34,7 +42,7 @@ export interface Dispatch {
   drained(): Promise<void>
 }
 
-export function createDispatch({ run, total, perLane, onDone }: DispatchOptions): Dispatch {
+export function createDispatch({ run, total, perLane, clock, onDone }: DispatchOptions): Dispatch {
   const lanes = new Map<string, Lane>()
   const idle: (() => void)[] = []
   let waiting = 0
@@ -46,7 +54,11 @@ export function createDispatch({ run, total, perLane, onDone }: DispatchOptions)
     waiting--
     active++
     lane.active++
+    const started = clock.monotonic()
     void run(batch).finally(() => {
+      lane.moved = clock.monotonic()
+      const took = lane.moved - started
+      lane.pace = lane.pace === undefined ? took : lane.pace + (took - lane.pace) / smoothing
       active--
       lane.active--
       if (lane.active === 0 && lane.waiting.length === 0) lanes.delete(name)
@@ -70,7 +82,7 @@ export function createDispatch({ run, total, perLane, onDone }: DispatchOptions)
   return {
     add(batch) {
       let lane = lanes.get(batch.lane)
-      if (!lane) lanes.set(batch.lane, (lane = { waiting: [], active: 0 }))
+      if (!lane) lanes.set(batch.lane, (lane = { waiting: [], active: 0, moved: clock.monotonic() }))
       lane.waiting.push(batch)
       waiting++
       pump()
@@ -79,10 +91,13 @@ export function createDispatch({ run, total, perLane, onDone }: DispatchOptions)
       return waiting
     },
     waitingIn: (name) => lanes.get(name)?.waiting.length ?? 0,
-    get active() {
-      return active
+    backlogMs(name) {
+      const lane = lanes.get(name)
+      if (!lane) return 0
+      // Nothing has ended for longer than usual: it has become slower than it was.
+      const pace = Math.max(lane.pace ?? 0, clock.monotonic() - lane.moved)
+      return (lane.waiting.length * pace) / perLane
     },
-    activeIn: (name) => lanes.get(name)?.active ?? 0,
     withdraw(message) {
       const taken: Batch[] = []
       for (const [name, lane] of lanes) {

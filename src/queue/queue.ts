@@ -68,9 +68,9 @@ export interface Queue {
 const page = 200
 /** Claimed and waiting in memory at most. */
 const maxWaiting = 1_000
-/** Of one destination: more are put off, or one slow destination would fill the memory and hold up all others. */
+/** Of one destination, unless it moves fast: more are put off, or a slow one would fill the memory and hold up all others. */
 const maxWaitingInLane = 300
-const busyPause = 60_000
+const crowdedMs = 10_000
 const leastPause = 1_000
 /** Looks at the store at least so often, should a ring be lost or another node die. */
 const mostPause = 60_000
@@ -81,6 +81,7 @@ export function createQueue(options: QueueOptions): Queue {
   const { store, clock, log, hostname } = options
   const { schedule = defaultSchedule, fault = () => {}, concurrency = {} } = options
   const own = new Set([hostname, ...(options.own ?? [])].map((name) => name.toLowerCase()))
+  const recording = new Set<Promise<void>>()
   let routes = options.routes
   let running = false
 
@@ -95,18 +96,32 @@ export function createQueue(options: QueueOptions): Queue {
     run: (batch) => run(batch),
     total: concurrency.total ?? 50,
     perLane: concurrency.perDestination ?? 10,
-    onDone: () => {
-      if (behind && dispatch.waiting < maxWaiting / 2) wake()
-    },
+    clock,
+    onDone: () => refill(),
   })
+
+  /** What waits, and what was tried and is not written down yet: all of it is bounded, also when the store is away. */
+  const inMemory = () => dispatch.waiting + recording.size
+
+  const refill = () => {
+    if (behind && inMemory() < maxWaiting / 2) wake()
+  }
 
   const run = async (batch: Batch) => {
     const started = clock.monotonic()
     const outcomes = batch.lane === 'local' ? await deliverLocally(options, batch) : await attempts.attempt(batch)
     fault('queue.sent')
     for (const outcome of outcomes) logOutcome(batch.mail, outcome, clock.monotonic() - started)
-    await recorder.settle(batch.mail, outcomes)
-    if (outcomes.some(({ result }) => result === 'retry')) timer()
+    // The place is free while the result is written: waiting for the disk must not slow a destination down.
+    const settled = settle(batch.mail, outcomes).finally(() => {
+      recording.delete(settled)
+      refill()
+    })
+    recording.add(settled)
+  }
+  const settle = async (mail: Mail, outcomes: readonly Outcome[]) => {
+    await recorder.settle(mail, outcomes)
+    if (outcomes.some(({ result }) => result === 'retry')) await timer()
   }
   const logOutcome = (mail: Mail, outcome: Outcome, tookMs: number) => {
     const { recipient, result, reason, relay, tls } = outcome
@@ -122,14 +137,14 @@ export function createQueue(options: QueueOptions): Queue {
   const take = (mail: Mail, recipients: readonly Recipient[]) => {
     const crowded: Recipient[] = []
     for (const batch of toBatches(mail, recipients, routes)) {
-      if (dispatch.waitingIn(batch.lane) >= maxWaitingInLane) {
+      if (dispatch.waitingIn(batch.lane) >= maxWaitingInLane && dispatch.backlogMs(batch.lane) > crowdedMs) {
         crowded.push(...batch.recipients)
         continue
       }
       recorder.open(mail)
       dispatch.add(batch)
     }
-    if (crowded.length > 0) void giveBack(crowded, clock.now() + busyPause, 'many messages wait for this destination')
+    if (crowded.length > 0) void giveBack(crowded, clock.now() + crowdedMs, 'many messages wait for this destination')
   }
   const giveBack = async (recipients: readonly Recipient[], nextAt: number, reason: string) => {
     const ids = recipients.map(({ id }) => id)
@@ -175,7 +190,7 @@ export function createQueue(options: QueueOptions): Queue {
   const claim = async () => {
     behind = false
     while (running) {
-      const room = Math.min(page, maxWaiting - dispatch.waiting)
+      const room = Math.min(page, maxWaiting - inMemory())
       if (room <= 0) {
         behind = true
         return
@@ -198,6 +213,8 @@ export function createQueue(options: QueueOptions): Queue {
   /** Sets the timer to when something is due next. */
   const timer = async () => {
     if (!running) return
+    // Enough is in memory: whoever ends next looks again.
+    if (behind) return setTimer(mostPause)
     let due: number | undefined
     try {
       due = await store.read(queueRows.nextDue)
@@ -206,7 +223,7 @@ export function createQueue(options: QueueOptions): Queue {
       failure = `the queue cannot read the store: ${error instanceof Error ? error.message : String(error)}`
     }
     const wait = Math.max(leastPause, Math.min((due ?? Number.POSITIVE_INFINITY) - clock.now(), mostPause))
-    setTimer(behind ? mostPause : wait)
+    setTimer(wait)
   }
   const setTimer = (wait: number) => {
     if (!running) return
@@ -242,7 +259,7 @@ export function createQueue(options: QueueOptions): Queue {
     const row = { ...facts, sender, account, utf8: utf8 ? 1 : 0, body8: body8 ? 1 : 0 }
     const id = await queueRows.insertMessage(tx, row)
     // What can be tried at once is claimed by the insert itself: the busiest way costs no second write.
-    const owner = running && dispatch.waiting < maxWaiting ? store.incarnation : null
+    const owner = running && inMemory() < maxWaiting ? store.incarnation : null
     const claimed: Recipient[] = []
     for (const recipient of message.recipients) {
       const due = firstAttempt(recipient, tx.now)
@@ -281,7 +298,8 @@ export function createQueue(options: QueueOptions): Queue {
       const grace = new Promise<void>((resolve) => {
         cancel = clock.after(graceMs, resolve)
       })
-      await Promise.race([dispatch.drained(), grace])
+      const ended = dispatch.drained().then(() => Promise.all(recording))
+      await Promise.race([ended, grace])
       cancel()
       recorder.close()
       attempts.close(true)
