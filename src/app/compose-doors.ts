@@ -11,10 +11,12 @@ import { createSmtpServer, type Kind } from '../smtp/server/index.ts'
 import { openReadStore, type ReadStore } from '../store/index.ts'
 import { type CertificatePair, tlsOptions } from '../tls/index.ts'
 import type { Bound } from './banner.ts'
-import { type Config, type Endpoint, formatEndpoint, type ListenerName, systemWords } from './config/index.ts'
+import type { Config, ListenerName } from './config/index.ts'
+import { type Endpoint, formatEndpoint } from './config/units.ts'
 import { watchCore } from './health.ts'
 import type { Counters, DoorCounters } from './metrics.ts'
 import { type CoreServices, type Surroundings, storeOptions } from './services.ts'
+import { systemWords } from './system-words.ts'
 import { version } from './version.ts'
 
 export interface DoorsOptions {

@@ -1,5 +1,6 @@
 // The thread of the doors: waits for its configuration, then serves the core's wishes: open, listen, count, stop.
 
+import { flushCompileCache } from 'node:module'
 import { parentPort } from 'node:worker_threads'
 import { createLog, joinPort, realClock } from '../base/index.ts'
 import { composeDoors, type Doors } from './compose-doors.ts'
@@ -30,6 +31,8 @@ parentPort!.once('message', (start: DoorsStart) => {
     counters: async () => doors?.counters() ?? {},
     setCertificate: async (pair) => doors?.setCertificate(pair),
     async stop(graceMs) {
+      // A thread that is ended from outside would not keep what it compiled.
+      flushCompileCache()
       await doors?.stop(graceMs)
       await doors?.close()
     },

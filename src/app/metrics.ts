@@ -68,8 +68,8 @@ const queueHelp: Readonly<Record<string, string>> = {
   oldestDueMs: 'For how long the oldest due recipient has waited, milliseconds.',
 }
 
-/** Counters that go down as well. */
-const gauges: ReadonlySet<string> = new Set(['open', 'sessions', 'views', 'viewBytes'])
+/** What goes down as well. */
+const gauges: ReadonlySet<string> = new Set(['smtp open', 'imap connections', 'imap authenticated', 'imap views'])
 
 function doorLines(threads: readonly DoorCounters[]): string[] {
   const total = new Map<string, { plain: number; labelled: Map<string, number> }>()
@@ -84,7 +84,7 @@ function doorLines(threads: readonly DoorCounters[]): string[] {
       }
   return [...total].flatMap(([key, { plain, labelled }]) => {
     const [door = '', name = ''] = key.split(' ')
-    const type = gauges.has(name) ? 'gauge' : 'counter'
+    const type = gauges.has(key) ? 'gauge' : 'counter'
     const samples: Sample[] = labelled.size > 0 ? [...labelled].map(([what, n]) => [{ what }, n]) : [[{}, plain]]
     const full = `posthorn_${door}_${snake(name)}${type === 'counter' ? '_total' : ''}`
     return family(full, type, `${door.toUpperCase()}: ${snake(name).replaceAll('_', ' ')}.`, samples)

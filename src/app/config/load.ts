@@ -6,6 +6,7 @@ import { hostname as machineName } from 'node:os'
 import { dirname, resolve } from 'node:path'
 import { type Document, LineCounter, parse, parseDocument } from 'yaml'
 import { z } from 'zod'
+import { systemWords } from '../system-words.ts'
 import { type FileConfig, isStore, type Note, notes, schema } from './schema.ts'
 
 /** The configuration with absolute paths and secrets read. */
@@ -284,21 +285,4 @@ function distance(a: string, b: string): number {
       rows[i]![j] = best
     }
   return rows[a.length]![b.length]!
-}
-
-/** What the system said, in a few words. */
-export function systemWords(error: unknown): string {
-  const code = (error as NodeJS.ErrnoException).code ?? ''
-  return systemErrors[code] ?? (error instanceof Error ? error.message : String(error))
-}
-const systemErrors: Readonly<Record<string, string>> = {
-  ENOENT: 'there is no such file',
-  EACCES: 'permission denied',
-  EPERM: 'permission denied',
-  EROFS: 'the file system is read-only',
-  EISDIR: 'it is a folder',
-  ENOTDIR: 'a part of the path is not a folder',
-  EADDRINUSE: 'the address is in use',
-  EADDRNOTAVAIL: 'this machine does not have the address',
-  ENOSPC: 'the disk is full',
 }
