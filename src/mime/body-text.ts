@@ -50,7 +50,8 @@ function* readPart(part: Part, gathered: Gathered, visible: boolean): Reading<vo
     yield* readPart(root, gathered, false)
   } else if (part.parts && part.parts.length > 0) {
     for (const child of part.parts) yield* readPart(child, gathered, visible)
-  } else if (isText(part)) yield* readText(part, gathered, visible && part.disposition?.type !== 'attachment' && !name)
+  } else if (isText(part))
+    yield* readText(part, gathered, visible && part.disposition?.type !== 'attachment' && (!name || part.start === 0))
 }
 
 /** A multipart in which no part was found is shown as text by every mail program. */

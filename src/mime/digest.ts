@@ -98,7 +98,7 @@ function hasAttachment(part: Part, related = false): boolean {
   if (part.parts && part.parts.length > 0) return part.parts.some((child) => hasAttachment(child, inRelated))
   if (part.disposition?.type === 'attachment') return true
   if (part.type === 'multipart' || machinery.has(`${part.type}/${part.subtype}`)) return false
-  if (part.type === 'text') return part.subtype !== 'calendar' && fileName(part) !== ''
+  if (part.type === 'text') return part.subtype !== 'calendar' && part.start > 0 && fileName(part) !== ''
   // What has a Content-ID inside multipart/related is shown by the text.
   return !(related && part.id !== undefined)
 }

@@ -75,14 +75,15 @@ function readWord(value: string, at: number): Word | undefined {
   const text = value.slice(first + 3, close)
   const name = value.slice(at + 2, first).toLowerCase()
   const star = name.indexOf('*')
-  const charset = star < 0 ? name : name.slice(0, star)
+  // Raw 8-bit characters were decoded with the header: the charset that the word names is not theirs.
+  const charset = Buffer.byteLength(text) !== text.length ? '' : star < 0 ? name : name.slice(0, star)
   if (encoding === 'B' || encoding === 'b')
     return { charset, bytes: decodeBody('base64', Buffer.from(text, 'latin1')), end: close + 2 }
   if (encoding === 'Q' || encoding === 'q') return { charset, bytes: decodeQ(text), end: close + 2 }
   return undefined
 }
 
-/** RFC 2047 §4.2. Characters outside ASCII, which may not stand here, are taken as UTF-8. */
+/** RFC 2047 §4.2. */
 function decodeQ(text: string): Buffer {
   const bytes = Buffer.from(text)
   let size = 0
