@@ -60,13 +60,16 @@ export interface Outcome {
 /** SMTP takes at least so many recipients in one transaction (RFC 5321 §4.5.3.1.8). */
 const maxRecipients = 100
 
+/** No domain's name holds a space. */
+export const localLane = 'our mailboxes'
+
 /** Groups recipients that go the same way. */
 export function toBatches(mail: Mail, recipients: readonly Recipient[], routes: Routes): Batch[] {
   const ways = new Map<string, { readonly recipients: Recipient[]; readonly domain: string; readonly route?: Route }>()
   for (const recipient of recipients) {
     const { domain } = recipient.address
     const route = recipient.kind === 'local' ? undefined : routes(domain)
-    const lane = recipient.kind === 'local' ? 'local' : (route?.name ?? domain)
+    const lane = recipient.kind === 'local' ? localLane : route ? `route ${route.key}` : domain
     const way = ways.get(lane)
     if (way) way.recipients.push(recipient)
     else ways.set(lane, { recipients: [recipient], domain, ...(route && { route }) })

@@ -10,6 +10,7 @@ import { createAdmin } from './admin.ts'
 import { type Connect, createAttempts } from './attempt.ts'
 import {
   type Batch,
+  localLane,
   type Mail,
   type Outcome,
   type Recipient,
@@ -109,7 +110,7 @@ export function createQueue(options: QueueOptions): Queue {
 
   const run = async (batch: Batch) => {
     const started = clock.monotonic()
-    const outcomes = batch.lane === 'local' ? await deliverLocally(options, batch) : await attempts.attempt(batch)
+    const outcomes = batch.lane === localLane ? await deliverLocally(options, batch) : await attempts.attempt(batch)
     fault('queue.sent')
     for (const outcome of outcomes) logOutcome(batch.mail, outcome, clock.monotonic() - started)
     // The place is free while the result is written: waiting for the disk must not slow a destination down.

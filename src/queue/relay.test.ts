@@ -101,7 +101,7 @@ describe('the queue over sockets', () => {
       const [report, ...more] = await world.posted()
       assert.equal(more.length, 0)
       for (const name of ['bob', 'eve']) assert.ok(report?.text.includes(`Final-Recipient: rfc822; ${name}@a.test`))
-      assert.ok(report?.text.includes('Diagnostic-Code: smtp; 500 5.3.0 Error: command failed'), report?.text)
+      assert.ok(report?.text.includes('Diagnostic-Code: smtp; 500 5.3.0 Error: command failed'), report?.text ?? '')
       assert.deepEqual(await waiting(), [])
 
       world.queue.setRoutes(to(await startSink('-r', command)).routes)

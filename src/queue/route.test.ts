@@ -46,7 +46,8 @@ test('targets', () => {
     ['lmtp://store.example', { ...plain, lmtp: true, host: 'store.example', port: 24 }],
   ]
   for (const [text, expected] of table) {
-    const { name, ...route } = parseRoute(text)
+    const { name, key, ...route } = parseRoute(text)
+    assert.equal(key, text)
     assert.deepEqual(route, expected, text)
     assert.ok(!name.includes('pass'), name)
   }

@@ -28,8 +28,10 @@ export interface Route {
   readonly tls: 'none' | 'opportunistic' | 'required' | 'implicit'
   readonly verify: boolean
   readonly auth?: { readonly user: string; readonly password: string }
-  /** The target without credentials, for the log and as the name of the destination. */
+  /** The target without credentials, for the log. */
   readonly name: string
+  /** Equal only for routes equal in everything, credentials and TLS too: who shares it may share a connection. Not for the log. */
+  readonly key: string
 }
 
 export type Routes = (domain: string) => Route | undefined
@@ -79,7 +81,15 @@ export function parseRoute(text: string): Route {
   const wanted = isTlsWord(word) ? word : auth && !isLoopback(host) ? 'required' : 'opportunistic'
   if (auth && !isLoopback(host) && (wanted === 'none' || wanted === 'opportunistic') && scheme !== 'smtps')
     fail('would send a password without TLS: use tls=required')
-  return { host, port, lmtp: scheme === 'lmtp', ...toTls(scheme, wanted), ...(auth && { auth }), name: `${shown}` }
+  return {
+    host,
+    port,
+    lmtp: scheme === 'lmtp',
+    ...toTls(scheme, wanted),
+    ...(auth && { auth }),
+    name: shown,
+    key: text,
+  }
 }
 
 type TlsWord = (typeof tlsWords)[number]
