@@ -17,12 +17,12 @@ export async function putContent(
   tx: Writer,
   content: NewContent,
 ): Promise<{ readonly id: ContentId; readonly superfluous?: string }> {
-  const known = await contentRows.touch(tx, content.hash)
+  const known = await contentRows.hold(tx, content.hash)
   if (known) return toKnown(known, content)
   const id = await contentRows.insert(tx, toContentRow(content))
   if (id !== undefined) return { id: id as ContentId }
   // Another node put the same bytes since we looked.
-  const raced = await contentRows.touch(tx, content.hash)
+  const raced = await contentRows.hold(tx, content.hash)
   if (!raced) throw new Error('content was put and swept within one statement')
   return toKnown(raced, content)
 }

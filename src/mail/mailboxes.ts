@@ -32,14 +32,14 @@ export function toMailbox(row: mailboxRows.MailboxRow): Mailbox {
   }
 }
 
-/** All mailboxes of the account. */
+/** All mailboxes of the account, the oldest first. */
 export async function listMailboxes(tx: Reader, account: AccountId): Promise<mailboxRows.MailboxRow[]> {
   const rows: mailboxRows.MailboxRow[] = []
-  for (let after = 0; ; ) {
+  for (let after = ''; ; ) {
     const page = await mailboxRows.list(tx, account, after)
     rows.push(...page)
-    if (page.length < 1000) return rows
-    after = page[page.length - 1]!.id
+    if (page.length < 1000) return rows.sort((a, b) => a.id - b.id)
+    after = page[page.length - 1]!.name
   }
 }
 
@@ -77,7 +77,7 @@ export async function createMailbox(
 ): Promise<Mailbox> {
   const name = parseMailboxName(given)
   if (await mailboxRows.findByName(tx, account, name)) throw new Fault('exists', `there is a mailbox ${name} already`)
-  if (role && (await mailboxRows.findByRole(tx, account, role)))
+  if (role && (await mailboxRows.findByRole(tx, account, role)).length > 0)
     throw new Fault('exists', `there is a mailbox for ${role} already`)
   await createSuperiors(tx, epoch, account, name)
   const id = await insertMailbox(tx, epoch, account, name, role)
@@ -171,11 +171,12 @@ export async function openForDelivery(
   where: { readonly role: Role } | { readonly id: MailboxId },
 ): Promise<OpenMailbox> {
   if ('id' in where) return OpenMailbox.open(tx, epoch, account, where.id)
-  let row = await mailboxRows.findByRole(tx, account, where.role)
-  if (!row && where.role !== 'inbox') row = await mailboxRows.findByRole(tx, account, 'inbox')
+  // The inbox is always INBOX (RFC 9051 §5.1): found by its key.
+  let row = where.role === 'inbox' ? undefined : (await mailboxRows.findByRole(tx, account, where.role))[0]
+  row ??= await mailboxRows.findByName(tx, account, 'INBOX')
   if (!row) {
     await ensureMailboxes(tx, epoch, account)
-    row = await mailboxRows.findByRole(tx, account, 'inbox')
+    row = await mailboxRows.findByName(tx, account, 'INBOX')
   }
   if (!row) throw new Fault('not-found', 'there is no such account')
   return OpenMailbox.of(tx, epoch, row)

@@ -1,6 +1,6 @@
 // Rows of content, content_data and content_text: bytes as received, once in the house, and what was computed from them.
 
-import { sql } from '../sql.ts'
+import { keepLocked, sql } from '../sql.ts'
 import type { Reader, Writer } from '../types.ts'
 
 export interface ContentRow {
@@ -37,14 +37,12 @@ export interface ContentRow {
 /** NUL has no place in PostgreSQL's text. One byte for one byte: literals inside keep their length. */
 const clean = (text: string): string => (text.includes('\0') ? text.replaceAll('\0', ' ') : text)
 
-/**
- * The row that holds these bytes, locked against sweeping until the end of the transaction (its age starts anew).
- */
-export function touch(tx: Writer, hash: Uint8Array): Promise<{ id: number; file: string | null } | undefined> {
-  return tx.get(sql`UPDATE content SET created_at = ${tx.now} WHERE hash = ${hash} RETURNING id, file`)
+/** The row that holds these bytes, locked against sweeping until the end of the transaction. */
+export function hold(tx: Writer, hash: Uint8Array): Promise<{ id: number; file: string | null } | undefined> {
+  return tx.get(sql`SELECT id, file FROM content WHERE hash = ${hash} ${keepLocked(tx)}`)
 }
 
-/** Undefined when another transaction put the same bytes meanwhile: `touch` finds them then. */
+/** Undefined when another transaction put the same bytes meanwhile: `hold` finds them then. */
 export async function insert(tx: Writer, row: ContentRow): Promise<number | undefined> {
   const made = await tx.get<{ id: number }>(sql`
     INSERT INTO content (hash, size, file, structure, envelope, bodystructure, has8bit, message_id, refs, sent_at, base_subject,

@@ -36,17 +36,16 @@ export function findByName(tx: Reader, account: number, name: string): Promise<M
     ${select} WHERE account = ${account} AND name = ${name} AND coalesce(role, '') <> 'deleted'`)
 }
 
-/** The account's mailbox with that role; the oldest when there are several. */
-export function findByRole(tx: Reader, account: number, role: string): Promise<MailboxRow | undefined> {
-  return tx.get<MailboxRow>(sql`
-    ${select} WHERE account = ${account} AND role = ${role} ORDER BY id LIMIT 1`)
+/** The account's mailboxes with that role: usually one. */
+export function findByRole(tx: Reader, account: number, role: string): Promise<MailboxRow[]> {
+  return tx.all<MailboxRow>(sql`${select} WHERE account = ${account} AND role = ${role} LIMIT 10`)
 }
 
-/** By id, 1,000 per page, without the buried. */
-export function list(tx: Reader, account: number, after: number): Promise<MailboxRow[]> {
+/** By name in the database's own order, 1,000 per page, without the buried. Not by id: the key is (account, name). */
+export function list(tx: Reader, account: number, after: string): Promise<MailboxRow[]> {
   return tx.all<MailboxRow>(sql`
-    ${select} WHERE account = ${account} AND id > ${after} AND coalesce(role, '') <> 'deleted'
-    ORDER BY id LIMIT 1000`)
+    ${select} WHERE account = ${account} AND name > ${after} AND coalesce(role, '') <> 'deleted'
+    ORDER BY name LIMIT 1000`)
 }
 
 export async function count(tx: Reader, account: number): Promise<number> {
@@ -57,7 +56,7 @@ export async function count(tx: Reader, account: number): Promise<number> {
 
 /** Ids of an account's mailboxes, the buried too: for sweeping. */
 export function allIds(tx: Reader, account: number): Promise<{ id: number }[]> {
-  return tx.all<{ id: number }>(sql`SELECT id FROM mailbox WHERE account = ${account} ORDER BY id LIMIT 1000`)
+  return tx.all<{ id: number }>(sql`SELECT id FROM mailbox WHERE account = ${account} LIMIT 1000`)
 }
 
 export async function insert(
