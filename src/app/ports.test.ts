@@ -1,0 +1,128 @@
+// Every service that doors call in the core, called through a real MessageChannel: arguments and results survive the way
+// between threads. A method that is not walked here fails the test.
+
+import assert from 'node:assert/strict'
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { test } from 'node:test'
+import { MessageChannel } from 'node:worker_threads'
+import { type AccountId, joinPort, type MailboxId, realClock, silentLog } from '../base/index.ts'
+import { createMailReads, createSpool, type NewContent } from '../mail/index.ts'
+import { composeCore } from './compose-core.ts'
+import { checkConfig } from './config/index.ts'
+import type { CoreServices } from './services.ts'
+
+const folder = mkdtempSync(join(tmpdir(), 'posthorn-ports-'))
+
+/** The services behind a channel, and which of their methods were called. */
+function throughChannel(services: CoreServices) {
+  const channel = new MessageChannel()
+  const served = joinPort(channel.port1, { ...services })
+  const called = joinPort(channel.port2, {})
+  const walked = new Set<string>()
+  const service = <S extends keyof CoreServices>(name: S) =>
+    new Proxy(called.service<CoreServices[S]>(name), {
+      get(target, method, receiver) {
+        walked.add(`${name}.${String(method)}`)
+        return Reflect.get(target, method, receiver)
+      },
+    })
+  const close = () => {
+    served.close()
+    called.close()
+  }
+  return { service, walked, close }
+}
+
+async function content(text: string, blobs: Parameters<typeof createSpool>[0]['blobs']): Promise<NewContent> {
+  const spool = createSpool({ blobs, maxSize: 1e6 })
+  await spool.write(Buffer.from(text))
+  return spool.finish()
+}
+
+test('arguments and results of every core service are structured-cloneable', async () => {
+  const config = checkConfig({ hostname: 'mail.a.test', data: folder, disk: { minimumFree: 0 } }, {}, folder)
+  const core = await composeCore(config, {
+    clock: realClock,
+    log: silentLog,
+    version: '0',
+    onFatal(error) {
+      throw error
+    },
+  })
+  const { service, walked, close } = throughChannel(core.services)
+  try {
+    const accounts = service('accounts')
+    await accounts.addDomain('a.test')
+    await accounts.addDomain('b.test', { aliasOf: 'a.test' })
+    await accounts.setDomain('a.test', { quotaMessages: 1000 })
+    const anna = await accounts.addAccount({ email: 'anna@a.test', password: 'secret' })
+    assert.equal(anna.email, 'anna@a.test')
+    const made = await accounts.addAccounts([
+      { email: 'bob@a.test', password: 'x' },
+      { email: 'anna@a.test', password: 'x' },
+    ])
+    assert.deepEqual(
+      made.map(({ error }) => error === undefined),
+      [true, false],
+    )
+    await accounts.setPassword('anna@a.test', 'other')
+    await accounts.setDisabled('bob@a.test', true)
+    await accounts.updateAccount('anna@a.test', { name: 'Anna', settings: { keepCopy: true } })
+    await accounts.addAlias('info@a.test', ['anna@a.test', 'x@elsewhere.test'])
+    await accounts.removeAlias('info@a.test')
+    await accounts.renameAccount('bob@a.test', 'bo@a.test')
+    assert.equal((await accounts.describeRemoval('bo@a.test')).mailboxes, 6)
+    await accounts.removeAccount('bo@a.test')
+    await accounts.removeDomain('b.test')
+
+    await walkMail(service('mail'), anna.id, core)
+    await walkDelivery(service('delivery'), core)
+    assert.equal((await service('core').health()).parts.store, 'ok')
+    assert.match(await service('core').metrics(), /posthorn_info/)
+
+    const all = Object.entries(core.services).flatMap(([name, one]) =>
+      Object.keys(one).map((method) => `${name}.${method}`),
+    )
+    assert.deepEqual(
+      all.filter((method) => !walked.has(method)),
+      [],
+      'methods that this test does not call',
+    )
+  } finally {
+    close()
+    await core.close()
+    rmSync(folder, { recursive: true, force: true })
+  }
+})
+
+type Core = Awaited<ReturnType<typeof composeCore>>
+
+async function walkMail(mail: CoreServices['mail'], account: AccountId, { store }: Core): Promise<void> {
+  const reads = createMailReads(store)
+  const box = async (name: string): Promise<MailboxId> => (await reads.mailbox(account, name))!.id
+  const inbox = await box('INBOX')
+  const trash = await box('Trash')
+  const item = { content: await content('Subject: one\r\n\r\ntext\r\n', store.blobs), flags: ['\\Seen', 'mine'] }
+  assert.deepEqual((await mail.append(account, inbox, [item, item])).uids, [1, 2])
+  const flagged = await mail.setFlags(account, inbox, [[1, 1]], { mode: 'add', flags: ['\\Deleted'] })
+  assert.deepEqual(flagged.modified, [])
+  assert.deepEqual((await mail.copy(account, inbox, [[1, 2]], trash)).target, [1, 2])
+  assert.deepEqual((await mail.expunge(account, inbox)).uids, [[1, 1]])
+  assert.deepEqual((await mail.move(account, inbox, [[2, 2]], trash)).source, [2])
+  assert.equal(await mail.claimRecent(account, trash), 1)
+  assert.equal((await mail.createMailbox(account, 'Work/2026')).name, 'Work/2026')
+  await mail.renameMailbox(account, 'Work/2026', 'Work/Old')
+  await mail.subscribe(account, 'Work/Old', true)
+  await mail.deleteMailbox(account, 'Work/Old')
+}
+
+async function walkDelivery(delivery: CoreServices['delivery'], { store }: Core): Promise<void> {
+  const answer = await delivery.receive(
+    { kind: 'mx', clientIp: '192.0.2.1', helo: 'x.test', with: 'ESMTP', traceId: 't1', receivedAt: Date.now() },
+    { from: null, to: [{ address: { local: 'anna', domain: 'a.test' } }], utf8: false, body: '7bit' },
+    await content('From: <x@b.test>\r\nSubject: two\r\n\r\ntext\r\n', store.blobs),
+  )
+  assert.deepEqual(answer.verdicts, [{ ok: true }])
+}
