@@ -26,7 +26,6 @@ export function createPostHandler(parts: PostParts): JobHandler<'post'> {
   return async (payload, job) => {
     const content = toId<ContentId>(payload.content)
     const sender: Path = payload.from === null ? null : (parseAddress(payload.from) ?? null)
-    const to = payload.to.flatMap((text) => parseAddress(text) ?? [])
     const traceId = `job-${job.id}`
     const receivedAt = clock.now()
     const arrival: Arrival = {
@@ -37,7 +36,7 @@ export function createPostHandler(parts: PostParts): JobHandler<'post'> {
       traceId,
       receivedAt,
     }
-    const plan = await planPost(parts, arrival, sender, to)
+    const plan = await planPost(parts, arrival, sender, payload.to)
     const received = Buffer.alloc(0)
     const scope = plan.copies.map(({ account }) => account)
     const queueId = await store.write(scope, async (tx) => {
@@ -62,7 +61,7 @@ async function planPost(
   { accounts, hostname, log }: PostParts,
   arrival: Arrival,
   sender: Path,
-  to: readonly Address[],
+  to: readonly string[],
 ): Promise<Plan> {
   const envelopeTo = (list: readonly Address[]): Envelope => ({
     from: sender,
@@ -70,14 +69,14 @@ async function planPost(
     utf8: false,
     body: '8bitmime',
   })
-  const plan = await expand(accounts, arrival, envelopeTo(to))
-  const reached = to.filter((_, i) => !('refusal' in plan.recipients[i]!))
+  const addresses = to.flatMap((text) => parseAddress(text) ?? [])
+  const plan = await expand(accounts, arrival, envelopeTo(addresses))
+  const reached = addresses.filter((_, i) => !('refusal' in plan.recipients[i]!))
   if (reached.length > 0 && reached.length === to.length) return plan
   const postmaster: Address = { local: 'postmaster', domain: hostname }
   const second = await expand(accounts, arrival, envelopeTo([...reached, postmaster]))
-  const lost = to.filter((address) => !reached.includes(address))
   if ('refusal' in second.recipients.at(-1)!)
-    log.error({ id: arrival.traceId, lost }, 'mail of the server itself reaches nobody: there is no account')
-  else log.warn({ id: arrival.traceId, lost }, 'mail of the server itself goes to postmaster: its recipient is unknown')
+    log.error({ id: arrival.traceId, to }, 'mail of the server itself reaches nobody: there is no account')
+  else log.warn({ id: arrival.traceId, to }, 'mail of the server itself goes to postmaster: a recipient is unknown')
   return second
 }
