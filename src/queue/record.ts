@@ -28,6 +28,8 @@ export interface Recorder {
   drop(mail: Mail): Promise<void>
   /** Takes recipients out as failed, at once; with a report when `bounce`. Returns how many. */
   remove(mail: Mail, outcomes: readonly Outcome[], bounce: boolean): Promise<number>
+  /** Does a write of the queue's own state, again and again while the store fails; undefined when closed. */
+  persist<T>(write: () => Promise<T>): Promise<T | undefined>
   /** Gives up waiting for a failing store. */
   close(): void
 }
@@ -117,6 +119,7 @@ export function createRecorder(options: RecordOptions): Recorder {
       options.fault('queue.recorded')
     },
     drop: (mail) => finish(mail, []),
+    persist,
     async remove(mail, outcomes, bounce) {
       if (bounce) return writeLoud(mail, outcomes)
       return store.write([], (tx) => deleteOutcomes(tx, mail, outcomes))
