@@ -1,6 +1,6 @@
 // From a whole command to its reply: parse to the end of the line, compare the state, run. The table of commands is all it knows.
 
-import { Fault, type Log, SyntaxFault } from '../../base/index.ts'
+import { type Fault, type Log, SyntaxFault } from '../../base/index.ts'
 import { abortLiterals, type CommandText, Cursor, type LiteralSink } from '../wire/index.ts'
 import type { Command, Contexts, State } from './command.ts'
 import { failure, type Outcome } from './replies.ts'
@@ -91,7 +91,8 @@ export function createDispatch(
         if (!command?.place || !command.states.includes(session.state)) return 'inline'
         return await command.place(session.context() as Contexts[State], text, size)
       } catch (error) {
-        if (error instanceof SyntaxFault) return new Fault('invalid', error.message)
+        // What is wrong is said when the whole command is there.
+        if (error instanceof SyntaxFault) return 'inline'
         throw error
       }
     },

@@ -9,6 +9,8 @@ import type { MailboxView, ViewReader } from './view.ts'
 /** Messages of a command: numbers and UIDs side by side, ascending. */
 export interface Picked {
   readonly count: number
+  /** Numbers of the set whose messages are expunged, which the client was not told yet. */
+  readonly missing: number
   readonly numbers: Uint32Array
   readonly uids: Uint32Array
 }
@@ -117,10 +119,14 @@ export class SelectedMailbox implements ViewReader {
     }
     if (count === 0) return this.#pickIndexes([])
     const pendingNumbers = this.#numbersOfPending()
+    let missing = 0
     const spans = normalise(set, count).map(([from, to]): Range => {
-      return [from - 1 - countBelow(pendingNumbers, from), to - countBelow(pendingNumbers, to + 1)]
+      const before = countBelow(pendingNumbers, from)
+      const through = countBelow(pendingNumbers, to + 1)
+      missing += through - before
+      return [from - 1 - before, to - through]
     })
-    return this.#pickIndexes(spans)
+    return { ...this.#pickIndexes(spans), missing }
   }
 
   /** `spans` are half-open index ranges. */
@@ -136,7 +142,7 @@ export class SelectedMailbox implements ViewReader {
         numbers[at++] = this.numberAt(index)
       }
     }
-    return { count, numbers, uids }
+    return { count, missing: 0, numbers, uids }
   }
 
   /** All messages that the client counts and that still exist. */
@@ -150,8 +156,9 @@ export class SelectedMailbox implements ViewReader {
     return false
   }
 
+  /** As the client counts: expunged messages until it is told. */
   recentCount(): number {
-    let count = 0
+    let count = this.#recent.length === 0 ? 0 : this.#pending.filter((uid) => this.isRecent(uid)).length
     for (const [from, to] of this.#recent) count += this.view.lowerBound(to + 1) - this.view.lowerBound(from)
     return count
   }

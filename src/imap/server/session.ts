@@ -285,8 +285,19 @@ export class Session implements ConnectionControl {
   }
 
   unselect(): void {
-    this.#selected?.release()
+    const selected = this.#selected
+    if (!selected) return
     this.#selected = undefined
+    selected.release()
+    this.#keepRecent(selected)
+  }
+
+  /** What was shown as \Recent while the mailbox was open is not shown again when it is opened next. */
+  #keepRecent({ view, readOnly }: SelectedMailbox): void {
+    if (readOnly || view.gone || view.recentUid <= view.mailbox.recentUid) return
+    this.#host.options.services.writes.claimRecent(view.account, view.id).catch((error: unknown) => {
+      this.#log.debug({ err: error }, 'recent messages could not be noted')
+    })
   }
 
   currentTag(): string {

@@ -32,7 +32,9 @@ const fetchCommand = (name: string, rfc: string, byUid: boolean) =>
     async run(context, { set, items }) {
       const wanted = byUid && !items.some(({ kind }) => kind === 'uid') ? [{ kind: 'uid' } as const, ...items] : items
       const picked = context.selected.pick(set, byUid)
-      return isLight(wanted) ? fetchLight(context, picked, wanted) : fetchRows(context, picked, wanted)
+      const gone = await (isLight(wanted) ? fetchLight(context, picked, wanted) : fetchRows(context, picked, wanted))
+      // A UID that does not exist is no error (RFC 9051 §6.4.9).
+      return outcome(byUid ? 0 : gone)
     },
   })
 
@@ -45,7 +47,7 @@ const outcome = (missing: number): Outcome =>
     : { status: 'NO', code: 'EXPUNGEISSUED', text: 'some of these messages no longer exist' }
 
 async function fetchLight({ selected, out }: SelectedContext, picked: Picked, items: readonly FetchItem[]) {
-  let missing = 0
+  let { missing } = picked
   for (let i = 0; i < picked.count; i++) {
     const uid = picked.uids[i]!
     const index = selected.view.indexOf(uid)
@@ -60,10 +62,10 @@ async function fetchLight({ selected, out }: SelectedContext, picked: Picked, it
     }
     if (i % LINES === LINES - 1) await out.pace()
   }
-  return outcome(missing)
+  return missing
 }
 
-async function fetchRows(context: SelectedContext, picked: Picked, items: readonly FetchItem[]): Promise<Outcome> {
+async function fetchRows(context: SelectedContext, picked: Picked, items: readonly FetchItem[]): Promise<number> {
   const { services, selected, out } = context
   const has = (kind: FetchItem['kind']) => items.some((item) => item.kind === kind)
   const want = {
@@ -72,7 +74,7 @@ async function fetchRows(context: SelectedContext, picked: Picked, items: readon
     structure: has('structure') || items.some((item) => item.kind === 'body' && needsStructure(item.section)),
   }
   const marksSeen = !selected.readOnly && items.some((item) => item.kind === 'body' && !item.peek)
-  let missing = 0
+  let { missing } = picked
   for (let at = 0; at < picked.count; at += PAGE) {
     const uids = picked.uids.subarray(at, at + PAGE)
     const seen = marksSeen ? await markSeen(context, uids) : new Set<number>()
@@ -89,7 +91,7 @@ async function fetchRows(context: SelectedContext, picked: Picked, items: readon
       await out.pace()
     }
   }
-  return outcome(missing)
+  return missing
 }
 
 /** The flags are told when reading changed them (RFC 9051 §6.4.5). */

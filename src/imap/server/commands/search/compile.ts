@@ -96,13 +96,13 @@ const builders: Builders = {
     building.needs.rows = building.needs.heads = true
     const wanted = foldNeedle(needle, building)
     // An empty needle asks whether the header is there.
-    return wanted === '' ? hasHeader(head, '', building) : ({ row }) => row && row.heads?.[head].includes(wanted)
+    return wanted === '' ? hasHeader(head, '', building) : ({ row }) => row?.heads?.[head].includes(wanted)
   },
   header: ({ name, needle }, building) => hasHeader(fold(name), foldNeedle(needle, building), building),
   body: ({ needle }, building) => {
     building.needs.texts = true
     const wanted = foldNeedle(needle, building)
-    return ({ text }) => text && text.body.includes(wanted)
+    return ({ text }) => text?.body.includes(wanted)
   },
   text: ({ needle }, building) => {
     building.needs.texts = true
@@ -175,5 +175,5 @@ function hasHeader(name: string, wanted: string, building: Building): Test {
   building.needs.texts = true
   const start = `${name}:`
   return ({ text }) =>
-    text && text.header.split('\n').some((line) => line.startsWith(start) && line.includes(wanted, start.length))
+    text?.header.split('\n').some((line) => line.startsWith(start) && line.includes(wanted, start.length))
 }

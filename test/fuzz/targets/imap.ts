@@ -1,0 +1,180 @@
+// IMAP's wire: whole commands out of bytes in pieces, every grammar of the commands, and mailbox names there and back.
+
+import assert from 'node:assert/strict'
+import { ByteQueue, Fault, SyntaxFault } from '../../../src/base/index.ts'
+import {
+  type CommandText,
+  Cursor,
+  createCommandReader,
+  decodeModifiedUtf7,
+  encodeModifiedUtf7,
+  flagWords,
+  formatBodyStructure,
+  formatDateTime,
+  formatEnvelope,
+  formatMailbox,
+  formatText,
+  headerDay,
+  parseDateTime,
+  parseFetchItems,
+  parseSearchProgram,
+  type ReaderLimits,
+} from '../../../src/imap/wire/index.ts'
+import { createScanner } from '../../../src/mime/index.ts'
+import type { Target } from '../engine.ts'
+
+const limits: ReaderLimits = { line: 4096, literal: 1024, command: 8192, discard: 16_384 }
+
+const grammars: readonly ((p: Cursor) => unknown)[] = [
+  (p) => parseFetchItems(p),
+  (p) => parseSearchProgram(p),
+  (p) => [p.sequenceSet(), p.sp().mailbox()],
+  (p) => [p.mailbox(), p.sp().flagList(), p.sp().dateTime(), p.sp().messageLiteral()],
+  (p) => [p.astringText(), p.sp().listMailbox()],
+  (p) => [p.flag(), p.sp().date(), p.sp().number(), p.sp().nstring(), p.sp().initialResponse()],
+]
+
+function parse(text: CommandText): void {
+  for (const grammar of grammars) {
+    try {
+      const p = new Cursor(text)
+      p.tag()
+      p.sp().word()
+      grammar(p.sp())
+      p.end()
+    } catch (error) {
+      if (!(error instanceof SyntaxFault || error instanceof Fault)) throw error
+    }
+  }
+}
+
+/** Of one input: more show nothing new and take long. */
+const MAX_COMMANDS = 100
+
+/** Reads the commands of `input`, which comes in pieces of `size`. */
+async function readAll(input: Buffer, size: number): Promise<readonly string[]> {
+  const queue = new ByteQueue()
+  let at = 0
+  let proceeded = 0
+  const reader = createCommandReader(
+    {
+      queue,
+      async more() {
+        if (at >= input.length) return false
+        queue.push(input.subarray(at, at + size))
+        at += size
+        return true
+      },
+    },
+    {
+      limits: () => limits,
+      place: (_, length) => (length > 512 ? { write: () => undefined, abort: async () => {} } : 'inline'),
+      proceed: () => proceeded++,
+    },
+  )
+  const seen: string[] = []
+  for (;;) {
+    const received = await reader.next()
+    if (received.kind === 'command') {
+      assert.equal(received.text.segments.length, received.text.literals.length + 1)
+      parse(received.text)
+      seen.push(received.text.segments.join('|'))
+    } else seen.push(received.kind)
+    if (received.kind === 'end' || received.kind === 'close' || seen.length === MAX_COMMANDS) return seen
+  }
+}
+
+/** What is stored of a message must be 7-bit and balanced, or a FETCH of it breaks the client. */
+function checkStored(input: Buffer): void {
+  const scanner = createScanner()
+  scanner.write(input)
+  const { envelope, root } = scanner.end()
+  for (const text of [formatEnvelope(envelope), formatBodyStructure(root, true), formatBodyStructure(root, false)])
+    assertBalanced(text)
+}
+
+function assertBalanced(text: string): void {
+  let depth = 0
+  let quoted = false
+  for (let i = 0; i < text.length; i++) {
+    const c = text[i]!
+    assert.ok(c !== '\r' && c !== '\n' && c !== '\0' && c < '\x7f')
+    if (quoted && c === '\\') i++
+    else if (c === '"') quoted = !quoted
+    else if (!quoted && c === '(') depth++
+    else if (!quoted && c === ')') assert.ok(--depth >= 0)
+  }
+  assert.ok(depth === 0 && !quoted)
+}
+
+export const target: Target = {
+  name: 'imap',
+  files: ['src/imap/wire'],
+  tokens: [
+    '{3}\r\n',
+    '{3+}\r\n',
+    '{99999}',
+    '{600+}\r\n',
+    '"',
+    '\\',
+    '\\"',
+    '(',
+    ')',
+    ' ',
+    '\r\n',
+    '*',
+    '1:*',
+    ',',
+    'UID ',
+    'FETCH ',
+    'BODY.PEEK[',
+    'BODY[1.2.MIME]<0.5>',
+    'HEADER.FIELDS (',
+    ']',
+    'ALL',
+    'NOT ',
+    'OR ',
+    'SINCE 1-Feb-2024',
+    'HEADER a b',
+    'CHARSET UTF-8 ',
+    'RETURN (MIN) ',
+    '&AOk-',
+    '&',
+    '-',
+    '&-',
+    '\\Seen',
+    'NIL',
+    '"01-Jan-2024 00:00:00 +0000"',
+    '4294967295',
+    '4294967296',
+    'ü',
+  ],
+  seeds: () =>
+    [
+      'a UID FETCH 1:*,5,7:9 (FLAGS UID BODY.PEEK[1.2.HEADER.FIELDS (From "To")]<0.100> RFC822.SIZE)\r\n',
+      'a FETCH 1 FULL\r\na FETCH 1 BODY[TEXT]\r\na FETCH 2 RFC822.HEADER\r\n',
+      'a SEARCH CHARSET UTF-8 OR (SEEN NOT 1:5) UID 3 TEXT {3}\r\nabc SINCE 1-Feb-2024 LARGER 10 KEYWORD x HEADER a "b"\r\n',
+      'a SEARCH RETURN (MIN MAX ALL COUNT) SENTBEFORE "1-Feb-2024" FROM x BODY y NEW\r\n',
+      `a APPEND INBOX (\\Seen \\x kw) " 1-Feb-2024 01:02:03 -0130" {600+}\r\n${'m'.repeat(600)}\r\n`,
+      'a STORE 1:* inbox/x\r\na LIST "" "&AOk-%*"\r\na LOGIN {3+}\r\nann {1}\r\nx\r\n',
+      'a X $kw 1-Feb-2024 5 NIL AGEAYg==\r\na X \\seen 1-Feb-2024 5 "s" =\r\n',
+      `a LOGIN {2000+}\r\n${'x'.repeat(2000)} {3+}\r\nabc\r\nb NOOP\r\n`,
+    ].map((text) => Buffer.from(text)),
+  async run(input) {
+    const whole = await readAll(input, input.length || 1)
+    assert.deepEqual(await readAll(input, 7), whole)
+    const text = input.toString('latin1')
+    const name = decodeModifiedUtf7(text)
+    if (name?.isWellFormed()) assert.equal(decodeModifiedUtf7(encodeModifiedUtf7(name)), name)
+    const unicode = input.toString()
+    assert.equal(decodeModifiedUtf7(encodeModifiedUtf7(unicode)), unicode)
+    for (const formatted of [formatText(text), formatText(unicode), formatMailbox(unicode)])
+      for (let i = 0; i < formatted.length; i++)
+        assert.ok(formatted.charCodeAt(i) < 0x7f && formatted[i] !== '\r' && formatted[i] !== '\n')
+    const at = parseDateTime(text)
+    if (at !== undefined && at > -6e13 && at < 2.5e14) assert.equal(parseDateTime(formatDateTime(at).slice(1, -1)), at)
+    headerDay(text)
+    flagWords(input.length, input.length * 7, [...unicode].slice(0, 50))
+    checkStored(input)
+  },
+}
