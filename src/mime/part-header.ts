@@ -1,10 +1,10 @@
 // What a header says of its part (RFC 2045), and of its message (the envelope of RFC 9051 §7.5.2).
 
 import { parseAddressList } from './address-list.ts'
-import { fieldValue, parseFields } from './header.ts'
+import { fieldValue } from './header.ts'
 import { MAX_VALUE } from './limits.ts'
 import { parseContentType, parseDisposition, parseEncoding, parseLanguage } from './parameters.ts'
-import type { ContentType, Envelope, EnvelopeAddress, Part } from './types.ts'
+import type { ContentType, Envelope, EnvelopeAddress, HeaderField, Part } from './types.ts'
 
 export type PartHead = Pick<
   Part,
@@ -41,12 +41,13 @@ const readers: { readonly [name: string]: (head: Writable<PartHead>, value: stri
   },
 }
 
-/** `inDigest`: the part stands in a multipart/digest. */
-export function readPartHead(header: Buffer, inDigest: boolean): PartHead {
+/** `fields`: those of `header`. `inDigest`: the part stands in a multipart/digest. */
+export function readPartHead(header: Buffer, fields: readonly HeaderField[], inDigest: boolean): PartHead {
   const head: Writable<PartHead> = { ...(inDigest ? digestMessage : plainText), encoding: '7bit' }
   const seen = new Set<string>()
-  for (const field of parseFields(header)) {
-    if (field.name.length < 10) continue
+  for (const field of fields) {
+    // Most fields are passed without a look: the first letter and the hyphen of `content-`.
+    if ((field.name.charCodeAt(0) | 32) !== 99 || field.name.charCodeAt(7) !== 45) continue
     const name = field.name.toLowerCase()
     if (!name.startsWith('content-') || seen.has(name)) continue
     seen.add(name)
@@ -72,9 +73,9 @@ const lists = new Map<string, 'from' | 'sender' | 'replyTo' | 'to' | 'cc' | 'bcc
 ])
 
 /** Lists that stand in several fields are joined; of the other fields the first counts. */
-export function readEnvelope(header: Buffer): Envelope {
+export function readEnvelope(header: Buffer, fields: readonly HeaderField[]): Envelope {
   const envelope: Writable<Envelope> = { from: [], sender: [], replyTo: [], to: [], cc: [], bcc: [] }
-  for (const field of parseFields(header)) {
+  for (const field of fields) {
     if (field.name.length > 11) continue
     const name = field.name.toLowerCase()
     const text = texts.get(name)
