@@ -179,8 +179,13 @@ function handshake(
     const secured = new tls.TLSSocket(socket, { isServer: true, secureContext: context })
     const cancel = clock.after(timeoutMs, () => secured.destroy())
     secured.on('error', (error) => log.debug({ error: error.message }, 'TLS'))
+    // Read on, so that a client that leaves in the middle is noticed; no data comes before the handshake is done.
+    secured.resume()
+    const left = () => secured.destroy()
+    secured.once('end', left)
     secured.once('secure', () => {
       cancel()
+      secured.pause().off('end', left)
       resolve(secured)
     })
     secured.once('close', () => {

@@ -239,6 +239,7 @@ export class SmtpSession implements Session {
       this.#gone = true
       this.#wakeUp()
     })
+    socket.resume()
   }
 
   #receive(chunk: Buffer): void {
