@@ -32,14 +32,19 @@ export function formatDeliveredTo(address: Address): string {
 }
 
 function formatIp(ip: string): string {
-  return `[${isIPv6(ip) ? `IPv6:${ip}` : toWord(ip)}]`
+  return `[${ip.includes(':') && isIPv6(ip) ? 'IPv6:' : ''}${toWord(ip)}]`
 }
+
+/** 1 for each character that may stand in a word: visible ASCII but brackets, quotes and what begins a comment or ends a clause. */
+const wordCodes = new Uint8Array(128)
+for (let code = 33; code < 127; code++) wordCodes[code] = '()<>"\\;,'.includes(String.fromCharCode(code)) ? 0 : 1
+const maxWord = 255
 
 /** What a client called itself, as one word that means nothing in a header: no white space, controls, brackets or comments. */
 function toWord(text: string): string {
-  let out = ''
-  for (const char of text.slice(0, 255)) if (char > ' ' && char < '\x7f' && !'()<>"\\;,'.includes(char)) out += char
-  return out
+  let clean = text.length <= maxWord
+  for (let i = 0; clean && i < text.length; i++) clean = wordCodes[text.charCodeAt(i)] === 1
+  return clean ? text : [...text.slice(0, maxWord)].filter((char) => wordCodes[char.charCodeAt(0)] === 1).join('')
 }
 
 function isAscii(text: string): boolean {
