@@ -41,14 +41,14 @@ export async function openStore(options: StoreOptions): Promise<Store> {
       read: (work) => engine.read(work),
       write: (scope, work, { durable = true } = {}) => engine.write(scope, work, durable),
       check: async () => [...(await engine.integrity()), ...(await missingFiles(engine, blobs))],
-      async close() {
+      close: once(async () => {
         await engine
           .write('server', (tx) => closeEpochAndBeat(tx, incarnation), true)
           .catch((error) => {
             options.log.warn({ err: error }, 'the store could not note that it was closed in order')
           })
         await engine.close()
-      },
+      }),
     }
   } catch (error) {
     await engine.close()
@@ -60,7 +60,7 @@ export async function openStore(options: StoreOptions): Promise<Store> {
 export async function openReadStore(options: ReadStoreOptions): Promise<ReadStore> {
   const engine = await openReadEngine(options)
   const blobs = await openBlobs(options)
-  return { ...engine, blobs }
+  return { ...engine, blobs, close: once(engine.close) }
 }
 
 async function openEngine(options: StoreOptions, incarnation: string): Promise<Engine> {
@@ -74,6 +74,12 @@ async function openReadEngine(options: ReadStoreOptions): Promise<ReadEngine> {
   if (options.store === 'sqlite') return openSqliteReader(options)
   const { openPostgresReader } = await import('./postgres/open.ts')
   return openPostgresReader(options)
+}
+
+/** Closing twice is closing once. */
+function once(run: () => Promise<void>): () => Promise<void> {
+  let running: Promise<void> | undefined
+  return () => (running ??= run())
 }
 
 function openBlobs(options: ReadStoreOptions & Pick<StoreOptions, 'fault'>): Promise<Blobs> {

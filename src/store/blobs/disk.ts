@@ -87,16 +87,16 @@ async function createWriter(
 ): Promise<BlobWriter> {
   const id = randomBytes(10).toString('hex')
   const path = join(folder, 'tmp', id)
-  const file = await open(path, constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL, 0o600)
+  const file = await open(path, constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL, 0o600).catch(refuseFull)
   fault?.('blob.created')
-  let open_ = true
+  let opened = true
   const close = async () => {
-    if (open_) await file.close()
-    open_ = false
+    if (opened) await file.close()
+    opened = false
   }
   return {
     async write(chunk) {
-      for (let at = 0; at < chunk.length; ) at += (await file.write(chunk, at)).bytesWritten
+      for (let at = 0; at < chunk.length; ) at += (await file.write(chunk, at).catch(refuseFull)).bytesWritten
     },
     async finish(hash) {
       const name = `${hash.slice(0, 16)}-${id}`
@@ -114,7 +114,7 @@ async function createWriter(
       } catch (error) {
         await close()
         await unlink(path).catch(ignoreMissing)
-        throw error
+        return refuseFull(error)
       }
       return name
     },
@@ -172,6 +172,13 @@ function pathOf(folder: string, name: string): string {
 
 function isMissing(error: unknown): boolean {
   return (error as { code?: string }).code === 'ENOENT'
+}
+
+/** No space, or none left of the quota: the operator's to mend. */
+function refuseFull(error: unknown): never {
+  const { code } = error as { code?: string }
+  if (code === 'ENOSPC' || code === 'EDQUOT') throw new Fault('disk-full', 'the disk of large contents is full')
+  throw error
 }
 
 function ignoreMissing(error: unknown): undefined {

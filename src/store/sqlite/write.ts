@@ -81,7 +81,7 @@ export class GroupWriter {
   async #runBatch(): Promise<void> {
     const taken = this.#queue.splice(0, batchWorks)
     this.#running = true
-    const watch = this.#watch()
+    this.#watch()
     const worked: Worked[] = []
     try {
       this.#begin(taken)
@@ -90,23 +90,27 @@ export class GroupWriter {
     } catch (error) {
       this.#undo(error, [...worked.map(({ waiting }) => waiting), ...taken])
     } finally {
-      clearImmediate(watch.timer)
       this.#running = false
     }
     this.#rest()
   }
 
-  /** Every await of a work settles in a microtask, so a batch is over before the loop turns: at the turn it is not, somebody broke the law. */
-  #watch(): { timer: NodeJS.Immediate } {
-    const watch = { timer: setImmediate(check) }
-    const self = this
-    function check() {
-      watch.timer = setImmediate(check)
-      self.#interrupt?.(
-        new Error('a write awaited something other than its tx: inside store.write only tx may be awaited (HOUSE §6)'),
-      )
-    }
-    return watch
+  /**
+   * Every await of a work settles in a microtask, so a batch is over when the microtasks are: if it is not, the work that runs
+   * awaits something else. A tick asked for within a microtask comes when no microtask is left.
+   */
+  #watch(): void {
+    queueMicrotask(() =>
+      process.nextTick(() => {
+        if (!this.#running) return
+        this.#interrupt?.(
+          new Error(
+            'a write awaited something other than its tx: inside store.write only tx may be awaited (HOUSE §6)',
+          ),
+        )
+        this.#watch()
+      }),
+    )
   }
 
   #begin(taken: readonly Waiting[]): void {

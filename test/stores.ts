@@ -1,0 +1,71 @@
+// Runs a test on every database that Posthorn keeps its store in: SQLite always, PostgreSQL when it is installed.
+
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { after, type TestContext, test } from 'node:test'
+import { type Clock, realClock, silentLog } from '../src/base/index.ts'
+import { openStore, type Store, type StoreOptions } from '../src/store/index.ts'
+import { type Postgres, startPostgres } from './postgres.ts'
+
+export interface Bench {
+  readonly dialect: Store['dialect']
+  readonly store: Store
+  /** What the store was opened with; its folder is temporary. */
+  readonly options: StoreOptions
+  /** What was told to onFatal. */
+  readonly fatal: readonly Error[]
+  /** Opens another store, closed at the end: on the same data unless `options` say otherwise. */
+  open(options?: Partial<StoreOptions>): Promise<Store>
+  readonly t: TestContext
+}
+
+export interface BenchOptions {
+  readonly clock?: Clock
+  readonly fault?: StoreOptions['fault']
+  readonly only?: Store['dialect']
+}
+
+let server: Promise<Postgres | { readonly skip: string }> | undefined
+after(async () => {
+  const started = await server
+  if (started && 'stop' in started) await started.stop()
+})
+
+/** One test per database, each with a new empty store. */
+export function onEachStore(name: string, run: (bench: Bench) => Promise<void>, options: BenchOptions = {}): void {
+  if (options.only !== 'postgres') test(`${name} (SQLite)`, (t) => onStore(t, 'sqlite', run, options))
+  if (options.only === 'sqlite') return
+  test(`${name} (PostgreSQL)`, async (t) => {
+    server ??= startPostgres()
+    const started = await server
+    if ('skip' in started) return t.skip(started.skip)
+    await onStore(t, await started.url(), run, options)
+  })
+}
+
+async function onStore(t: TestContext, url: string, run: (bench: Bench) => Promise<void>, options: BenchOptions) {
+  const data = mkdtempSync(join(tmpdir(), 'posthorn-store-'))
+  const fatal: Error[] = []
+  const storeOptions: StoreOptions = {
+    store: url,
+    data,
+    clock: options.clock ?? realClock,
+    log: silentLog,
+    onFatal: (error) => fatal.push(error),
+    fault: options.fault,
+  }
+  const opened: Store[] = []
+  const open = async (more: Partial<StoreOptions> = {}) => {
+    const store = await openStore({ ...storeOptions, ...more })
+    opened.push(store)
+    return store
+  }
+  try {
+    const store = await open()
+    await run({ dialect: store.dialect, store, options: storeOptions, fatal, open, t })
+  } finally {
+    for (const store of opened.reverse()) await store.close()
+    rmSync(data, { recursive: true, force: true })
+  }
+}
