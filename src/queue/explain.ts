@@ -7,7 +7,7 @@ interface Explanation {
   readonly todo: string
 }
 
-const spelling = 'Check the spelling; if it is right, ask the recipient for the current address another way.'
+const spelling = 'Check the spelling, or ask the recipient for the right address.'
 const waitOrAsk = 'Try again later, or reach the recipient another way.'
 
 /** By enhanced status code without its class; the longest that fits explains. */

@@ -6,7 +6,7 @@ import { decodeWords, firstField } from '../mime/index.ts'
 import { queueRows, type Store, type Writer } from '../store/index.ts'
 import type { Mail, Outcome } from './batch.ts'
 import { cutHeader, readStart } from './content.ts'
-import { isWanted, type Report, type ReportKind, reportTo, toReport } from './report.ts'
+import { isWanted, type Report, type ReportKind, type ReportOptions, reportTo, toReport } from './report.ts'
 import { isDelayed, nextAttempt, type Schedule } from './schedule.ts'
 
 export interface RecordOptions {
@@ -38,6 +38,8 @@ export interface Recorder {
 const maxHeader = 65_536
 const maxReturned = 50_000
 const maxPause = 30_000
+
+type Original = Pick<ReportOptions, 'original' | 'originalIs' | 'subject'>
 
 interface Pending {
   open: number
@@ -192,11 +194,16 @@ async function composeReports(
         options.log.warn({ queueId: mail.id }, 'a message without a sender failed and nobody is told')
       continue
     }
-    const original = await readOriginal(options, mail, kind)
     const until = mail.arrived + options.schedule.lifetime
-    reports.push(
-      toReport(mail, outcomes, kind, to, { hostname: options.hostname, now: options.clock.now(), until, ...original }),
-    )
+    const facts = { hostname: options.hostname, now: options.clock.now(), until }
+    const compose = (original: Original) => toReport(mail, outcomes, kind, to, { ...facts, ...original })
+    try {
+      reports.push(compose(await readOriginal(options, mail, kind)))
+    } catch (error) {
+      // Whatever stands in the message: its sender hears that it failed.
+      options.log.error({ err: error, queueId: mail.id }, 'a report could not quote its message')
+      reports.push(compose({ original: Buffer.alloc(0), originalIs: 'headers' }))
+    }
   }
   return reports
 }
@@ -205,7 +212,7 @@ async function composeReports(
  * What goes back: the whole of a small message to our own user or to who asked for it (RFC 3461 §4.3), else its header.
  * A stranger's sender may be forged, and the report then must not carry his text to a third party.
  */
-async function readOriginal({ store }: RecordOptions, mail: Mail, kind: ReportKind) {
+async function readOriginal({ store }: RecordOptions, mail: Mail, kind: ReportKind): Promise<Original> {
   const returned = mail.params['RET']?.toUpperCase() ?? (mail.account === undefined ? 'HDRS' : 'FULL')
   const whole = kind === 'failed' && returned === 'FULL' && mail.size <= maxReturned
   const bytes = await readStart(store, mail, Math.max(maxHeader, whole ? maxReturned : 0))
@@ -213,6 +220,6 @@ async function readOriginal({ store }: RecordOptions, mail: Mail, kind: ReportKi
   const raw = firstField(header, 'subject')
   const subject = raw === undefined ? {} : { subject: decodeWords(raw).trim() }
   return whole
-    ? { original: bytes, originalIs: 'message' as const, ...subject }
-    : { original: header, originalIs: 'headers' as const, ...subject }
+    ? { original: bytes, originalIs: 'message', ...subject }
+    : { original: header, originalIs: 'headers', ...subject }
 }
