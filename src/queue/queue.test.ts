@@ -148,6 +148,17 @@ for (const dialect of ['sqlite', 'postgres'] as const)
       assert.deepEqual(await rows(), [])
     })
 
+    run('addresses beyond ASCII and hostile replies stand in a report that holds together', async () => {
+      world.answers = () => '550 5.1.1 no\r\nBcc: all@a.test\0 gr\u00fc\u00df dich'
+      await world.queue.start()
+      await world.put(['jörg@a.test'], { utf8: true })
+      await world.settle()
+      const [report] = await world.posted()
+      assert.equal(report?.job.utf8, true)
+      assert.ok(report?.text.includes('Final-Recipient: utf-8; jörg@a.test'), report?.text)
+      assert.ok(!report?.text.includes('\nBcc:') && !report?.text.includes('\0'))
+    })
+
     run('NOTIFY=NEVER is kept', async () => {
       world.answers = () => '550 5.1.1 no'
       await world.queue.start()
