@@ -84,8 +84,15 @@ function start(as: readonly string[], bin: string, data: string, folder: string,
     autovacuum: 'off',
   }
   const flags = Object.entries(settings).flatMap(([name, value]) => ['-c', `${name}=${value}`])
-  // setpriv executes the server in its place: the child is the postmaster itself.
-  const [command, ...args] = [...as, join(bin, 'postgres'), '-D', data, ...flags]
+  // setpriv executes the server in its place: the child is the postmaster itself, and ends with us even when we are killed.
+  const [command, ...args] = [
+    ...(as.length > 0 ? as : ['setpriv']),
+    '--pdeathsig=QUIT',
+    join(bin, 'postgres'),
+    '-D',
+    data,
+    ...flags,
+  ]
   const child = spawn(command!, args, { cwd: folder, stdio: 'ignore' })
   child.unref()
   process.once('exit', () => child.kill('SIGQUIT'))
