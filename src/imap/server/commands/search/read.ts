@@ -33,6 +33,7 @@ export async function* readTexts(context: SelectedContext, uids: Ranges, needs: 
   let left = uids
   while (left.length > 0) {
     const texts = await services.reads.texts(selected.view.id, left)
+    // Not yet: RFC 9051 §6.4.4. Of a text that was cut at a mebibyte only what is stored is searched.
     for (const { uid, header, body } of texts) yield { uid, ...rows.get(uid), text: { header, body } }
     const last = texts[texts.length - 1]
     left = last ? left.map(([from, to]) => [Math.max(from, last.uid + 1), to] as const).filter(([a, b]) => a <= b) : []
