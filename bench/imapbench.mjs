@@ -10,7 +10,7 @@ const {
   o,
 } = args(process.argv.slice(2))
 const N = +(o.n || 10000),
-  mbox = o.mbox || `bench${N}`,
+  mbox = o.mbox || 'bench' + N,
   reps = +(o.reps || 3)
 const phases = new Set((o.phases || 'fill,read,search,store,append,login,idle').split(','))
 const out = { host, port: +port, user, n: N, mbox, when: new Date().toISOString(), r: {}, errors: [] }
@@ -23,7 +23,7 @@ const num = (x) => r3(x)
 async function conn(sel) {
   const c = new Imap(host, port)
   await c.login(user, pass)
-  if (sel) await c.cmd(`SELECT ${sel}`)
+  if (sel) await c.cmd('SELECT ' + sel)
   return c
 }
 const pidsM = o.rsspid ? [o.rsspid] : []
@@ -32,7 +32,7 @@ async function tryit(k, f) {
     let best
     const tries = k === 'fill' || o.noretry ? 1 : 2
     for (let a = 0; a < tries; a++) {
-      const _idle = await waitQuiet(a ? 8000 : 4000)
+      const idle = await waitQuiet(a ? 8000 : 4000)
       const m = meter(pidsM)
       const sc0 = o.rsspid ? treeMem(o.rsspid).cpu_s : 0
       const v = await f()
@@ -52,7 +52,7 @@ async function tryit(k, f) {
     }
     say(k, best)
   } catch (e) {
-    out.errors.push(`${k}: ${e.message}`)
+    out.errors.push(k + ': ' + e.message)
     say(k, { error: e.message.slice(0, 160) })
   }
 }
@@ -68,8 +68,8 @@ const lp = caps.has('LITERAL+') || caps.has('LITERAL-')
 const lpFull = caps.has('LITERAL+')
 
 if (phases.has('fill')) {
-  await c.cmd(`DELETE ${mbox}`, false)
-  await c.cmd(`CREATE ${mbox}`)
+  await c.cmd('DELETE ' + mbox, false)
+  await c.cmd('CREATE ' + mbox)
   await tryit('fill', async () => {
     const multi = caps.has('MULTIAPPEND') && lpFull
     const t0 = now()
@@ -103,7 +103,7 @@ await c.logout()
 if (phases.has('read')) {
   await tryit('select_first', async () => {
     const c = await conn()
-    const t = await c.timed(`SELECT ${mbox}`)
+    const t = await c.timed('SELECT ' + mbox)
     await c.logout()
     return { ms: num(t.ms) }
   })
@@ -111,7 +111,7 @@ if (phases.has('read')) {
     const a = []
     for (let i = 0; i < 7; i++) {
       const c = await conn()
-      a.push((await c.timed(`SELECT ${mbox}`)).ms)
+      a.push((await c.timed('SELECT ' + mbox)).ms)
       await c.logout()
     }
     return { ms: num(median(a)), min: num(Math.min(...a)), max: num(Math.max(...a)) }
@@ -125,7 +125,7 @@ if (phases.has('read')) {
         t = await c.timed(cmd)
         a.push(t.ms)
         await c.logout()
-        expect(`${key} lines`, t.lines, want)
+        expect(key + ' lines', t.lines, want)
       }
       return {
         first_ms: num(a[0]),
@@ -272,15 +272,15 @@ if (phases.has('store')) {
       per_s: Math.round((500 / a.reduce((x, y) => x + y)) * 1000),
     }
   })
-  const tgt = `${mbox}_copy`
+  const tgt = mbox + '_copy'
   const K = Math.min(1000, N)
   await tryit('copy_1k', async () => {
     const a = []
     for (let i = 0; i < reps; i++) {
       const c = await conn()
-      await c.cmd(`DELETE ${tgt}`, false)
-      await c.cmd(`CREATE ${tgt}`)
-      await c.cmd(`SELECT ${mbox}`)
+      await c.cmd('DELETE ' + tgt, false)
+      await c.cmd('CREATE ' + tgt)
+      await c.cmd('SELECT ' + mbox)
       a.push((await c.timed(`COPY 1:${K} ${tgt}`)).ms)
       await c.logout()
     }
@@ -290,11 +290,11 @@ if (phases.has('store')) {
     const a = []
     for (let i = 0; i < reps; i++) {
       const c = await conn()
-      await c.cmd(`DELETE ${tgt}`, false)
-      await c.cmd(`CREATE ${tgt}`)
-      await c.cmd(`SELECT ${mbox}`)
+      await c.cmd('DELETE ' + tgt, false)
+      await c.cmd('CREATE ' + tgt)
+      await c.cmd('SELECT ' + mbox)
       await c.cmd(`COPY 1:${K} ${tgt}`)
-      await c.cmd(`SELECT ${tgt}`)
+      await c.cmd('SELECT ' + tgt)
       await c.cmd('STORE 1:* +FLAGS.SILENT (\\Deleted)')
       a.push((await c.timed('EXPUNGE')).ms)
       await c.logout()
@@ -306,23 +306,23 @@ if (phases.has('store')) {
       const a = []
       for (let i = 0; i < reps; i++) {
         const c = await conn()
-        await c.cmd(`DELETE ${tgt}`, false)
-        await c.cmd(`CREATE ${tgt}`)
-        await c.cmd(`DELETE ${tgt}2`, false)
-        await c.cmd(`CREATE ${tgt}2`)
-        await c.cmd(`SELECT ${mbox}`)
+        await c.cmd('DELETE ' + tgt, false)
+        await c.cmd('CREATE ' + tgt)
+        await c.cmd('DELETE ' + tgt + '2', false)
+        await c.cmd('CREATE ' + tgt + '2')
+        await c.cmd('SELECT ' + mbox)
         await c.cmd(`COPY 1:${K} ${tgt}`)
-        await c.cmd(`SELECT ${tgt}`)
+        await c.cmd('SELECT ' + tgt)
         a.push((await c.timed(`MOVE 1:* ${tgt}2`)).ms)
-        await c.cmd(`SELECT ${mbox}`)
-        await c.cmd(`DELETE ${tgt}2`, false)
+        await c.cmd('SELECT ' + mbox)
+        await c.cmd('DELETE ' + tgt + '2', false)
         await c.logout()
       }
       return { ms: num(median(a)), all: a.map(num) }
     })
   {
     const c = await conn()
-    await c.cmd(`DELETE ${tgt}`, false)
+    await c.cmd('DELETE ' + tgt, false)
     await c.logout()
   }
 }
@@ -330,12 +330,12 @@ if (phases.has('append')) {
   const tgt = 'benchappend'
   const msg = Buffer.from(
     'From: a@x.test\r\nTo: b@x.test\r\nSubject: append\r\nMessage-ID: <ap@x>\r\nDate: Mon, 01 Jan 2024 00:00:00 +0000\r\n\r\n' +
-      `${'x'.repeat(70)}\r\n`.repeat(55),
+      ('x'.repeat(70) + '\r\n').repeat(55),
   ) // ~4 KiB
   const fresh = async () => {
     const c = await conn()
-    await c.cmd(`DELETE ${tgt}`, false)
-    await c.cmd(`CREATE ${tgt}`)
+    await c.cmd('DELETE ' + tgt, false)
+    await c.cmd('CREATE ' + tgt)
     return c
   }
   const rep = async (k, K, f) =>
@@ -386,14 +386,14 @@ if (phases.has('append')) {
   })
   {
     const c = await conn()
-    await c.cmd(`DELETE ${tgt}`, false)
+    await c.cmd('DELETE ' + tgt, false)
     await c.logout()
   }
 }
 if (phases.has('login')) {
   const L = +(o.logins || 300)
   for (const cc of [1, 10])
-    await tryit(`login_rate_c${cc}`, async () => {
+    await tryit('login_rate_c' + cc, async () => {
       const rates = [],
         lat = []
       for (let k = 0; k < reps; k++) {
@@ -435,12 +435,12 @@ if (phases.has('idle'))
   for (const K of String(o.idle || '100,1000')
     .split(',')
     .map(Number))
-    await tryit(`idle_${K}`, async () => {
+    await tryit('idle_' + K, async () => {
       const im = 'benchidle'
       {
         const c = await conn()
-        await c.cmd(`DELETE ${im}`, false)
-        await c.cmd(`CREATE ${im}`)
+        await c.cmd('DELETE ' + im, false)
+        await c.cmd('CREATE ' + im)
         await c.logout()
       }
       await new Promise((r) => setTimeout(r, 1500))
@@ -460,7 +460,7 @@ if (phases.has('idle'))
               cs.push(c)
             } catch (e) {
               failed++
-              if (failed === 1) out.errors.push(`idle ${e.message}`)
+              if (failed === 1) out.errors.push('idle ' + e.message)
             }
         }),
       )
@@ -507,12 +507,14 @@ if (phases.has('idle'))
     })
 if (!o.keep && phases.has('fill') && o.drop) {
   const c = await conn()
-  await c.cmd(`DELETE ${mbox}`, false)
+  await c.cmd('DELETE ' + mbox, false)
   await c.logout()
 }
 if (o.rsspid) out.mem_end = treeMem(o.rsspid)
 const js = JSON.stringify(out, null, 1)
 if (o.json) fs.writeFileSync(o.json, js)
 if (!o.quiet)
-  console.log(o.json ? `wrote ${o.json}${out.errors.length ? ` ERRORS: ${out.errors.join('; ')}` : ' no errors'}` : js)
+  console.log(
+    o.json ? 'wrote ' + o.json + (out.errors.length ? ' ERRORS: ' + out.errors.join('; ') : ' no errors') : js,
+  )
 process.exit(0)

@@ -83,12 +83,12 @@ export class Corpus {
       while (s.length < 1000) {
         const w = this.w()
         if (line.length + w.length > 70) {
-          s += `${line.trim()}\r\n`
+          s += line.trim() + '\r\n'
           line = ''
         }
-        line += `${w} `
+        line += w + ' '
       }
-      this.para.push(`${s + line.trim()}\r\n\r\n`)
+      this.para.push(s + line.trim() + '\r\n\r\n')
     }
     let b = ''
     for (let i = 0; i < 76 * 4000; i++) {
@@ -117,7 +117,7 @@ export class Corpus {
       irt = ''
     if (this.recent.length && r() < 0.6) {
       const p = this.recent[Math.floor(r() * this.recent.length)]
-      subj = `Re: ${p.subj}`
+      subj = 'Re: ' + p.subj
       const chain = [...p.refs, p.id].slice(-10)
       irt = `In-Reply-To: ${p.id}\r\n`
       refs = `References: ${chain.join('\r\n ')}\r\n`
@@ -137,7 +137,7 @@ export class Corpus {
       hit = 'the yhaystacky word is here\r\n'
       this.bodyHits++
     }
-    const bd = `=_b${i}`
+    const bd = '=_b' + i
     let m
     const txt = (n) =>
       `Content-Type: text/plain; charset=utf-8\r\nContent-Transfer-Encoding: 7bit\r\n\r\n${hit}${this.body(n)}`
@@ -279,16 +279,16 @@ export class Imap {
     if (p) {
       this.pend.delete(t)
       const st = l.slice(sp + 1)
-      if (p.ok && !st.startsWith('OK')) p.rej(new Error(`${p.cmd.slice(0, 80)} -> ${l}`))
+      if (p.ok && !st.startsWith('OK')) p.rej(new Error(p.cmd.slice(0, 80) + ' -> ' + l))
       else p.res(st)
     }
   }
   // send one command; returns tagged text
   cmd(c, ok = true) {
-    const t = `a${++this.tagn}`
+    const t = 'a' + ++this.tagn
     return new Promise((res, rej) => {
       this.pend.set(t, { res, rej, ok, cmd: c })
-      this.s.write(`${t} ${c}\r\n`, 'latin1')
+      this.s.write(t + ' ' + c + '\r\n', 'latin1')
     })
   }
   // timed command, counts untagged lines & bytes
@@ -318,7 +318,7 @@ export class Imap {
   }
   // APPEND of one or more messages (MULTIAPPEND when >1)
   append(mbox, msgs, litplus) {
-    const t = `a${++this.tagn}`
+    const t = 'a' + ++this.tagn
     return new Promise((res, rej) => {
       this.pend.set(t, { res, rej, ok: true, cmd: 'APPEND' })
       if (litplus) {

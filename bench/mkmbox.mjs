@@ -1,7 +1,6 @@
 // writes an mbox (CRLF) from the corpus for imaptest: node mkmbox.mjs out [n]
 import fs from 'node:fs'
 import { Corpus } from './lib.mjs'
-
 const c = new Corpus(7),
   f = fs.openSync(process.argv[2], 'w')
 for (let i = 0; i < +(process.argv[3] || 1000); i++) {

@@ -60,11 +60,12 @@ async function startPosthorn() {
 }
 
 function startPeers() {
-  const ran = spawnSync('bash', [path.join(here, 'start-peers.sh')], {
-    env: { ...process.env, FRESH: '1', IN_FLOW_DELAY: '0' },
-    encoding: 'utf8',
-  })
-  if (ran.status !== 0) throw new Error(`the peers did not start: ${ran.stdout}${ran.stderr}`)
+  // The daemons keep their standard output: into a file, for a pipe would never end.
+  const log = path.join(folder, 'peers.log')
+  const out = fs.openSync(log, 'w')
+  const env = { ...process.env, FRESH: '1', IN_FLOW_DELAY: '0' }
+  const ran = spawnSync('bash', [path.join(here, 'start-peers.sh')], { env, stdio: ['ignore', out, out] })
+  if (ran.status !== 0) throw new Error(`the peers did not start: ${fs.readFileSync(log, 'utf8')}`)
   const run = process.env.BENCH_RUN || '/var/tmp/mailbench'
   return ['postfix/queue/pid/master.pid', 'dovecot/base/master.pid']
     .map((file) => fs.readFileSync(path.join(run, file), 'utf8').trim())

@@ -1,4 +1,6 @@
-#!/usr/bin/env nodeimport { spawn } from 'node:child_process'; import fs from 'node:fs';
+#!/usr/bin/env node
+import { spawn } from 'node:child_process'
+import fs from 'node:fs'
 // SMTP/LMTP load against any server, with delivery confirmation through IMAP.
 //  node smtpbench.mjs HOST PORT --rcpt 'u%d@sdbox.test' --users 10 --sessions 10 --messages 2000 --size 4096
 //      [--gen smtp-source|node]  smtp-source: Postfix's C generator (cheap); node: this file (per-message latency, unique ids)
@@ -66,13 +68,13 @@ async function viaSource() {
           if (o.reuse) a.push('-d')
           a.push(`inet:${host}:${port}`)
           const p = spawn('/usr/sbin/smtp-source', a.map(String), { stdio: ['ignore', 'inherit', 'inherit'] })
-          p.on('exit', (c) => (c ? rej(new Error(`smtp-source exit ${c}`)) : res()))
+          p.on('exit', (c) => (c ? rej(new Error('smtp-source exit ' + c)) : res()))
         }),
     ),
   )
   return { ms: now() - t0, ok: M, fail: 0 }
 }
-const line = `${'x'.repeat(70)}\r\n`
+const line = 'x'.repeat(70) + '\r\n'
 const bodyTxt = line.repeat(Math.max(1, Math.ceil((size - 250) / 72)))
 const runId = Date.now().toString(36)
 let seq = 0
@@ -139,7 +141,7 @@ async function viaNode(lat) {
           if (!c) {
             c = new Smtp()
             want(await c.open(), '2')
-            want(await c.cmd(`${o.lmtp ? 'LHLO' : 'EHLO'} localhost\r\n`), '2')
+            want(await c.cmd((o.lmtp ? 'LHLO' : 'EHLO') + ' localhost\r\n'), '2')
           }
           // pipelined envelope (PIPELINING is universal today)
           const m = c.cmd(`MAIL FROM:<s${n}@sender.test>\r\n`),
@@ -253,7 +255,7 @@ if (o.verify && o.imap) {
     const got = new Map()
     await c.cmd('SELECT INBOX')
     let txt = ''
-    const _old = c.s.listeners('data')
+    const old = c.s.listeners('data')
     const h = (d) => {
       txt += d.toString('latin1')
     }

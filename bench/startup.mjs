@@ -1,4 +1,5 @@
 // node startup.mjs HOST:PORT GREETING_PREFIX REPS -- startcmd -- stopcmd : ms from exec to first banner
+
 import { spawn, spawnSync } from 'node:child_process'
 import net from 'node:net'
 import { median, now, r1, sleep } from './lib.mjs'
