@@ -45,9 +45,9 @@ cp -rn /etc/apt/apt.conf.d/. "$tree/etc/apt/apt.conf.d/"
 say 'a clone of the last commit'
 git clone --quiet "$root" "$tree/root/posthorn"
 
-# In a namespace of its own for mounts and processes: whatever is left running ends with it. The network is this machine's.
+# Becomes a command in the tree, in a namespace of its own for mounts and processes: whatever is left running ends with it. The network is this machine's.
 inside() {
-  unshare --mount --pid --fork --kill-child sh -eu -c '
+  exec unshare --mount --pid --fork --kill-child sh -eu -c '
     tree=$1
     shift
     mount --make-rprivate /
@@ -91,7 +91,7 @@ try_start() {
 
 try_test() {
   say '.ci/run'
-  inside 'cd /root/posthorn && exec .ci/run'
+  (inside 'cd /root/posthorn && exec .ci/run')
   say '.ci/run holds'
 }
 

@@ -16,7 +16,8 @@ export async function run(shared: Shared): Promise<void> {
     await first.terminate()
     const { reportError } = await import('./cli/output.ts')
     reportError(error, shared.json === true, (text) => process.stderr.write(text))
-    process.exitCode = exitCodes.unusable
+    // A thread that was ended while it loaded may hold the process.
+    process.exit(exitCodes.unusable)
   }
   try {
     await start(shared, first)
