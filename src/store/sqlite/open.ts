@@ -75,6 +75,8 @@ function openWriter(path: string): Connection {
   if (mode !== 'wal')
     throw new Fault('unsupported', `the file system of ${path} cannot hold a write-ahead log (journal_mode is ${mode})`)
   connection.exec('PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON; PRAGMA wal_autocheckpoint = 0')
+  // A savepoint keeps the pages that it changes again in a journal of its own: in memory, for it is never needed after a crash.
+  connection.exec('PRAGMA temp_store = MEMORY')
   connection.exec(`PRAGMA journal_size_limit = ${walKeptBytes}`)
   if (connection.pragma('synchronous') !== 2) throw new Fault('unsupported', 'SQLite does not take synchronous = FULL')
   return connection
