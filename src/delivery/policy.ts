@@ -40,7 +40,7 @@ export function createDeliveryChecks(parts: DeliveryChecksParts): DeliveryChecks
   }
 }
 
-/** A user who signed in may use only his own addresses, from a trusted network too. The null path is free: receipts of MUAs use it (RFC 8098 §2.1). */
+/** A user who signed in may use only his own addresses, from a trusted network too. The null path is free: receipts of MUAs use it (RFC 8098 §3). */
 async function checkSender(accounts: AccountReads, arrival: Arrival, from: Path): Promise<RecipientVerdict> {
   if (arrival.account === undefined || from === null || (await accounts.owns(arrival.account, from))) return accepted
   return refuse('sender-denied', `you may not send as <${formatAddress(from)}>`)

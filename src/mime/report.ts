@@ -72,7 +72,7 @@ function textPart({ text, utf8 }: Report): Body {
   return encode('text/plain; charset=utf-8', toCrlf(Buffer.from(text)), utf8)
 }
 
-/** RFC 3464 §2.1; RFC 6533 §5 when a field holds UTF-8 (then the type is another, and it may be encoded). */
+/** RFC 3464 §2.1; RFC 6533 §4 when a field holds UTF-8 (then the type is another, and it may be encoded). */
 function statusPart({ perMessage, perRecipient, utf8 }: Report): Body {
   const groups = [perMessage, ...perRecipient].map((fields) => {
     const block = headerBlock({ utf8: true })

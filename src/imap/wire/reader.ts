@@ -201,7 +201,7 @@ interface Announcement {
   readonly sync: boolean
 }
 
-/** The literal announced at the end of a line: `{n}` or `{n+}` (RFC 7888 §4); undefined when there is none. */
+/** The literal announced at the end of a line: `{n}` or `{n+}` (RFC 7888 §3); undefined when there is none. */
 function announcement(segment: string): Announcement | undefined {
   let at = segment.length - 1
   if (segment[at] !== '}') return undefined

@@ -3,7 +3,7 @@
 export interface SmtpLimits {
   /** Octets of a command line. RFC 5321 §4.5.3.1.4 wants 512 plus the extensions' (RFC 6531: 10 more, AUTH: 500 …); senders with long ORCPT need about 1,500. */
   readonly commandLine: number
-  /** Octets of an AUTH line or answer: RFC 4954 §4.5 says 12,288. */
+  /** Octets of an AUTH line or answer: RFC 4954 §4 says 12,288. */
   readonly authLine: number
   /** Received and not yet parsed bytes of one session; above it the socket is not read. */
   readonly inputBuffer: number

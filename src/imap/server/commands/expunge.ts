@@ -28,7 +28,7 @@ export const uidExpunge = command({
   name: 'UID EXPUNGE',
   rfc: 'RFC 9051 §6.4.9',
   states: ['selected'],
-  capabilities: ['UIDPLUS'],
+  capabilities: ['UIDPLUS'], // RFC 4315 §2.1
   parse: (p) => p.sp().sequenceSet(),
   async run(context, set) {
     const uids = toRanges(context.selected.pick(set, true).uids)

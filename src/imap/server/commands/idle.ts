@@ -7,7 +7,7 @@ export const idle = command({
   name: 'IDLE',
   rfc: 'RFC 9051 §6.3.13',
   states: ['authenticated', 'selected'],
-  capabilities: ['IDLE'],
+  capabilities: ['IDLE'], // RFC 2177
   refresh: 'before',
   parse: noArguments,
   async run(context) {

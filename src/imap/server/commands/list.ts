@@ -160,6 +160,7 @@ export const list = command({
   name: 'LIST',
   rfc: 'RFC 9051 §6.3.9',
   states: ['authenticated', 'selected'],
+  // RFC 3348, RFC 6154, RFC 5258 and RFC 5819, which IMAP4rev2 took in.
   capabilities: ['CHILDREN', 'SPECIAL-USE', 'LIST-EXTENDED', 'LIST-STATUS'],
   parse: parseList,
   async run(context, args) {

@@ -6,7 +6,7 @@ export const namespace = command({
   name: 'NAMESPACE',
   rfc: 'RFC 9051 §6.3.10',
   states: ['authenticated', 'selected'],
-  capabilities: ['NAMESPACE'],
+  capabilities: ['NAMESPACE'], // RFC 2342
   parse: noArguments,
   run({ out }) {
     out.line('* NAMESPACE (("" "/")) NIL NIL')

@@ -74,7 +74,7 @@ export const unselect = command({
   name: 'UNSELECT',
   rfc: 'RFC 9051 §6.4.2',
   states: ['selected'],
-  capabilities: ['UNSELECT'],
+  capabilities: ['UNSELECT'], // RFC 3691
   refresh: 'never',
   parse: noArguments,
   run({ connection }) {

@@ -92,7 +92,7 @@ export const enable = command({
   name: 'ENABLE',
   rfc: 'RFC 9051 §6.3.1',
   states: ['authenticated', 'selected'],
-  capabilities: ['ENABLE'],
+  capabilities: ['ENABLE'], // RFC 5161
   refresh: 'before',
   parse(p) {
     const names = [p.sp().word()]

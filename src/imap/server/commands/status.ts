@@ -48,7 +48,7 @@ export const status = command({
   name: 'STATUS',
   rfc: 'RFC 9051 §6.3.11',
   states: ['authenticated', 'selected'],
-  capabilities: ['STATUS=SIZE'],
+  capabilities: ['STATUS=SIZE'], // RFC 8438
   parse: (p) => ({ name: p.sp().mailbox(), items: parseStatusItems(p.sp()) }),
   async run(context, { name, items }) {
     const mailbox = await context.services.reads.mailbox(context.account, name)

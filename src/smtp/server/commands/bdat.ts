@@ -70,7 +70,7 @@ async function feed(session: Session, intake: Intake, size: number): Promise<boo
   return true
 }
 
-/** RFC 3030 §4.1: a chunk that comes at the wrong time is received all the same, and dropped. */
+/** RFC 3030 §2: a chunk that comes at the wrong time is received all the same, and dropped. */
 async function discard(session: Session, size: number): Promise<boolean> {
   if (size > session.limits.maxMessageSize) return hangUp(session)
   for (let left = size; left > 0; ) {

@@ -14,6 +14,7 @@ export function createHello(commands: readonly Command[]): readonly Command[] {
     const offered = commands
       .filter(({ kinds }) => kinds === undefined || kinds.includes(session.kind))
       .flatMap(({ capabilities }) => capabilities(session))
+    // RFC 2920: commands are answered in order however many arrive at once. RFC 2034: every reply has its code.
     session.reply(
       reply(
         250,

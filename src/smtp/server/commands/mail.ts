@@ -61,7 +61,7 @@ function parseParams(from: Path, params: Params, needsUtf8: boolean): MailArgs {
   let auth = false
   for (const [keyword, value] of params) {
     if (keyword === 'SIZE') {
-      // RFC 1870 §4: up to 20 digits; what does not fit a number is too large in any case.
+      // RFC 1870 §3: up to 20 digits; what does not fit a number is too large in any case.
       size = parseNumber(value) ?? (isLongNumber(value) ? Number.MAX_SAFE_INTEGER : fail('SIZE must be a number'))
     } else if (keyword === 'BODY') {
       const name = value.toUpperCase()

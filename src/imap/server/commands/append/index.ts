@@ -65,7 +65,7 @@ export const append = command({
   name: 'APPEND',
   rfc: 'RFC 9051 §6.3.12',
   states: ['authenticated', 'selected'],
-  capabilities: ['UIDPLUS', 'MULTIAPPEND'],
+  capabilities: ['UIDPLUS', 'MULTIAPPEND'], // RFC 4315 §3, RFC 3502
   codes: { 'not-found': 'TRYCREATE' },
   overlaps: true,
   place,
