@@ -1,7 +1,9 @@
-// What may be asked about domains, users and addresses: on a read-only store, in any thread. Keeps nothing but login's own short memory.
+// What may be asked about domains, users and addresses: on a read-only store, in any thread.
 
 import { type Address, normaliseLocal, parseAddress, toAscii } from '../address/index.ts'
+import type { AccountId } from '../base/index.ts'
 import { accountRows, aliasRows, domainRows, type Reader } from '../store/index.ts'
+import { Known } from './known.ts'
 import { createLogins, type LoginParts } from './login.ts'
 import { resolveAddress } from './resolve.ts'
 import type { AccountReads, Alias } from './types.ts'
@@ -14,9 +16,11 @@ export interface AccountReadsParts extends LoginParts {
 
 export function createAccountReads(parts: AccountReadsParts): AccountReads {
   const { store, hostname } = parts
+  const known = new Known(store.bell, parts.clock)
   return {
     ...createLogins(parts),
-    resolve: (address) => store.read((tx) => resolveAddress(tx, address, { hostname, forwards: true })),
+    resolve: (address) =>
+      known.resolution(address, () => store.read((tx) => resolveAddress(tx, address, { hostname, forwards: true }))),
     async owns(account, address) {
       const found = await store.read((tx) => resolveAddress(tx, address, { hostname, forwards: false }))
       return found.kind === 'local' && found.local.some((destination) => destination.account === account)
@@ -30,12 +34,7 @@ export function createAccountReads(parts: AccountReadsParts): AccountReads {
       const row = address && (await store.read((tx) => findAccountRow(tx, address)))
       return row && toAccount(row)
     },
-    async hasRoom(account, bytes) {
-      const row = await store.read((tx) => accountRows.findRoom(tx, account))
-      if (!row) return false
-      const fits = row.quota_bytes === null || row.used_bytes + bytes <= row.quota_bytes
-      return fits && (row.quota_messages === null || row.used_messages < row.quota_messages)
-    },
+    hasRoom: (account, bytes) => known.room(account, () => readRoom(account, bytes)),
     async isLocalDomain(domain) {
       return (await store.read((tx) => domainRows.findTarget(tx, domain))) !== undefined
     },
@@ -57,6 +56,16 @@ export function createAccountReads(parts: AccountReadsParts): AccountReads {
       })
       return rows.map(toAccount)
     },
+  }
+
+  async function readRoom(account: AccountId, bytes: number): Promise<{ fits: boolean; unlimited: boolean }> {
+    const row = await store.read((tx) => accountRows.findRoom(tx, account))
+    if (!row) return { fits: false, unlimited: false }
+    const fits = row.quota_bytes === null || row.used_bytes + bytes <= row.quota_bytes
+    return {
+      fits: fits && (row.quota_messages === null || row.used_messages < row.quota_messages),
+      unlimited: row.quota_bytes === null && row.quota_messages === null,
+    }
   }
 
   /** Every page of a list for people, each its own short read. */

@@ -27,14 +27,14 @@ export async function run(shared: Shared): Promise<void> {
 }
 
 async function start(shared: Shared, first: ReturnType<typeof spawnDoors>): Promise<void> {
-  const [{ loadConfig }, { createLog }, { startServer }, { readFault }] = await Promise.all([
+  const [{ loadConfig }, { createLog, gatheredOutput }, { startServer }, { readFault }] = await Promise.all([
     import('./config/index.ts'),
     import('../base/index.ts'),
     import('./core.ts'),
     import('./fault.ts'),
   ])
   const config = loadConfig(shared.config, process.env)
-  const log = createLog(config.log.level)
+  const log = createLog(config.log.level, gatheredOutput())
   guard(log)
   const privileges = config.user
     ? (await import('./privileges.ts')).takePrivileges(config.user, config.data)

@@ -1,5 +1,6 @@
 // A message on its way from the wire to delivery: spooled while it comes, judged at its end. DATA and BDAT both feed it.
 
+import { formatAddress, formatPath } from '../../address/index.ts'
 import { moving } from '../../base/index.ts'
 import type { Envelope, RecipientVerdict, Refusal } from '../../delivery/index.ts'
 import type { NewContent } from '../../mail/index.ts'
@@ -8,6 +9,9 @@ import { reply } from '../wire/index.ts'
 import { isExpected, refusalReply, replies, replyToError } from './replies.ts'
 import { count } from './stats.ts'
 import type { MessageSpool, Session, Transaction } from './types.ts'
+
+/** Recipients named in the log line of a refused message. */
+const shownRecipients = 10
 
 export class Intake {
   readonly #session: Session
@@ -78,13 +82,13 @@ export class Intake {
     const to = this.#mail.recipients
     let answers: Reply[] = []
     let verdicts: readonly RecipientVerdict[] = []
-    let queueId: number | undefined
+    let handed = false
     if (!this.#refusal) {
       try {
         const content = await this.#spool.finish()
         const result = await options.delivery.receive(this.#mail.arrival, this.#envelope, withMovedBytes(content))
         verdicts = result.verdicts
-        queueId = result.queueId
+        handed = true
         answers = kind === 'lmtp' ? verdicts.map((verdict) => this.#answer(verdict)) : [this.#answer(oneOf(verdicts))]
         const first = verdicts.every(({ ok }) => !ok) ? verdicts[0] : undefined
         if (first && !first.ok) this.#verdict = first.refusal.code
@@ -95,7 +99,8 @@ export class Intake {
     if (this.#refusal) answers = kind === 'lmtp' ? to.map(() => this.#refusal!) : [this.#refusal]
     count(stats.messages, this.#verdict)
     if (this.#verdict === 'ok') stats.bytes += this.#size
-    this.#log(queueId, verdicts)
+    // What reaches delivery is logged there, once.
+    if (!handed) this.#logRefused()
     return answers
   }
 
@@ -123,20 +128,19 @@ export class Intake {
     return reply(250, '2.0.0', `Ok: queued as ${this.#mail.arrival.traceId}`)
   }
 
-  #log(queueId: number | undefined, verdicts: readonly RecipientVerdict[]): void {
+  #logRefused(): void {
     const { arrival, from, recipients } = this.#mail
-    const refused = verdicts.filter(({ ok }) => !ok).length
     this.#session.log.info(
       {
-        trace: arrival.traceId,
-        queue: queueId,
-        ip: arrival.clientIp,
-        user: arrival.user,
-        from: from === null ? '<>' : `${from.local}@${from.domain}`,
-        to: recipients.map(({ address }) => `${address.local}@${address.domain}`),
-        refused: refused === 0 ? undefined : refused,
+        id: arrival.traceId,
+        kind: arrival.kind,
+        from: formatPath(from),
+        to: recipients.slice(0, shownRecipients).map(({ address }) => formatAddress(address)),
         size: this.#size,
         verdict: this.#verdict,
+        recipients: recipients.length,
+        ip: arrival.clientIp,
+        user: arrival.user,
         ms: Math.round(this.#session.options.clock.monotonic() - this.#started),
       },
       'message',

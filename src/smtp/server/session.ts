@@ -55,6 +55,8 @@ export class SmtpSession implements Session {
   #paused = false
   #inputEnded = false
   #ending = false
+  /** The client said QUIT. */
+  #parted = false
   #gone = false
   #lingered = 0
 
@@ -183,6 +185,11 @@ export class SmtpSession implements Session {
     this.#ending = true
   }
 
+  part(): void {
+    this.#ending = true
+    this.#parted = true
+  }
+
   destroy(): void {
     this.#gone = true
     this.#socket.destroy()
@@ -215,6 +222,12 @@ export class SmtpSession implements Session {
     if (this.#gone) return
     this.#ending = true
     this.#lingered = 1
+    // Who said QUIT and nothing after it has often gone already: shutdown() would only fail.
+    if (this.#parted && this.#input.length === 0 && !this.tls) {
+      this.#socket.write(this.#output, 'latin1', () => this.destroy())
+      this.#output = ''
+      return
+    }
     this.#input.clear()
     if (this.#paused) this.#socket.resume()
     this.#paused = false

@@ -110,6 +110,8 @@ export interface Session {
   startTls(): Promise<boolean>
   /** No command is read after this one. */
   end(): void
+  /** As `end`, when the client asked for it and sends nothing more. */
+  part(): void
   /** Drops the connection without a word. */
   destroy(): void
   /** Whether the connection is gone. */

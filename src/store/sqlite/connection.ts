@@ -7,12 +7,23 @@ import type { Sql } from '../types.ts'
 
 const walState = sql`PRAGMA wal_checkpoint(NOOP)`
 
+/** What begins and ends transactions: run so often that its text is parsed once. */
+type Control =
+  | 'BEGIN'
+  | 'BEGIN IMMEDIATE'
+  | 'COMMIT'
+  | 'ROLLBACK'
+  | 'SAVEPOINT work'
+  | 'RELEASE work'
+  | 'ROLLBACK TO work'
+
 type Bound = Parameters<StatementSync['all']>
 
 export class Connection {
   readonly dialect = 'sqlite'
   readonly #db: DatabaseSync
   readonly #statements = new Map<TemplateStringsArray, StatementSync>()
+  readonly #controls = new Map<Control, StatementSync>()
 
   /** `cacheKiB` is the most that the page cache takes; pages are allocated as they are used. */
   constructor(path: string, options: { readonly readOnly: boolean; readonly cacheKiB: number }) {
@@ -32,7 +43,13 @@ export class Connection {
     return Number(this.#prepare(query).run(...(query.values as Bound)).changes)
   }
 
-  /** Text without values, run now: pragmas, BEGIN, COMMIT, schema. */
+  control(text: Control): void {
+    let statement = this.#controls.get(text)
+    if (!statement) this.#controls.set(text, (statement = this.#db.prepare(text)))
+    statement.run()
+  }
+
+  /** Text without values, run now: pragmas, schema. */
   exec(text: string): void {
     this.#db.exec(text)
   }
@@ -60,6 +77,7 @@ export class Connection {
 
   close(): void {
     this.#statements.clear()
+    this.#controls.clear()
     this.#db.close()
   }
 

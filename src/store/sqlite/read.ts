@@ -32,10 +32,10 @@ export class ReadPool {
     const connection = this.#free.pop() ?? (await this.#wait())
     const start = this.#clock.monotonic()
     try {
-      connection.exec('BEGIN')
+      connection.control('BEGIN')
       return await work(connection)
     } finally {
-      if (connection.inTransaction) connection.exec('COMMIT')
+      if (connection.inTransaction) connection.control('COMMIT')
       const took = this.#clock.monotonic() - start
       if (took > slowMs) this.#log.warn({ ms: Math.round(took) }, 'a read held its snapshot too long')
       this.#release(connection)

@@ -120,7 +120,7 @@ export class GroupWriter {
     const relaxed = taken.every(({ durable }) => !durable)
     if (relaxed !== this.#relaxed) connection.exec(`PRAGMA synchronous = ${relaxed ? 'NORMAL' : 'FULL'}`)
     this.#relaxed = relaxed
-    connection.exec('BEGIN IMMEDIATE')
+    connection.control('BEGIN IMMEDIATE')
   }
 
   /** Runs the works of `taken` one after the other, moving them to `worked`; those for which the batch has no time left go back. */
@@ -134,13 +134,13 @@ export class GroupWriter {
         return
       }
       const waiting = taken[0]!
-      if (!alone) connection.exec('SAVEPOINT work')
+      if (!alone) connection.control('SAVEPOINT work')
       const outcome = await this.#runWork(waiting)
       fault?.('write.worked')
       if ('error' in outcome) {
         this.#undoWork(waiting, outcome.error, alone)
       } else {
-        if (!alone) connection.exec('RELEASE work')
+        if (!alone) connection.control('RELEASE work')
         worked.push({ waiting, ...outcome })
       }
       taken.shift()
@@ -170,7 +170,11 @@ export class GroupWriter {
   #undoWork({ reject }: Waiting, error: unknown, alone: boolean): void {
     const { connection } = this.#options
     if (isBroken(error) || !connection.inTransaction) throw error
-    connection.exec(alone ? 'ROLLBACK' : 'ROLLBACK TO work; RELEASE work')
+    if (alone) connection.control('ROLLBACK')
+    else {
+      connection.control('ROLLBACK TO work')
+      connection.control('RELEASE work')
+    }
     reject(toFault(error))
   }
 
@@ -178,11 +182,11 @@ export class GroupWriter {
     const { connection, bell, log, fault } = this.#options
     if (!connection.inTransaction) return
     if (worked.length === 0) {
-      connection.exec('ROLLBACK')
+      connection.control('ROLLBACK')
       return
     }
     fault?.('write.before-commit')
-    connection.exec('COMMIT')
+    connection.control('COMMIT')
     fault?.('write.committed')
     for (const { waiting, value } of worked) waiting.resolve(value)
     bell.ring(joinRings(worked.map(({ aftermath }) => aftermath)))
@@ -201,7 +205,7 @@ export class GroupWriter {
     const { connection } = this.#options
     const told = toFault(error)
     try {
-      if (connection.inTransaction) connection.exec('ROLLBACK')
+      if (connection.inTransaction) connection.control('ROLLBACK')
     } catch {
       // The first error says more.
     }

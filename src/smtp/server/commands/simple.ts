@@ -28,7 +28,7 @@ export const quit = command({
   async proceed(session, _, state) {
     await withdraw(state)
     session.reply(replies.bye)
-    session.end()
+    session.part()
     return { name: 'new' }
   },
 })
