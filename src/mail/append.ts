@@ -97,16 +97,15 @@ async function insertMessage(
   size: number,
 ): Promise<number> {
   const keys = threadKeys(content.digest)
-  const thread = await findThread(tx, account, keys)
+  const { thread, missing } = await findThread(tx, account, keys)
   const id = await messageRows.insert(tx, {
     account,
     content: content.id,
     prefix: item.prefix ?? nothing,
     size,
     receivedAt: item.receivedAt ?? tx.now,
-    thread: thread ?? 0,
+    thread: thread ?? null,
   })
-  if (thread === undefined) await messageRows.startThread(tx, id)
-  await noteThread(tx, account, keys, thread ?? id)
+  await noteThread(tx, account, missing, thread ?? id)
   return id
 }

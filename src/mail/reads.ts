@@ -13,12 +13,12 @@ import {
 } from '../store/index.ts'
 import { loadKeywords } from './flags.ts'
 import { listMailboxes, toMailbox } from './mailboxes.ts'
+import { readTexts } from './texts.ts'
 import type { FlagBlock, MailReads, MessageRow, RowFields } from './types.ts'
 
 const maxRows = 1000
 /** Rows that nobody asked for are cheaper than a statement each, up to this gap between ranges. */
 const maxGap = 16
-const maxTextBytes = 1_048_576
 const chunkSize = 65_536
 
 export function createMailReads(store: ReadStore): MailReads {
@@ -40,7 +40,8 @@ export function createMailReads(store: ReadStore): MailReads {
     rows: (mailbox, uids, want) => store.read((tx) => readRows(tx, mailbox, uids, want)),
     bytes: (row, start, end) => readBytes(store, row, start, end),
     stream: (row, start, end) => streamBytes(store, row, start, end),
-    texts: (mailbox, uids) => store.read((tx) => readTexts(tx, mailbox, uids)),
+    texts: (mailbox, uids, want) =>
+      readTexts(store, mailbox, () => store.read((tx) => readRows(tx, mailbox, uids, {})), want.body),
     quota: (account) => store.read((tx) => readQuota(tx, account)),
   }
 }
@@ -168,24 +169,6 @@ async function* streamBytes(store: ReadStore, row: MessageRow, start: number, en
   }
   const bytes = await readBytes(store, row, from, to)
   for (let i = 0; i < bytes.length; i += chunkSize) yield bytes.subarray(i, i + chunkSize)
-}
-
-async function readTexts(tx: Reader, mailbox: MailboxId, uids: Ranges) {
-  const out: { uid: number; header: string; body: string; cut: boolean }[] = []
-  let bytes = 0
-  for (const [from, to] of normaliseRanges(uids)) {
-    for (let next = from; next <= to; ) {
-      const page = await messageRows.texts(tx, mailbox, next, to)
-      for (const row of page) {
-        out.push({ ...row, cut: row.cut !== 0 })
-        bytes += row.header.length + row.body.length
-        if (bytes >= maxTextBytes || out.length >= maxRows) return out
-      }
-      if (page.length < messageRows.textsPerPage) break
-      next = page[page.length - 1]!.uid + 1
-    }
-  }
-  return out
 }
 
 async function readQuota(tx: Reader, account: AccountId) {

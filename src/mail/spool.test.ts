@@ -58,7 +58,7 @@ test('small stays in memory, large becomes a file; both are the same bytes', asy
         assert.equal(Buffer.from(content.hash).toString('hex'), sha256(text))
         assert.equal(content.size, text.length)
         assert.equal(content.digest.messageId, 'c@example.test')
-        assert.match(content.digest.bodyText, body.startsWith('short') ? /short/ : /longer line of text/)
+        assert.match(content.digest.preview, body.startsWith('short') ? /short/ : /longer line of text/)
         assert.equal(JSON.parse(content.structure).end, text.length)
         const stored = content.file
           ? await store.blobs.read(content.file, 0, content.size)

@@ -25,21 +25,24 @@ export function threadKeys(digest: ThreadFacts): number[] {
   return [...new Set(ids.map((id) => threadKey(id, digest.baseSubject)))]
 }
 
-/**
- * The thread that the keys lead to, or undefined when none does. Several are merged: the oldest stays.
- */
-export async function findThread(
-  tx: Writer,
-  account: AccountId,
-  keys: readonly number[],
-): Promise<ThreadId | undefined> {
-  const found = keys.length === 0 ? [] : await threadRows.find(tx, account, keys)
-  if (found.length === 0) return undefined
+/** Where the keys of a message lead. */
+export interface FoundThread {
+  /** Undefined: a new thread. */
+  readonly thread: ThreadId | undefined
+  /** Keys that do not lead to the thread yet. */
+  readonly missing: readonly number[]
+}
+
+/** The thread that the keys lead to. Several are merged: the oldest stays. */
+export async function findThread(tx: Writer, account: AccountId, keys: readonly number[]): Promise<FoundThread> {
+  if (keys.length === 0) return { thread: undefined, missing: keys }
+  const found = await threadRows.find(tx, account, keys)
+  if (found.size === 0) return { thread: undefined, missing: keys }
   const threads = new Set<number>()
-  for (const thread of found) threads.add(await followMerges(tx, account, thread))
+  for (const thread of new Set(found.values())) threads.add(await followMerges(tx, account, thread))
   const [oldest, ...younger] = [...threads].sort((a, b) => a - b)
   for (const thread of younger) await merge(tx, account, thread, oldest!)
-  return oldest as ThreadId
+  return { thread: oldest as ThreadId, missing: keys.filter((key) => found.get(key) !== oldest) }
 }
 
 async function followMerges(tx: Writer, account: AccountId, thread: number): Promise<number> {

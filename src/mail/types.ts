@@ -78,11 +78,25 @@ export interface MailReads {
   bytes(row: MessageRow, start: number, end: number): Promise<Buffer>
   /** The same in chunks of at most 64 KiB. */
   stream(row: MessageRow, start: number, end: number): AsyncIterable<Buffer>
-  /** Folded header text and body text for SEARCH; ≤ 1,000 UIDs, ≤ 1 MB a page: continue after the last UID returned. */
-  texts(mailbox: MailboxId, uids: Ranges): Promise<{ uid: number; header: string; body: string; cut: boolean }[]>
+  /**
+   * Texts for SEARCH of at most 1,000 UIDs, decoded from the messages' bytes as they are asked for, window by window in little memory.
+   * Missing UIDs are left out. The loop turns between pages.
+   */
+  texts(mailbox: MailboxId, uids: Ranges, want: { readonly body: boolean }): AsyncIterable<TextWindow>
   quota(
     account: AccountId,
   ): Promise<{ usedBytes: number; usedMessages: number; quotaBytes?: number; quotaMessages?: number }>
+}
+
+/** Folded text of one message. A long body has several windows, which joined are the whole. */
+export interface TextWindow {
+  readonly uid: number
+  /** Lines `name: value`; '' in all windows but the first. */
+  readonly header: string
+  /** '' when it was not asked for. */
+  readonly body: string
+  /** The message's last window. */
+  readonly last: boolean
 }
 
 /** Which columns a `rows` call needs: the fewer, the faster. */

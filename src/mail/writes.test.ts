@@ -91,8 +91,10 @@ testMail('append gives UIDs, counts, and reads back the same bytes', async (mail
       ({ envelope: _e, bodystructure: _b, structure: _s, heads: _h, ...lean }) => lean,
     ),
   )
-  const [texts] = await mail.reads.texts(inbox, [[1, 1]])
-  assert.match(texts!.body, /hello/i)
+  const texts = await Array.fromAsync(mail.reads.texts(inbox, [[1, 1]], { body: true }))
+  assert.equal(texts.length, 1)
+  assert.equal(texts[0]!.body, 'hello.\r\n\n')
+  assert.ok(texts[0]!.header.startsWith('return-path: <x@example.test>\nfrom: ann@example.test\n'), texts[0]!.header)
   assert.deepEqual(await mail.check(), [])
 })
 

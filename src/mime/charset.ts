@@ -15,35 +15,68 @@ const aliases: { readonly [label: string]: string } = {
   'x-user-defined': 'x-unknown',
 }
 
+/** Labels for which a text without high bytes says nothing: UTF-8 if it is valid. */
+const guessed = new Set(['us-ascii', 'ascii'])
+
 /** One decoder for each label that was found; there are a few hundred labels, so the map stays small. */
 const decoders = new Map<string, Decode>([
   ['utf-8', decodeUtf8],
   ['utf8', decodeUtf8],
-  ['us-ascii', guess],
-  ['ascii', guess],
 ])
 
 /** Text of `bytes` in `charset` (any case, may be absent or nonsense: then UTF-8 if valid, else Windows-1252). */
 export function decodeText(bytes: Buffer, charset?: string): string {
-  const label = charset ? charset.trim().toLowerCase() : 'us-ascii'
+  const label = toLabel(charset)
   let decode = decoders.get(label)
   if (!decode) {
-    decode = findDecoder(aliases[label] ?? label)
+    decode = findDecoder(label)
     if (decode !== guess) decoders.set(label, decode)
   }
   return decode(bytes)
 }
 
+/** A text that comes in pieces, which may be cut anywhere. */
+export interface PieceReader<T> {
+  write(bytes: Buffer): T
+  /** What was held back. */
+  end(): T
+}
+
+/** As decodeText, piece by piece. Where the charset must be guessed, the text is UTF-8 up to the first piece that is none. */
+export function openText(charset?: string): PieceReader<string> {
+  const label = toLabel(charset)
+  if (guessed.has(label)) return new GuessedText()
+  const decoder = findTextDecoder(label)
+  if (decoder) return { write: (bytes) => decoder.decode(bytes, { stream: true }), end: () => decoder.decode() }
+  if (!isIconv(label)) return new GuessedText()
+  const stream = iconv.getDecoder(label)
+  return { write: (bytes) => stream.write(bytes), end: () => stream.end() ?? '' }
+}
+
+function toLabel(charset: string | undefined): string {
+  const label = charset ? charset.trim().toLowerCase() : 'us-ascii'
+  return aliases[label] ?? label
+}
+
 function findDecoder(label: string): Decode {
+  if (guessed.has(label)) return guess
+  // TextDecoder would read utf-7 as nothing; iconv-lite lacks the stateful ISO-2022 family: both are needed.
+  const decoder = findTextDecoder(label)
+  if (decoder) return (bytes) => decoder.decode(bytes)
+  return isIconv(label) ? (bytes) => iconv.decode(bytes, label) : guess
+}
+
+function findTextDecoder(label: string): TextDecoder | undefined {
   try {
-    // TextDecoder would read utf-7 as nothing; iconv-lite lacks the stateful ISO-2022 family: both are needed.
-    const decoder = new TextDecoder(label)
-    return (bytes) => decoder.decode(bytes)
+    return new TextDecoder(label)
   } catch {
-    // iconv-lite also offers Node's own encodings, which are no charsets.
-    if (label === 'base64' || label === 'hex' || label === 'binary' || !iconv.encodingExists(label)) return guess
-    return (bytes) => iconv.decode(bytes, label)
+    return undefined
   }
+}
+
+/** iconv-lite also offers Node's own encodings, which are no charsets. */
+function isIconv(label: string): boolean {
+  return label !== 'base64' && label !== 'hex' && label !== 'binary' && iconv.encodingExists(label)
 }
 
 function decodeUtf8(bytes: Buffer): string {
@@ -55,4 +88,39 @@ const windows1252 = new TextDecoder('windows-1252')
 
 function guess(bytes: Buffer): string {
   return isUtf8(bytes) ? decodeUtf8(bytes) : windows1252.decode(bytes)
+}
+
+class GuessedText implements PieceReader<string> {
+  /** The first bytes of a character whose last have not come. */
+  #rest: Buffer = Buffer.alloc(0)
+  #utf8 = true
+  #begun = false
+
+  write(bytes: Buffer): string {
+    const all = this.#rest.length > 0 ? Buffer.concat([this.#rest, bytes]) : bytes
+    const end = this.#utf8 ? wholeUtf8(all) : all.length
+    const head = all.subarray(0, end)
+    this.#utf8 &&= isUtf8(head)
+    this.#rest = this.#utf8 ? Buffer.from(all.subarray(end)) : Buffer.alloc(0)
+    if (!this.#utf8) return windows1252.decode(all)
+    const text = this.#begun ? head.toString('utf8') : decodeUtf8(head)
+    this.#begun ||= head.length > 0
+    return text
+  }
+
+  end(): string {
+    return windows1252.decode(this.#rest)
+  }
+}
+
+/** Where the last character begins when bytes are missing from it, else the end. */
+function wholeUtf8(bytes: Buffer): number {
+  for (let back = 1; back <= 3 && back <= bytes.length; back++) {
+    const c = bytes[bytes.length - back]!
+    if (c < 0x80) break
+    if (c < 0xc0) continue
+    const length = c >= 0xf0 ? 4 : c >= 0xe0 ? 3 : 2
+    return length > back ? bytes.length - back : bytes.length
+  }
+  return bytes.length
 }

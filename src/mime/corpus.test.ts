@@ -5,7 +5,8 @@ import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join, resolve } from 'node:path'
 import { test } from 'node:test'
 import PostalMime from 'postal-mime'
-import { createScanner, decodeBody, digest, type Part, type Scan } from './index.ts'
+import { createScanner, decodeBody, digest, type Part, type Scan, searchHeader } from './index.ts'
+import { bodyOf } from './testing/search.ts'
 
 const folder = resolve(import.meta.dirname, '../../test/corpus/mime')
 const messages = readdirSync(folder).filter((name) => name.endsWith('.eml'))
@@ -34,6 +35,7 @@ test('each message scans and digests to its golden', () => {
     const found = {
       scan: { ...scan, header: scan.header.length },
       digest: digest(scan, (start, end) => bytes.subarray(start, end)),
+      search: { header: searchHeader(scan.header), body: bodyOf(scan.root, bytes).join('') },
     }
     const golden = join(folder, name.replace('.eml', '.json'))
     const text = `${JSON.stringify(found, null, 1)}\n`

@@ -1,17 +1,19 @@
-// What is computed once from a message and kept beside it: search texts, sort and thread keys, preview.
+// What is computed once from a message and kept beside it: texts of the main headers, sort and thread keys, preview.
 
-import { decodeFields, fileName, headerText, type Reading, readBodyText, valuesOf } from './body-text.ts'
 import { parseDate } from './date.ts'
 import { decodeWords } from './encoded-words.ts'
 import { fold } from './fold.ts'
+import { fieldValue, parseFields } from './header.ts'
 import { joinReferences, messageId } from './message-ids.ts'
+import { readPreview } from './preview.ts'
 import { readSubject } from './subject.ts'
+import { fileName, type Reading } from './text-parts.ts'
 import type { Digest, EnvelopeAddress, Part, Scan } from './types.ts'
 
 /** Bytes `start` to `end` (exclusive) of the scanned message. */
 export type ReadBytes<T extends Buffer | Promise<Buffer>> = (start: number, end: number) => T
 
-/** The digest of a scanned message; reads at most a few MiB of it, one range after another. */
+/** The digest of a scanned message; reads a few KiB of it, one range after another. */
 export function digest(scan: Scan, read: ReadBytes<Buffer>): Digest
 export function digest(scan: Scan, read: ReadBytes<Promise<Buffer>>): Promise<Digest>
 export function digest(scan: Scan, read: ReadBytes<Buffer> | ReadBytes<Promise<Buffer>>): Digest | Promise<Digest> {
@@ -36,17 +38,17 @@ async function finishLater(
 }
 
 function* buildDigest(scan: Scan): Reading<Digest> {
-  const body = yield* readBodyText(scan.root)
-  const { envelope, header } = scan
+  const preview = yield* readPreview(scan.root)
+  const { envelope } = scan
   const subject = readSubject(envelope.subject ?? '')
-  const fields = decodeFields(header)
-  const all = (name: string) => fold(valuesOf(fields, name).join('\n'))
+  const heads = readHeads(scan.header)
+  const all = (name: Head) => fold(heads[name].join('\n'))
   const sortKey = (list: readonly EnvelopeAddress[]) => fold(firstMailbox(list)?.local ?? '')
   const own = messageId(envelope.messageId ?? '')
   const sentAt = parseDate(envelope.date ?? '')
   return {
     ...(own === undefined ? {} : { messageId: own }),
-    references: joinReferences(valuesOf(fields, 'references')[0], envelope.inReplyTo),
+    references: joinReferences(heads.references[0], envelope.inReplyTo),
     ...(sentAt === undefined ? {} : { sentAt }),
     baseSubject: fold(subject.base),
     isReply: subject.isReply,
@@ -60,12 +62,21 @@ function* buildDigest(scan: Scan): Reading<Digest> {
     sortCc: sortKey(envelope.cc),
     displayFrom: displayOf(envelope.from),
     displayTo: displayOf(envelope.to),
-    preview: body.preview,
+    preview,
     hasAttachment: hasAttachment(scan.root),
-    headerText: fold(headerText(fields)),
-    bodyText: fold(body.text),
-    textCut: body.cut,
   }
+}
+
+type Head = 'subject' | 'from' | 'to' | 'cc' | 'bcc' | 'references'
+
+/** Decoded values of the fields that a digest looks at, in order. */
+function readHeads(header: Buffer): { readonly [head in Head]: readonly string[] } {
+  const heads = { subject: [], from: [], to: [], cc: [], bcc: [], references: [] } as Record<Head, string[]>
+  for (const field of parseFields(header)) {
+    const name = field.name.toLowerCase()
+    if (Object.hasOwn(heads, name)) heads[name as Head].push(decodeWords(fieldValue(header, field)))
+  }
+  return heads
 }
 
 function firstMailbox(list: readonly EnvelopeAddress[]): EnvelopeAddress | undefined {

@@ -121,36 +121,92 @@ const inline = new Set([
 
 /** Linear in the length of `html`. Block elements become line breaks. */
 export function htmlToText(html: string): string {
-  const out: string[] = []
-  let at = 0
-  while (at < html.length) {
-    const open = html.indexOf('<', at)
-    const end = open < 0 ? html.length : open
-    if (end > at) out.push(decodeEntities(html.slice(at, end)))
-    if (open < 0) break
-    at = readTag(html, open, out)
-  }
-  return out.join('')
+  const text = new HtmlText()
+  return text.write(html) + text.end()
 }
 
-/** Passes the markup at `open`; a `<` that opens none is text. Returns the offset behind it. */
-function readTag(html: string, open: number, out: string[]): number {
-  if (html.startsWith('<!--', open)) return after(html, '-->', open + 4)
-  const next = html[open + 1] ?? ''
-  if (next === '!' || next === '?') return after(html, '>', open)
-  const name = tagName(html, next === '/' ? open + 2 : open + 1)
-  if (name === '') {
-    out.push('<')
-    return open + 1
+/** Characters behind a `<` that are seen before it is judged; a tag that is longer ends with the first `>`. */
+const LOOKAHEAD = 8192
+/** Characters kept while the end of a comment or of a hidden element is looked for: longer than any such end. */
+const MARK = 24
+
+/** HTML that comes in pieces, cut anywhere. */
+export class HtmlText {
+  #rest = ''
+  /** The mark, or the hidden element, at whose end text begins again; '' within text. */
+  #until = ''
+
+  write(html: string): string {
+    return this.#read(this.#rest + html, false)
   }
-  const end = tagEnd(html, open + 1)
-  if (!inline.has(name)) out.push('\n')
-  return next !== '/' && hidden.has(name) ? hiddenEnd(html, name, end) : end
+
+  end(): string {
+    return this.#read(this.#rest, true)
+  }
+
+  #read(html: string, final: boolean): string {
+    const out: string[] = []
+    const limit = final ? html.length : html.length - LOOKAHEAD
+    let at = 0
+    while (at < limit) {
+      if (this.#until !== '') {
+        at = this.#pass(html, at, final)
+        continue
+      }
+      const open = html.indexOf('<', at)
+      const isTag = open >= 0 && open < limit
+      const end = isTag ? open : final ? limit : beforeEntity(html, at, limit)
+      if (end > at) out.push(decodeEntities(html.slice(at, end)))
+      at = isTag ? this.#readTag(html, open, out) : end
+      if (!isTag) break
+    }
+    this.#rest = html.slice(at)
+    return out.join('')
+  }
+
+  /** Reads the markup at `open`; a `<` that opens none is text. Returns the offset behind what was read. */
+  #readTag(html: string, open: number, out: string[]): number {
+    if (html.startsWith('<!--', open)) return this.#passTo('-->', open + 4)
+    const next = html[open + 1] ?? ''
+    if (next === '!' || next === '?') return this.#passTo('>', open)
+    const name = tagName(html, next === '/' ? open + 2 : open + 1)
+    if (name === '') {
+      out.push('<')
+      return open + 1
+    }
+    if (!inline.has(name)) out.push('\n')
+    const end = tagEnd(html, open + 1)
+    if (end < 0) return this.#passTo('>', open + 1)
+    return next !== '/' && hidden.has(name) ? this.#passTo(name, end) : end
+  }
+
+  #passTo(until: string, from: number): number {
+    this.#until = until
+    return from
+  }
+
+  /** Offset at which text begins again, or of what is needed to find it later. */
+  #pass(html: string, at: number, final: boolean): number {
+    const isMark = !hidden.has(this.#until)
+    const end = isMark ? after(html, this.#until, at) : hiddenEnd(html, this.#until, at, final ? 0 : MARK)
+    if (end >= 0) {
+      this.#until = ''
+      return end
+    }
+    return final ? html.length : Math.max(at, html.length - MARK)
+  }
 }
 
+/** The last place up to `limit` that stands in no entity. */
+function beforeEntity(html: string, at: number, limit: number): number {
+  const ampersand = html.lastIndexOf('&', limit - 1)
+  return ampersand >= at && limit - ampersand <= MAX_ENTITY + 1 ? ampersand : limit
+}
+
+/** Offset behind the next mark, or -1. */
 function after(html: string, mark: string, from: number): number {
   const at = html.indexOf(mark, from)
-  return at < 0 ? html.length : at + mark.length
+  return at < 0 ? -1 : at + mark.length
 }
 
 /** Name of a tag, lower case, at most 16 letters and digits; '' when no letter stands there. */
@@ -160,10 +216,10 @@ function tagName(html: string, at: number): string {
   return isAlphanumeric(html.charCodeAt(at)) && html[at]! > '9' ? html.slice(at, end).toLowerCase() : ''
 }
 
-/** Offset behind the `>` of a tag, which does not count in a quoted attribute value. An open quote ends with the first `>`. */
+/** Offset behind the `>` of a tag, which does not count in a quoted attribute value; -1 without. An open quote ends with the first `>`. */
 function tagEnd(html: string, from: number): number {
   const close = html.indexOf('>', from)
-  if (close < 0) return html.length
+  if (close < 0) return -1
   let at = from
   let end = close
   // Quotes that hold a `>` are few; each turn moves behind one of them.
@@ -191,11 +247,11 @@ function openQuote(html: string, from: number, end: number): number {
   return quote
 }
 
-/** Offset of the end tag of a hidden element, or the end of the text. */
-function hiddenEnd(html: string, name: string, from: number): number {
-  for (let at = html.indexOf('</', from); at >= 0; at = html.indexOf('</', at + 2))
+/** Offset of the end tag of a hidden element with `least` characters behind it, or -1. */
+function hiddenEnd(html: string, name: string, from: number, least: number): number {
+  for (let at = html.indexOf('</', from); at >= 0 && at + least <= html.length; at = html.indexOf('</', at + 2))
     if (tagName(html, at + 2) === name) return at
-  return html.length
+  return -1
 }
 
 function decodeEntities(text: string): string {

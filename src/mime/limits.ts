@@ -26,7 +26,5 @@ export const MAX_VALUE = 16 * 1024
 export const MAX_ADDRESSES = 10_000
 /** Message ids of one message: what threading looks at. */
 export const MAX_REFERENCES = 50
-/** Bytes of text that are decoded and kept for SEARCH; beyond, the search reads the content. */
-export const MAX_TEXT = 1024 * 1024
 /** Longest line that may be a boundary; RFC 2046 §5.1.1 allows 70 characters, some programs write more. */
 export const MAX_BOUNDARY_LINE = 1000

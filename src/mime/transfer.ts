@@ -1,5 +1,7 @@
 // Content transfer encodings (RFC 2045 §6), read tolerantly: whatever can be decoded is, and nothing throws.
 
+import type { PieceReader } from './charset.ts'
+
 const CR = 13
 const LF = 10
 const EQUALS = 61
@@ -14,12 +16,52 @@ export function isIdentity(encoding: string): boolean {
   return encoding === '7bit' || encoding === '8bit' || encoding === 'binary'
 }
 
+/** As decodeBody, for a body that comes in pieces. */
+export function openTransfer(encoding: string): PieceReader<Buffer> {
+  const decode = decoders.get(encoding)
+  const seam = seams.get(encoding)
+  if (!decode) return { write: (bytes) => bytes, end: () => nothing }
+  return seam ? new SeamedBody(decode, seam) : new UuencodedBody()
+}
+
+const nothing = Buffer.alloc(0)
+
+/** How many of the bytes can be decoded without those that follow. */
+type Seam = (bytes: Buffer) => number
+
+class SeamedBody implements PieceReader<Buffer> {
+  readonly #decode: (bytes: Buffer) => Buffer
+  readonly #seam: Seam
+  #rest: Buffer = nothing
+
+  constructor(decode: (bytes: Buffer) => Buffer, seam: Seam) {
+    this.#decode = decode
+    this.#seam = seam
+  }
+
+  write(bytes: Buffer): Buffer {
+    const all = this.#rest.length > 0 ? Buffer.concat([this.#rest, bytes]) : bytes
+    const seam = this.#seam(all)
+    this.#rest = Buffer.from(all.subarray(seam))
+    return this.#decode(all.subarray(0, seam))
+  }
+
+  end(): Buffer {
+    return this.#decode(this.#rest)
+  }
+}
+
 const decoders = new Map<string, (bytes: Buffer) => Buffer>([
   ['base64', decodeBase64],
   ['quoted-printable', decodeQuotedPrintable],
   ['x-uuencode', decodeUuencode],
   ['x-uue', decodeUuencode],
   ['uuencode', decodeUuencode],
+])
+
+const seams = new Map<string, Seam>([
+  ['base64', base64Seam],
+  ['quoted-printable', quotedPrintableSeam],
 ])
 
 /** Characters outside the alphabet are skipped (RFC 2045 §6.8); padding in the middle ends one stretch and starts another. */
@@ -34,6 +76,25 @@ function decodeBase64(bytes: Buffer): Buffer {
     at = stop < 0 ? bytes.length : stop + 1
   }
   return Buffer.concat(pieces)
+}
+
+/** Behind the last whole group of four, counted from the last padding. */
+function base64Seam(bytes: Buffer): number {
+  const start = bytes.lastIndexOf(EQUALS) + 1
+  let seam = start
+  let count = 0
+  for (let i = start; i < bytes.length; i++) {
+    if (!isBase64(bytes[i]!)) continue
+    if ((++count & 3) === 0) seam = i + 1
+  }
+  return seam
+}
+
+/** The alphabet as Node reads it, with the two characters of base64url. */
+function isBase64(c: number): boolean {
+  if (c >= 97) return c <= 122
+  if (c >= 65) return c <= 90 || c === 95
+  return (c >= 47 && c <= 57) || c === 43 || c === 45
 }
 
 /** Whether anything but padding and line ends follows `at`. */
@@ -75,6 +136,27 @@ export function decodeQuotedPrintable(bytes: Buffer): Buffer {
   return out.subarray(0, size)
 }
 
+/** A line longer than this is cut within. */
+const MAX_QP_LINE = 4096
+
+/** Behind the last line end that is no soft break, because a blank before it goes only when the line ends; else before what may change. */
+function quotedPrintableSeam(bytes: Buffer): number {
+  for (let lf = bytes.lastIndexOf(LF); lf >= 0 && bytes.length - lf < MAX_QP_LINE; lf = bytes.lastIndexOf(LF, lf - 1)) {
+    let i = lf - 1
+    while (i >= 0 && isBlankOrCr(bytes[i]!)) i--
+    if (bytes[i] !== EQUALS) return lf + 1
+    if (lf === 0) break
+  }
+  if (bytes.length < MAX_QP_LINE) return 0
+  let seam = bytes.length - 2
+  while (seam > 0 && (isBlankOrCr(bytes[seam - 1]!) || bytes[seam - 1] === EQUALS || bytes[seam - 2] === EQUALS)) seam--
+  return seam
+}
+
+function isBlankOrCr(c: number): boolean {
+  return c === 32 || c === 9 || c === CR
+}
+
 /** The new size of `out` without spaces and tabs before the line end, not below `floor`; the CR written last stays behind them. */
 function trimBlank(out: Buffer, floor: number, size: number, cr: boolean): number {
   let end = cr ? size - 1 : size
@@ -105,21 +187,43 @@ function hexDigit(c: number): number {
   return c >= 97 && c <= 102 ? c - 87 : -1
 }
 
-/** The lines between `begin` and `end`; a line's first character says how many bytes it holds. */
+/** The lines between `begin` and `end`; a line's first character says how many bytes it holds. Without `begin` nothing is encoded. */
 function decodeUuencode(bytes: Buffer): Buffer {
-  const out = Buffer.allocUnsafe(bytes.length)
-  let size = 0
-  let begun = false
-  for (let at = 0; at < bytes.length; ) {
-    const lf = bytes.indexOf(LF, at)
-    const end = lf < 0 ? bytes.length : lf
-    if (begun) {
-      if (isWord(bytes, at, 'end')) break
-      size = uudecodeLine(bytes, at, end, out, size)
-    } else begun = isWord(bytes, at, 'begin ')
-    at = end + 1
+  const body = new UuencodedBody()
+  const decoded = [body.write(bytes), body.end()]
+  return body.begun ? Buffer.concat(decoded) : bytes
+}
+
+/** What stands before `begin` is no part of the file. */
+class UuencodedBody implements PieceReader<Buffer> {
+  begun = false
+  #ended = false
+  #rest: Buffer = nothing
+
+  write(bytes: Buffer): Buffer {
+    const all = this.#rest.length > 0 ? Buffer.concat([this.#rest, bytes]) : bytes
+    const seam = all.lastIndexOf(LF) + 1
+    this.#rest = Buffer.from(all.subarray(seam))
+    return this.#decode(all.subarray(0, seam))
   }
-  return begun ? out.subarray(0, size) : bytes
+
+  end(): Buffer {
+    return this.#decode(this.#rest)
+  }
+
+  #decode(bytes: Buffer): Buffer {
+    const out = Buffer.allocUnsafe(bytes.length)
+    let size = 0
+    for (let at = 0; at < bytes.length && !this.#ended; ) {
+      const lf = bytes.indexOf(LF, at)
+      const end = lf < 0 ? bytes.length : lf
+      if (!this.begun) this.begun = isWord(bytes, at, 'begin ')
+      else if (isWord(bytes, at, 'end')) this.#ended = true
+      else size = uudecodeLine(bytes, at, end, out, size)
+      at = end + 1
+    }
+    return out.subarray(0, size)
+  }
 }
 
 function uudecodeLine(bytes: Buffer, start: number, end: number, out: Buffer, from: number): number {

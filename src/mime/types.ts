@@ -102,9 +102,4 @@ export interface Digest {
   /** First words of the text, whitespace joined, at most 200 characters. */
   readonly preview: string
   readonly hasAttachment: boolean
-  /** All header lines decoded and folded, then the decoded text of every text part folded: what SEARCH TEXT / BODY looks in. */
-  readonly headerText: string
-  readonly bodyText: string
-  /** The text was cut at the limit: a search must read the content itself. */
-  readonly textCut: boolean
 }

@@ -152,9 +152,6 @@ export async function putContent(tx: Writer, bytes: Buffer): Promise<ContentId> 
     refs: '',
     sentAt: null,
     hasAttachment: false,
-    headerText: '',
-    bodyText: '',
-    textCut: false,
   })
   return toId<ContentId>(id!)
 }

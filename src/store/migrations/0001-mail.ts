@@ -93,9 +93,8 @@ export const mail = {
       created_at {int} NOT NULL)`,
     `CREATE INDEX content_file ON content (file) WHERE file IS NOT NULL`,
     `CREATE TABLE content_data (content {int} PRIMARY KEY, data {bytes} NOT NULL)`,
-    `CREATE TABLE content_text (content {int} PRIMARY KEY, header TEXT NOT NULL, body TEXT NOT NULL, cut {int} NOT NULL)`,
 
-    // One arrival in one account. size = prefix + content. A thread's id is the id of its first message.
+    // One arrival in one account. size = prefix + content. A thread's id is the id of its first message, where thread is null.
     `CREATE TABLE message (
       id {id},
       account {int} NOT NULL,
@@ -103,9 +102,9 @@ export const mail = {
       prefix {bytes} NOT NULL,
       size {int} NOT NULL,
       received_at {int} NOT NULL,
-      thread {int} NOT NULL)`,
+      thread {int})`,
     `CREATE INDEX message_content ON message (content)`,
-    `CREATE INDEX message_thread ON message (account, thread)`,
+    `CREATE INDEX message_thread ON message (thread) WHERE thread IS NOT NULL`,
     `CREATE TABLE thread_ref (
       account {int} NOT NULL,
       key {int} NOT NULL,

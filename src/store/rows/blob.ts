@@ -55,6 +55,5 @@ export async function sweepContentPage(tx: Writer, after: number): Promise<Swept
   )
   const goneIds = gone.map(({ id }) => id)
   await tx.run(sql`DELETE FROM content_data WHERE content ${oneOf(tx, goneIds)}`)
-  await tx.run(sql`DELETE FROM content_text WHERE content ${oneOf(tx, goneIds)}`)
   return { deleted: gone.length, files: gone.flatMap(({ file }) => (file === null ? [] : [file])), next }
 }

@@ -1,4 +1,4 @@
-// Rows of content, content_data and content_text: bytes as received, once in the house, and what was computed from them.
+// Rows of content and content_data: bytes as received, once in the house, and what was computed from them.
 
 import { keepLocked, sql } from '../sql.ts'
 import type { Reader, Writer } from '../types.ts'
@@ -29,9 +29,6 @@ export interface ContentRow {
   readonly bcc: string
   readonly preview: string
   readonly hasAttachment: boolean
-  readonly headerText: string
-  readonly bodyText: string
-  readonly textCut: boolean
 }
 
 /** NUL has no place in PostgreSQL's text. One byte for one byte: literals inside keep their length. */
@@ -57,9 +54,6 @@ export async function insert(tx: Writer, row: ContentRow): Promise<number | unde
     ON CONFLICT (hash) DO NOTHING RETURNING id`)
   if (!made) return undefined
   if (row.data) await tx.run(sql`INSERT INTO content_data (content, data) VALUES (${made.id}, ${row.data})`)
-  await tx.run(sql`
-    INSERT INTO content_text (content, header, body, cut)
-    VALUES (${made.id}, ${clean(row.headerText)}, ${clean(row.bodyText)}, ${row.textCut ? 1 : 0})`)
   return made.id
 }
 

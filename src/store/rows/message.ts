@@ -10,8 +10,8 @@ export interface NewMessageRow {
   readonly prefix: Uint8Array
   readonly size: number
   readonly receivedAt: number
-  /** 0: its own, set by `startThread`. */
-  readonly thread: number
+  /** Null: a thread of its own. */
+  readonly thread: number | null
 }
 
 export async function insert(tx: Writer, row: NewMessageRow): Promise<number> {
@@ -22,13 +22,10 @@ export async function insert(tx: Writer, row: NewMessageRow): Promise<number> {
   return made!.id
 }
 
-export function startThread(tx: Writer, id: number): Promise<number> {
-  return tx.run(sql`UPDATE message SET thread = id WHERE id = ${id}`)
-}
-
 /** Bound it by asking for the thread's size first. */
 export function moveThread(tx: Writer, account: number, from: number, to: number): Promise<number> {
-  return tx.run(sql`UPDATE message SET thread = ${to} WHERE account = ${account} AND thread = ${from}`)
+  return tx.run(sql`
+    UPDATE message SET thread = ${to} WHERE account = ${account} AND (thread = ${from} OR (id = ${from} AND thread IS NULL))`)
 }
 
 /** Removes the messages of these entries that have no other entry. Call before the entries themselves are removed. */
@@ -65,7 +62,7 @@ export interface FullRow extends LeanRow {
   readonly bcc: string | null
 }
 
-const leanColumns = sql`e.uid, e.message, m.content, m.thread, m.size, c.size AS "contentSize",
+const leanColumns = sql`e.uid, e.message, m.content, coalesce(m.thread, m.id) AS thread, m.size, c.size AS "contentSize",
   m.received_at AS "receivedAt", e.saved_at AS "savedAt", c.sent_at AS "sentAt", c.file`
 const joined = sql`FROM entry e JOIN message m ON m.id = e.message JOIN content c ON c.id = m.content`
 
@@ -98,20 +95,22 @@ export function full(
     WHERE e.mailbox = ${mailbox} AND e.uid >= ${from} AND e.uid <= ${to} ORDER BY e.uid LIMIT ${limit}`)
 }
 
-/** Each text may be large. */
-export const textsPerPage = 8
+/** What the text of a message is read from. */
+export interface BytesRow {
+  readonly uid: number
+  readonly prefix: Uint8Array
+  readonly structure: string
+  readonly size: number
+  readonly file: string | null
+  /** Null when they stand in a file. */
+  readonly data: Uint8Array | null
+}
 
-/** A few rows only. */
-export function texts(
-  tx: Reader,
-  mailbox: number,
-  from: number,
-  to: number,
-): Promise<{ uid: number; header: string; body: string; cut: number }[]> {
-  return tx.all(sql`
-    SELECT e.uid, t.header, t.body, t.cut
-    FROM entry e JOIN message m ON m.id = e.message JOIN content_text t ON t.content = m.content
-    WHERE e.mailbox = ${mailbox} AND e.uid >= ${from} AND e.uid <= ${to} ORDER BY e.uid LIMIT 8`)
+/** The messages with these UIDs, with their bytes: the caller knows the sizes. */
+export function bytes(tx: Reader, mailbox: number, uids: readonly number[]): Promise<BytesRow[]> {
+  return tx.all<BytesRow>(sql`
+    SELECT e.uid, m.prefix, c.structure, c.size, c.file, d.data ${joined} LEFT JOIN content_data d ON d.content = c.id
+    WHERE e.mailbox = ${mailbox} AND e.uid ${among(tx, uids)} ORDER BY e.uid LIMIT 1000`)
 }
 
 export async function prefix(tx: Reader, id: number): Promise<Uint8Array | undefined> {

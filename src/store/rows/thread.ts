@@ -8,21 +8,26 @@ import type { Reader, Writer } from '../types.ts'
 const width = 8
 const at = (keys: readonly number[], i: number): number => keys[Math.min(i, keys.length - 1)]!
 
-/** The different threads under these keys. */
-export async function find(tx: Reader, account: number, keys: readonly number[]): Promise<number[]> {
-  const found = new Set<number>()
+interface Ref {
+  readonly key: number
+  readonly thread: number
+}
+
+/** Those of the keys that lead to a thread, with it. */
+export async function find(tx: Reader, account: number, keys: readonly number[]): Promise<Map<number, number>> {
+  const found = new Map<number, number>()
   for (let i = 0; i < keys.length; i += width) {
     const rows =
       keys.length === 1
-        ? await tx.all<{ thread: number }>(sql`
-            SELECT thread FROM thread_ref WHERE account = ${account} AND key = ${keys[0]!}`)
-        : await tx.all<{ thread: number }>(sql`
-            SELECT DISTINCT thread FROM thread_ref WHERE account = ${account}
+        ? await tx.all<Ref>(sql`
+            SELECT key, thread FROM thread_ref WHERE account = ${account} AND key = ${keys[0]!}`)
+        : await tx.all<Ref>(sql`
+            SELECT key, thread FROM thread_ref WHERE account = ${account}
               AND key IN (${at(keys, i)}, ${at(keys, i + 1)}, ${at(keys, i + 2)}, ${at(keys, i + 3)},
                 ${at(keys, i + 4)}, ${at(keys, i + 5)}, ${at(keys, i + 6)}, ${at(keys, i + 7)})`)
-    for (const row of rows) found.add(row.thread)
+    for (const { key, thread } of rows) found.set(key, thread)
   }
-  return [...found]
+  return found
 }
 
 /** The thread into which `thread` was merged. */
@@ -42,7 +47,8 @@ export function put(tx: Writer, account: number, key: number, thread: number): P
 export async function size(tx: Reader, account: number, thread: number, limit: number): Promise<number> {
   const row = await tx.get<{ n: number }>(sql`
     SELECT count(*) AS n FROM
-      (SELECT 1 FROM message WHERE account = ${account} AND thread = ${thread} LIMIT ${limit}) AS counted`)
+      (SELECT 1 FROM message WHERE account = ${account} AND (thread = ${thread} OR (id = ${thread} AND thread IS NULL))
+        LIMIT ${limit}) AS counted`)
   return row!.n
 }
 

@@ -24,8 +24,8 @@ export interface Known {
     readonly date?: string
     readonly heads?: { readonly [head in Head]: string }
   }
-  /** Folded texts. */
-  readonly text?: { readonly header: string; readonly body: string }
+  /** Folded text. `bodyHolds` knows the needles of the program. */
+  readonly text?: { readonly header: string; bodyHolds(needle: string): boolean }
 }
 
 /** Which stages a program may have to read. */
@@ -34,6 +34,8 @@ export interface Needs {
   readonly heads: boolean
   readonly dates: boolean
   readonly texts: boolean
+  /** Folded texts that are looked for in bodies. */
+  readonly bodies: ReadonlySet<string>
 }
 
 type Test = (message: Known) => boolean | undefined
@@ -41,14 +43,14 @@ type Test = (message: Known) => boolean | undefined
 interface Building {
   readonly selected: SelectedMailbox
   readonly charset: string
-  readonly needs: { -readonly [need in keyof Needs]: boolean }
+  readonly needs: { -readonly [need in keyof Needs]: Needs[need] } & { readonly bodies: Set<string> }
 }
 
 export function compile(
   program: SearchProgram,
   selected: SelectedMailbox,
 ): { readonly run: Test; readonly needs: Needs } {
-  const needs = { rows: false, heads: false, dates: false, texts: false }
+  const needs = { rows: false, heads: false, dates: false, texts: false, bodies: new Set<string>() }
   const run = build(program.key, { selected, charset: program.charset ?? 'UTF-8', needs })
   return { run, needs }
 }
@@ -100,14 +102,12 @@ const builders: Builders = {
   },
   header: ({ name, needle }, building) => hasHeader(fold(name), foldNeedle(needle, building), building),
   body: ({ needle }, building) => {
-    building.needs.texts = true
-    const wanted = foldNeedle(needle, building)
-    return ({ text }) => text?.body.includes(wanted)
+    const wanted = findInBody(needle, building)
+    return ({ text }) => text?.bodyHolds(wanted)
   },
   text: ({ needle }, building) => {
-    building.needs.texts = true
-    const wanted = foldNeedle(needle, building)
-    return ({ text }) => text && (text.header.includes(wanted) || text.body.includes(wanted))
+    const wanted = findInBody(needle, building)
+    return ({ text }) => text && (text.header.includes(wanted) || text.bodyHolds(wanted))
   },
 }
 
@@ -169,6 +169,13 @@ function sentDay({ date, sentAt }: NonNullable<Known['row']>): number | undefine
 }
 
 const foldNeedle = (needle: Buffer, { charset }: Building) => fold(decodeText(needle, charset))
+
+function findInBody(needle: Buffer, building: Building): string {
+  const wanted = foldNeedle(needle, building)
+  building.needs.texts = true
+  building.needs.bodies.add(wanted)
+  return wanted
+}
 
 /** A line of the folded header text is `name: value`. */
 function hasHeader(name: string, wanted: string, building: Building): Test {

@@ -4,7 +4,7 @@ import { formatRanges, toRanges } from '../../../../base/index.ts'
 import { type Cursor, parseSearchProgram, type SearchProgram } from '../../../wire/index.ts'
 import { type Command, command, type SelectedContext } from '../../command.ts'
 import type { Outcome } from '../../replies.ts'
-import { compile, type Needs } from './compile.ts'
+import { compile } from './compile.ts'
 import { readRows, readTexts } from './read.ts'
 
 const PAGE = 1000
@@ -82,21 +82,20 @@ async function searchPage(context: SelectedContext, test: Test, uids: Uint32Arra
     decide(i, test.run({ uid: uids[i]!, number: numbers[i]! }), undecided)
     place.set(uids[i]!, i)
   }
-  const stages: readonly [keyof Needs, typeof readRows][] = [
-    ['rows', readRows],
-    ['texts', readTexts],
-  ]
-  for (const [need, read] of stages) {
-    if (undecided.length === 0 || !test.needs[need]) continue
+  const asked = () => toRanges(undecided.map((i) => uids[i]!))
+  if (undecided.length > 0 && test.needs.rows) {
     const next: number[] = []
-    const asked = toRanges(undecided.map((i) => uids[i]!))
-    for await (const message of read(context, asked, test.needs)) {
+    for (const message of await readRows(context, asked(), test.needs)) {
       const i = place.get(message.uid)
       if (i !== undefined) decide(i, test.run({ ...message, number: numbers[i]! }), next)
-      await context.out.pace()
     }
     undecided = next
   }
+  if (undecided.length > 0 && test.needs.texts)
+    for await (const message of readTexts(context, asked(), test.needs)) {
+      const i = place.get(message.uid)
+      if (i !== undefined) decide(i, test.run({ ...message, number: numbers[i]! }), [])
+    }
   return hits
 }
 

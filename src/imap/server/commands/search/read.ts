@@ -1,17 +1,18 @@
 // What a search reads of the messages it could not decide yet, in pages.
 
 import type { Ranges } from '../../../../base/index.ts'
+import type { TextWindow } from '../../../../mail/index.ts'
 import type { SelectedContext } from '../../command.ts'
 import type { Known, Needs } from './compile.ts'
 
 type Message = Omit<Known, 'number'>
 
 /** Rows with dates, sizes and the texts of the main headers. */
-export async function* readRows(context: SelectedContext, uids: Ranges, needs: Needs): AsyncGenerator<Message> {
-  yield* await rowsOf(context, uids, needs)
-}
-
-async function rowsOf({ services, selected }: SelectedContext, uids: Ranges, needs: Needs): Promise<Message[]> {
+export async function readRows(
+  { services, selected }: SelectedContext,
+  uids: Ranges,
+  needs: Needs,
+): Promise<Message[]> {
   const rows = await services.reads.rows(selected.view.id, uids, { heads: needs.heads, envelope: needs.dates })
   return rows.map((row) => {
     const { uid, size, receivedAt, sentAt, heads, envelope } = row
@@ -29,13 +30,42 @@ function envelopeDate(envelope: string): string | undefined {
 export async function* readTexts(context: SelectedContext, uids: Ranges, needs: Needs): AsyncGenerator<Message> {
   const { services, selected } = context
   const rows = new Map<number, Message>()
-  if (needs.rows) for (const message of await rowsOf(context, uids, needs)) rows.set(message.uid, message)
-  let left = uids
-  while (left.length > 0) {
-    const texts = await services.reads.texts(selected.view.id, left)
-    // Not yet: RFC 9051 §6.4.4. Of a text that was cut at a mebibyte only what is stored is searched.
-    for (const { uid, header, body } of texts) yield { uid, ...rows.get(uid), text: { header, body } }
-    const last = texts[texts.length - 1]
-    left = last ? left.map(([from, to]) => [Math.max(from, last.uid + 1), to] as const).filter(([a, b]) => a <= b) : []
+  if (needs.rows) for (const message of await readRows(context, uids, needs)) rows.set(message.uid, message)
+  let long: LongText | undefined
+  for await (const window of services.reads.texts(selected.view.id, uids, { body: needs.bodies.size > 0 })) {
+    const { uid, header, body, last } = window
+    if (last && !long) {
+      yield { uid, ...rows.get(uid), text: { header, bodyHolds: (needle) => body.includes(needle) } }
+      continue
+    }
+    long ??= new LongText(needs.bodies, header)
+    long.add(window)
+    if (!last) continue
+    yield { uid, ...rows.get(uid), text: long }
+    long = undefined
+  }
+}
+
+/** A text of several windows: which needles it holds, also where one begins in a window and ends in the next. */
+class LongText {
+  readonly header: string
+  readonly #missing: Set<string>
+  readonly #overlap: number
+  #tail = ''
+
+  constructor(needles: ReadonlySet<string>, header: string) {
+    this.header = header
+    this.#missing = new Set(needles)
+    this.#overlap = Math.max(...[...needles].map(({ length }) => length), 1) - 1
+  }
+
+  add({ body }: TextWindow): void {
+    const text = this.#tail + body
+    for (const needle of this.#missing) if (text.includes(needle)) this.#missing.delete(needle)
+    this.#tail = this.#overlap === 0 ? '' : text.slice(-this.#overlap)
+  }
+
+  bodyHolds(needle: string): boolean {
+    return !this.#missing.has(needle)
   }
 }
