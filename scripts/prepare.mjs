@@ -13,13 +13,17 @@ const node = join(root, 'node_modules', '.bin', 'node')
 const policy = '/usr/sbin/policy-rc.d'
 const isRoot = process.getuid?.() === 0
 
-/** Programs that tests run, and the Debian package of each. */
+/** What tests run: a program, a path or, with `*`, a pattern of paths; the Debian package of each; the tests that need it. */
 const testPrograms = [
   ['/usr/lib/postgresql', 'postgresql', 'store tests on PostgreSQL'],
   ['swaks', 'swaks', 'interop with swaks'],
+  ['/usr/lib/*/perl5/*/Net/SSLeay.pm', 'libnet-ssleay-perl', 'interop with swaks over TLS'],
   ['smtp-source', 'postfix', 'interop with smtp-source and smtp-sink'],
   ['mbsync', 'isync', 'interop with mbsync'],
+  ['/usr/lib/*/sasl2/libplain.so*', 'libsasl2-modules', 'interop with mbsync'],
   ['curl', 'curl', 'interop with curl'],
+  ['openssl', 'openssl', 'interop with openssl s_client'],
+  ['python3', 'python3', "interop with Python's imaplib"],
 ]
 
 function readLock(path) {
@@ -88,14 +92,24 @@ function checkNode() {
     fail('libatomic1 could not be installed: run `apt-get install libatomic1` as root, then start again')
 }
 
+/** Installs Debian packages; the lists are fetched when there are none or they are too old. What apt says is shown only when it fails. */
 function apt(packages) {
-  const env = { ...process.env, DEBIAN_FRONTEND: 'noninteractive' }
-  const run = (...args) => spawnSync('apt-get', args, { env, stdio: ['ignore', 'ignore', 'inherit'] }).status === 0
+  const env = { ...process.env, DEBIAN_FRONTEND: 'noninteractive', LC_ALL: 'C.UTF-8' }
+  let said = ''
+  const run = (...args) => {
+    const ran = spawnSync('apt-get', args, { env, stdio: ['ignore', 'ignore', 'pipe'], encoding: 'utf8' })
+    said = ran.stderr ?? `${ran.error}`
+    return ran.status === 0
+  }
   const add = () => run('install', '-y', '-qq', '--no-install-recommends', ...packages)
-  return add() || (run('update', '-qq') && add())
+  const listed = readdirSync('/var/lib/apt/lists').some((name) => name.includes('_Packages'))
+  if ((listed && add()) || (run('update', '-qq') && add())) return true
+  console.error(said.trim())
+  return false
 }
 
 function hasProgram(name) {
+  if (name.includes('*')) return spawnSync('sh', ['-c', `ls -d ${name}`], { stdio: 'ignore' }).status === 0
   if (name.startsWith('/')) return existsSync(name)
   const folders = `${process.env.PATH}:/usr/sbin:/sbin`.split(':')
   return folders.some((folder) => existsSync(join(folder, name)))

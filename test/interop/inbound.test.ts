@@ -48,7 +48,7 @@ for (const [name, args] of [
   ['submissions with TLS from the first byte', ['--tls-on-connect', 'submissions']],
 ] as const) {
   test(`${name} takes mail of a user who signs in, and only from the user's own addresses`, {
-    skip: await needs('swaks'),
+    skip: await needs('swaks', 'TLS for swaks'),
   }, async (t) => {
     const server = await startInstallation(t, { users })
     const at = [args[0], '--port', `${server.ports[args[1]]}`]

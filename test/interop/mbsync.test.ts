@@ -61,7 +61,7 @@ const text = (n: number) =>
   `From: eve@elsewhere.test\r\nTo: ada@posthorn.test\r\nSubject: message ${n}\r\nMessage-ID: <m${n}@elsewhere.test>\r\nDate: Mon, 02 Jan 2023 03:04:05 +0100\r\n\r\nBody ${n}: gr\u00fc\u00dfe\r\n${'.\r\n'.repeat(n % 5)}`
 
 test('mbsync pulls, pushes, flags, moves and removes until both sides are equal', {
-  skip: await needs('mbsync', 'curl'),
+  skip: await needs('mbsync', 'SASL PLAIN', 'curl'),
 }, async (t) => {
   const server = await startInstallation(t, { users })
   const { home, sync, files } = await prepare(server)

@@ -1,17 +1,31 @@
 // Debian's mail programs, run as a person or another server would run them.
 
 import { spawn } from 'node:child_process'
-import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises'
+import { chmod, mkdtemp, readdir, readFile, rm } from 'node:fs/promises'
 import { connect } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { freePorts, has, type Ran, run } from '../server.ts'
 
+/** What is called otherwise than its package, or is no program: how to see whether it is there. */
+const wanted: { readonly [name: string]: { readonly package: string; readonly probe?: string } } = {
+  'smtp-source': { package: 'postfix' },
+  'smtp-sink': { package: 'postfix' },
+  mbsync: { package: 'isync' },
+  'TLS for swaks': { package: 'libnet-ssleay-perl', probe: 'perl -MNet::SSLeay -e 1' },
+  'SASL PLAIN': {
+    package: 'libsasl2-modules',
+    probe: 'ls /usr/lib/*/sasl2/libplain.so* /usr/lib/sasl2/libplain.so* | grep .',
+  },
+}
+
 /** `skip` option of a test: false, or which program is missing and how to get it. */
-export async function needs(...programs: string[]): Promise<false | string> {
-  const packages: { [program: string]: string } = { 'smtp-source': 'postfix', 'smtp-sink': 'postfix', mbsync: 'isync' }
-  for (const program of programs)
-    if (!(await has(program))) return `needs ${program}: apt-get install ${packages[program] ?? program}`
+export async function needs(...names: string[]): Promise<false | string> {
+  for (const name of names) {
+    const { package: from = name, probe } = wanted[name] ?? {}
+    const there = probe ? (await run('sh', ['-c', probe])).code === 0 : await has(name)
+    if (!there) return `needs ${name}: apt-get install ${from}`
+  }
   return false
 }
 
@@ -21,13 +35,21 @@ export const smtpSource = (...args: string[]): Promise<Ran> =>
 export const curl = (...args: string[]): Promise<Ran> =>
   run('curl', ['--silent', '--show-error', '--insecure', '--max-time', '30', ...args])
 
+/** smtp-sink wants another user to become when root starts it. */
+const asRoot = process.getuid?.() === 0 ? ['-u', 'nobody'] : []
+
 /** Postfix's smtp-sink on a free port, keeping every message it accepts as a file. `args` make it refuse things. */
 export async function smtpSink(t: { after(fn: () => Promise<void>): void }, ...args: string[]) {
   const folder = await mkdtemp(join(tmpdir(), 'posthorn-sink-'))
+  await chmod(folder, 0o777)
   const [port] = await freePorts(1)
-  const child = spawn('/usr/sbin/smtp-sink', ['-d', join(folder, 'm-%S.'), ...args, `127.0.0.1:${port}`, '100'], {
-    stdio: 'ignore',
-  })
+  const child = spawn(
+    '/usr/sbin/smtp-sink',
+    [...asRoot, '-d', join(folder, 'm-%S.'), ...args, `127.0.0.1:${port}`, '100'],
+    {
+      stdio: 'ignore',
+    },
+  )
   t.after(async () => {
     child.kill()
     await rm(folder, { recursive: true, force: true })
