@@ -176,7 +176,7 @@ export class HtmlText {
     }
     if (!inline.has(name)) out.push('\n')
     const end = tagEnd(html, open + 1)
-    if (end < 0) return this.#passTo('>', open + 1)
+    if (end < 0 || end - open > LOOKAHEAD) return this.#passTo('>', open + 1)
     return next !== '/' && hidden.has(name) ? this.#passTo(name, end) : end
   }
 
@@ -229,7 +229,7 @@ function tagEnd(html: string, from: number): number {
     const shut = html.indexOf(html[quote]!, end)
     const next = shut < 0 ? -1 : html.indexOf('>', shut)
     // A value without end, or one that is far away: the quote was none.
-    if (next < 0 || shut - quote > 2000) return end + 1
+    if (next < 0 || shut - quote > 2000 || next - from > LOOKAHEAD - 2) return end + 1
     at = shut + 1
     end = next
   }

@@ -38,7 +38,7 @@ export function* searchBody(root: Part, window = WINDOW): Steps {
     text += step.value
     if (text.length >= window) {
       const seam = findSeam(text)
-      yield fold(text.slice(0, seam))
+      if (seam > 0) yield fold(text.slice(0, seam))
       text = text.slice(seam)
     }
     step = steps.next()
@@ -46,7 +46,7 @@ export function* searchBody(root: Part, window = WINDOW): Steps {
   if (text !== '') yield fold(text)
 }
 
-/** The last place at which the fold of the whole is the folds of both sides. */
+/** The last place at which the fold of the whole is the folds of both sides; 0 when there is none in a short text. */
 function findSeam(text: string): number {
   const least = Math.max(1, text.length - SEAM_SEARCH)
   for (let i = text.length - 1; i >= least; i--) {
@@ -54,6 +54,7 @@ function findSeam(text: string): number {
     const [before, after] = [text.slice(Math.max(0, i - 8), i), text.slice(i, i + 8)]
     if (!isLowSurrogate(text.charCodeAt(i)) && fold(before) + fold(after) === fold(before + after)) return i
   }
+  if (text.length <= SEAM_SEARCH) return 0
   return text.length - (isLowSurrogate(text.charCodeAt(text.length - 1)) ? 2 : 1)
 }
 

@@ -106,9 +106,11 @@ function hasMore(bytes: Buffer, at: number): boolean {
   return false
 }
 
+const blankLineEnds = [' \r\n', '\t\r\n', ' \n', '\t\n']
+
 /** RFC 2045 §6.7: soft line breaks, white space before a line end, lower-case hex; a lone `=` stays. */
 export function decodeQuotedPrintable(bytes: Buffer): Buffer {
-  if (bytes.indexOf(EQUALS) < 0) return bytes
+  if (bytes.indexOf(EQUALS) < 0 && !blankLineEnds.some((end) => bytes.includes(end))) return bytes
   const out = Buffer.allocUnsafe(bytes.length)
   let size = 0
   /** What was encoded stays, also a blank at the end of a line. */
