@@ -5,6 +5,8 @@ import type { Installation } from '../server.ts'
 
 export interface Attempt {
   readonly id: string
+  /** It is for a recipient elsewhere, who is reached through the queue. */
+  readonly remote: boolean
   /** The server answered 250 after the data. */
   readonly acknowledged: boolean
 }
@@ -19,19 +21,16 @@ export async function load(server: Installation, connections: number, name: stri
   const one = async (n: number) => {
     for (let i = 0; Date.now() < end; i++) {
       const id = `${name}.${n}.${i}`
+      const remote = (n + i) % 4 === 3
+      const to = remote ? 'somebody@relay.test' : `u${(n + i) % 5}@posthorn.test`
       let acknowledged = false
       try {
-        acknowledged = await send(
-          server.ports.smtp,
-          id,
-          `u${(n + i) % 5}@posthorn.test`,
-          sizes[(n + i) % sizes.length]!,
-        )
+        acknowledged = await send(server.ports.smtp, id, to, sizes[(n + i) % sizes.length]!)
       } catch {
-        attempts.push({ id, acknowledged })
+        attempts.push({ id, remote, acknowledged })
         return
       }
-      attempts.push({ id, acknowledged })
+      attempts.push({ id, remote, acknowledged })
     }
   }
   await Promise.all(Array.from({ length: connections }, (_, n) => one(n)))

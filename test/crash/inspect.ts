@@ -1,0 +1,67 @@
+// Opens what a killed server left behind and says what is in it and what is wrong with it.
+
+import { readdirSync } from 'node:fs'
+import { join } from 'node:path'
+import { realClock, silentLog } from '../../src/base/index.ts'
+import { sweepContents } from '../../src/jobs/index.ts'
+import { checkMail, createMailReads } from '../../src/mail/index.ts'
+import { blobRows, jobRows, mailboxRows, openStore, queueRows } from '../../src/store/index.ts'
+import type { Installation } from '../server.ts'
+
+export interface Found {
+  /** Subjects of all messages in all mailboxes, each as often as it is there. */
+  readonly ids: readonly string[]
+  /** Recipients that wait in the queue. */
+  readonly queued: number
+  readonly problems: readonly string[]
+}
+
+type Opened = Awaited<ReturnType<typeof openStore>>
+
+/** The server must not run. Sweeps first, as the server would an hour later. */
+export async function inspect(server: Installation): Promise<Found> {
+  const store = await openStore({
+    store: 'sqlite',
+    data: server.data,
+    clock: realClock,
+    log: silentLog,
+    onFatal: (error) => {
+      throw error
+    },
+  })
+  try {
+    await sweepContents(store, { olderThanMs: -1_000 })
+    const problems = [...(await store.check()), ...(await checkMail(store)), ...(await strayFiles(store, server.data))]
+    const queued = await store.read((tx) => queueRows.counts(tx))
+    return { ids: await subjects(store), queued: queued.recipients, problems }
+  } finally {
+    await store.close()
+  }
+}
+
+async function subjects(store: Opened): Promise<string[]> {
+  const mail = createMailReads(store)
+  const found: string[] = []
+  for (const { id } of await store.read((tx) => mailboxRows.accounts(tx, 0)))
+    for (const mailbox of await mail.mailboxes(id as never))
+      for (let after = 1; after < mailbox.uidNext; ) {
+        const rows = await mail.rows(mailbox.id, [[after, mailbox.uidNext]], { heads: true })
+        if (rows.length === 0) break
+        found.push(...rows.map((row) => row.heads!.subject))
+        after = rows.at(-1)!.uid + 1
+      }
+  return found
+}
+
+/** Files that neither a row nor a waiting job to unlink them names. */
+async function strayFiles(store: Opened, data: string): Promise<string[]> {
+  const tmp = readdirSync(join(data, 'blobs', 'tmp')).map((name) => `blobs/tmp/${name} is left over`)
+  const files = await store.blobs.list(-1_000)
+  const used = await store.read((tx) => blobRows.filesInUse(tx, files))
+  const jobs = await store.read((tx) => jobRows.payloadsOf(tx, 'unlink-blobs', 1_000))
+  const leaving = new Set(jobs.flatMap((payload) => (JSON.parse(payload) as { files: string[] }).files))
+  return [
+    ...tmp,
+    ...files.filter((file) => !used.has(file) && !leaving.has(file)).map((file) => `no row names the file ${file}`),
+  ]
+}

@@ -1,0 +1,58 @@
+// The next server on the way: takes everything, remembers the subjects of what it acknowledged.
+
+import { createServer, type Socket } from 'node:net'
+
+export interface Sink {
+  readonly port: number
+  /** Subject of each message taken, as often as it came. */
+  readonly ids: string[]
+  close(): void
+}
+
+export async function startSink(): Promise<Sink> {
+  const ids: string[] = []
+  const sockets = new Set<Socket>()
+  const server = createServer((socket) => {
+    sockets.add(socket)
+    socket.on('close', () => sockets.delete(socket))
+    socket.on('error', () => {})
+    serve(socket, ids)
+  })
+  await new Promise<void>((done) => server.listen(0, '127.0.0.1', done))
+  return {
+    port: (server.address() as { port: number }).port,
+    ids,
+    close() {
+      for (const socket of sockets) socket.destroy()
+      server.close()
+    },
+  }
+}
+
+function serve(socket: Socket, ids: string[]): void {
+  let text = ''
+  let inData = false
+  socket.setEncoding('latin1')
+  socket.write('220 sink.test ESMTP\r\n')
+  socket.on('data', (chunk: string) => {
+    text += chunk
+    for (;;) {
+      const end = text.indexOf(inData ? '\r\n.\r\n' : '\r\n')
+      if (end < 0) return
+      const taken = text.slice(0, end)
+      text = text.slice(end + (inData ? 5 : 2))
+      if (inData) {
+        const subject = /^Subject: (.*)$/m.exec(taken)?.[1]
+        if (subject) ids.push(subject.trim())
+        inData = false
+        socket.write('250 2.0.0 taken\r\n')
+        continue
+      }
+      const verb = taken.slice(0, 4).toUpperCase()
+      inData = verb === 'DATA'
+      if (verb === 'EHLO') socket.write('250-sink.test\r\n250-PIPELINING\r\n250 8BITMIME\r\n')
+      else if (verb === 'QUIT') socket.end('221 bye\r\n')
+      else socket.write(inData ? '354 go on\r\n' : '250 ok\r\n')
+    }
+  })
+}
