@@ -7,6 +7,7 @@ import { type Clock, joinPort, type Log, type Port, realClock } from '../base/in
 import type { Resolver } from '../dns/index.ts'
 import { type CertificatePair, loadCertificate } from '../tls/index.ts'
 import type { Bound } from './banner.ts'
+import { checkParts } from './check.ts'
 import { type Core, composeCore } from './compose-core.ts'
 import type { Doors } from './compose-doors.ts'
 import type { Config, ListenerName } from './config/index.ts'
@@ -63,6 +64,7 @@ export async function startServer(config: Config, options: StartOptions): Promis
   const clock = options.clock ?? realClock
   const undo: (() => Promise<void>)[] = []
   try {
+    checkParts(config, clock.now())
     await prepareFolder(config.data)
     const source = () => loadCertificate(certificateSource(config), clock.now())
     const certificate = source()

@@ -4,6 +4,8 @@ import { mkdir } from 'node:fs/promises'
 import { type Clock, Fault } from '../base/index.ts'
 import type { Health, HealthPart } from '../http/server/index.ts'
 import { metaRows, type Store } from '../store/index.ts'
+import { ConfigError } from './config/index.ts'
+import { systemWords } from './system-words.ts'
 
 /** The probe writes to the disk: however often one asks, it is written once in this time. */
 const probeEveryMs = 1000
@@ -87,6 +89,6 @@ export async function prepareFolder(folder: string): Promise<void> {
     await mkdir(folder, { recursive: true, mode: 0o700 })
     await access(folder, constants.R_OK | constants.W_OK | constants.X_OK)
   } catch (error) {
-    throw new Fault('invalid', `data: cannot write to ${folder}: ${words(error)}`)
+    throw new ConfigError([`data: cannot write to ${folder}: ${systemWords(error)}`])
   }
 }

@@ -80,4 +80,7 @@ function writeWhole(path: string, text: string, mode: number): void {
   renameSync(`${path}.new`, path)
 }
 
-const words = (error: unknown) => (error instanceof Error ? error.message : String(error))
+const words = (error: unknown) => {
+  if (!(error instanceof Error)) return String(error)
+  return (error as NodeJS.ErrnoException).code === 'ENOENT' ? 'there is no such file' : error.message
+}

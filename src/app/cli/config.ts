@@ -8,8 +8,10 @@ export function configCommands(program: Command): void {
   const config = program.command('config').description('the configuration file')
 
   command(config, 'check', 'says what is wrong with the configuration, or what it comes to').action(
-    (options: Shared) => {
+    async (options: Shared) => {
       const found = readConfig(options)
+      const { checkParts } = await import('../check.ts')
+      checkParts(found, Date.now())
       const listen = Object.entries(found.listen).map(([name, at]) => [name, at?.map(formatEndpoint)] as const)
       const value = {
         source: found.source,

@@ -1,0 +1,29 @@
+// What rooms say about their part of a configuration before anything is made or opened. Knows what to ask, not what is right.
+
+import { isFault } from '../base/index.ts'
+import { parseRoutes } from '../queue/index.ts'
+import { loadCertificate } from '../tls/index.ts'
+import { type Config, ConfigError } from './config/index.ts'
+
+/** Routes that mean nothing, certificates that cannot be read: one line each. Throws ConfigError. */
+export function checkParts(config: Config, now: number): void {
+  const { hostname, data, tls, queue } = config
+  const checks = [
+    ...Object.entries(queue.routes).map(
+      ([pattern, target]) =>
+        () =>
+          void parseRoutes({ [pattern]: target }),
+    ),
+    () => tls && loadCertificate({ hostname, folder: data, files: tls }, now),
+  ]
+  const lines = checks.flatMap((check) => {
+    try {
+      check()
+      return []
+    } catch (error) {
+      if (isFault(error)) return [`${config.source}: ${error.message}`]
+      throw error
+    }
+  })
+  if (lines.length > 0) throw new ConfigError(lines)
+}
