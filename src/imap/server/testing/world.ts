@@ -55,7 +55,7 @@ export async function openImapWorld(options: Partial<ImapServerOptions> = {}): P
       reads: createMailReads(readable),
       writes,
       bell: readable.bell,
-      spool: () => createSpool({ blobs: readable.blobs, maxSize: 1_000_000 }),
+      spool: () => createSpool({ blobs: readable.blobs, maxSize: options.maxMessageSize ?? 1_000_000 }),
     },
     hostname: 'mail.example.test',
     version: '1',
