@@ -35,9 +35,9 @@ export class OpenMailbox {
     return OpenMailbox.of(tx, epoch, row)
   }
 
-  /** From a row that was just read in this transaction. */
-  static async of(tx: Writer, epoch: number, row: mailboxRows.MailboxRow): Promise<OpenMailbox> {
-    const mailbox = new OpenMailbox(tx, { ...row })
+  /** From a row that was just read in this transaction, and is its own from now on. */
+  static async of(tx: Writer, epoch: number, row: Row): Promise<OpenMailbox> {
+    const mailbox = new OpenMailbox(tx, row)
     if (row.epoch < epoch) await mailbox.#advance(epoch)
     return mailbox
   }

@@ -454,3 +454,22 @@ testMail('check names what does not agree', async (mail) => {
   for (const part of [/"unseen":7/, /1 bytes noted/, /UID 1 has flags and no entry/, /has no entry/, /none stored/])
     assert.match(problems, part)
 })
+
+testMail('appends of one turn share a transaction, and each keeps its own outcome', async (mail) => {
+  const account = await mail.addAccount({ messages: 5 })
+  const inbox = await mail.inbox(account)
+  const content = await mail.content(message('together'))
+  const append = (count: number) =>
+    mail.writes.append(
+      account,
+      inbox,
+      Array.from({ length: count }, () => ({ content, flags: [] })),
+    )
+  const [one, two] = await Promise.all([append(1), append(2)])
+  assert.deepEqual([one!.uids, two!.uids, one!.modseq], [[1], [2, 3], two!.modseq])
+  const [fits, tooMany, last] = await Promise.allSettled([append(1), append(2), append(1)])
+  assert.deepEqual(fits!.status === 'fulfilled' && fits!.value.uids, [4])
+  assert.ok(tooMany!.status === 'rejected' && isFault(tooMany!.reason, 'over-quota'))
+  assert.deepEqual(last!.status === 'fulfilled' && last!.value.uids, [5])
+  assert.deepEqual(await mail.check(), [])
+})

@@ -3,6 +3,7 @@
 import type { AccountId, Log, MailboxId } from '../base/index.ts'
 import type { Store, Writer } from '../store/index.ts'
 import { appendOne, sizeOf, takeRoom } from './append.ts'
+import { type Appended, AppendQueue } from './append-queue.ts'
 import { copy, expunge, move } from './copy.ts'
 import { claimRecent, createMailbox, deleteMailbox, renameMailbox, subscribe } from './mailboxes.ts'
 import { OpenMailbox } from './open-mailbox.ts'
@@ -18,9 +19,11 @@ export interface MailWritesOptions {
 export function createMailWrites({ store, log }: MailWritesOptions): MailWrites {
   const { epoch } = store
   const dropFile = createFileDropper(store.blobs, log)
+  const appends = new AppendQueue((account, mailbox, items) =>
+    store.write(account, (tx) => append(tx, epoch, account, mailbox, items(), dropFile)),
+  )
   return {
-    append: (account, mailbox, items) =>
-      store.write(account, (tx) => append(tx, epoch, account, mailbox, items, dropFile)),
+    append: (account, mailbox, items) => appends.append(account, mailbox, items),
     setFlags: (account, mailbox, uids, change) =>
       store.write(account, (tx) => setFlags(tx, epoch, account, mailbox, uids, change)),
     copy: (account, from, uids, to) => store.write(account, (tx) => copy(tx, epoch, account, from, uids, to)),
@@ -44,7 +47,7 @@ async function append(
   id: MailboxId,
   items: readonly AppendItem[],
   dropFile: DropFile,
-): Promise<{ uidValidity: number; uids: number[]; modseq: number }> {
+): Promise<Appended> {
   const mailbox = await OpenMailbox.open(tx, epoch, account, id)
   const bytes = items.reduce((sum, item) => sum + sizeOf(item.content, item), 0)
   await takeRoom(tx, account, bytes, items.length)

@@ -187,8 +187,8 @@ export class Session implements ConnectionControl {
     this.#tail = this.#tail
       .then(async () => {
         const outcome = await running
-        this.#overlapping--
-        await this.#finish(parsed, outcome)
+        // What changed is told once, with the last reply of those that wait.
+        await this.#finish(parsed, outcome, --this.#overlapping > 0)
       })
       .catch((error: unknown) => {
         this.#failed ??= error
@@ -196,8 +196,8 @@ export class Session implements ConnectionControl {
     if (this.#overlapping >= this.#host.limits.overlappingAppends) await this.#tail
   }
 
-  async #finish(parsed: Parsed, outcome: Outcome): Promise<void> {
-    await this.#host.dispatch.tell(parsed, this)
+  async #finish(parsed: Parsed, outcome: Outcome, untold = false): Promise<void> {
+    if (!untold) await this.#host.dispatch.tell(parsed, this)
     if (this.#selected?.view.gone) this.close('the selected mailbox was deleted')
     this.#say(formatReply(parsed.tag, outcome))
     if (outcome.status === 'BAD' && ++this.#syntaxErrors >= MAX_SYNTAX_ERRORS) this.close('too many errors')

@@ -13,12 +13,12 @@ interface Message {
   readonly literal: AppendLiteral
 }
 
-function parse(p: Cursor): { mailbox: string; messages: readonly Message[] } {
-  const mailbox = p.sp().mailbox()
+function parse(p: Cursor): readonly Message[] {
+  p.sp().mailbox()
   const messages: Message[] = []
   do messages.push(parseMessage(p.sp()))
   while (!p.atEnd() && p.peek() === ' ')
-  return { mailbox, messages }
+  return messages
 }
 
 function parseMessage(p: Cursor): Message {
@@ -56,9 +56,9 @@ async function place(context: AuthenticatedContext, text: CommandText, size: num
     throw new Fault('too-large', `a message is at most ${options.maxMessageSize} bytes`)
   if (text.literals.length > limits.appendMessages)
     throw new Fault('limit', `at most ${limits.appendMessages} messages at once`)
-  await findMailbox(context, p.mailbox())
+  const { id } = await findMailbox(context, p.mailbox())
   if (!(await services.accounts.hasRoom(account, size))) throw new Fault('over-quota', 'the account is full')
-  return new AppendLiteral(services.spool())
+  return new AppendLiteral(id, services.spool())
 }
 
 export const append = command({
@@ -70,19 +70,16 @@ export const append = command({
   overlaps: true,
   place,
   parse,
-  async run(context, { mailbox, messages }) {
-    const { services, account } = context
+  async run({ services, account }, messages) {
     let items: AppendItem[]
-    let id: Awaited<ReturnType<typeof findMailbox>>['id']
     try {
       for (const { flags } of messages) assertStorable(flags)
-      id = (await findMailbox(context, mailbox)).id
       items = await finishAll(messages)
     } catch (error) {
       for (const { literal } of messages) await literal.abort()
       throw error
     }
-    const { uidValidity, uids } = await services.writes.append(account, id, items)
+    const { uidValidity, uids } = await services.writes.append(account, messages[0]!.literal.mailbox, items)
     const set = formatRanges(uids.map((uid) => [uid, uid]))
     return { code: `APPENDUID ${uidValidity} ${uids.length > 1 ? joined(uids) : set}`, text: 'appended' }
   },

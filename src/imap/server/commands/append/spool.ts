@@ -1,13 +1,17 @@
 // The message of an APPEND on its way from the socket to the spool.
 
+import type { MailboxId } from '../../../../base/index.ts'
 import type { NewContent } from '../../../../mail/index.ts'
 import type { LiteralSink } from '../../../wire/index.ts'
 import type { MessageSpool } from '../../options.ts'
 
 export class AppendLiteral implements LiteralSink {
+  /** Where it goes, as it was found before the bytes came. */
+  readonly mailbox: MailboxId
   readonly #spool: MessageSpool
 
-  constructor(spool: MessageSpool) {
+  constructor(mailbox: MailboxId, spool: MessageSpool) {
+    this.mailbox = mailbox
     this.#spool = spool
   }
 

@@ -19,14 +19,14 @@ async function withWorld(run: (client: ImapClient) => Promise<void>): Promise<vo
 async function append(client: ImapClient, message: Buffer): Promise<void> {
   client.say(`c APPEND INBOX {${message.length}+}\r\n${message.toString('latin1')}\r\n`)
   const lines = await client.until('c ')
-  assert.ok(lines.at(-1)!.startsWith('c OK'), lines.at(-1))
+  assert.match(lines.at(-1)!, /^c OK/)
 }
 
 async function search(client: ImapClient, criteria: string, utf8?: string): Promise<string> {
   const literal = utf8 === undefined ? '' : ` {${Buffer.byteLength(utf8)}+}\r\n${Buffer.from(utf8).toString('latin1')}`
   client.say(`d SEARCH ${criteria}${literal}\r\n`)
   const lines = await client.until('d ')
-  assert.ok(lines.at(-1)!.startsWith('d OK'), lines.at(-1))
+  assert.match(lines.at(-1)!, /^d OK/)
   return lines.find((line) => line.startsWith('* SEARCH'))!
 }
 
