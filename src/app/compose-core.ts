@@ -2,7 +2,7 @@
 // Knows what needs what; when things start and stop is told in core.ts.
 
 import { type AccountReads, createAccountReads, createAccountWrites, eraseAccount } from '../accounts/index.ts'
-import type { ContentId } from '../base/index.ts'
+import type { AccountId, ContentId } from '../base/index.ts'
 import { createDelivery, createLocalRetry, createPostHandler } from '../delivery/index.ts'
 import { createResolver, type Resolver } from '../dns/index.ts'
 import {
@@ -15,7 +15,7 @@ import {
 import { createMailTx, createMailWrites, createSpool, type MailTx, mailHandlers, sweepAccount } from '../mail/index.ts'
 import { createQueue, parseRoutes, type Queue } from '../queue/index.ts'
 import { connectSmtp } from '../smtp/client/index.ts'
-import { openStore, type Store, type Writer } from '../store/index.ts'
+import { accountRows, openStore, type Store, type Writer } from '../store/index.ts'
 import type { Config } from './config/index.ts'
 import { createHealth } from './health.ts'
 import { type DoorCounters, formatMetrics, timeWrites } from './metrics.ts'
@@ -29,6 +29,8 @@ export interface Core {
   watchDoors(doors: readonly { counters(): Promise<DoorCounters> }[]): void
   /** Starts the queue and the jobs: from now on things happen by themselves. */
   begin(): void
+  /** Instead of the jobs, for a command on a folder at rest: ends what the command began. */
+  finish(): Promise<void>
   close(graceMs?: number): Promise<void>
 }
 
@@ -51,17 +53,18 @@ export async function composeCore(config: Config, around: CoreSurroundings): Pro
   const queue = openQueue(config, around, { store, mailTx, queries })
   const parts = { store, accounts: queries, mail: mailTx, queue: queue.tx, hostname, clock, log }
   const delivery = createDelivery({ ...parts, ...(fault && { fault }) })
+  const eraseWhole = async (account: AccountId, done: (tx: Writer) => Promise<void>) => {
+    await sweepAccount(store, account)
+    await store.write('server', async (tx) => {
+      await eraseAccount(tx, account)
+      await done(tx)
+    })
+  }
   const handlers: JobHandlers = {
     ...housekeepingHandlers({ store, log }),
     ...mailHandlers(store),
     post: createPostHandler(parts),
-    async 'remove-account'({ account }, job) {
-      await sweepAccount(store, account)
-      await store.write('server', async (tx) => {
-        await eraseAccount(tx, account)
-        await job.done(tx)
-      })
-    },
+    'remove-account': ({ account }, job) => eraseWhole(account, job.done),
   }
   let jobs: JobRunner | undefined
   let doors: readonly { counters(): Promise<DoorCounters> }[] = []
@@ -86,6 +89,9 @@ export async function composeCore(config: Config, around: CoreSurroundings): Pro
       queue.start().catch((error: unknown) => log.error({ err: error }, 'the queue could not start'))
       jobs = createJobRunner({ store, handlers, clock, log })
       scheduleHousekeeping(store).catch((error: unknown) => log.error({ err: error }, 'housekeeping was not scheduled'))
+    },
+    async finish() {
+      for (const account of await store.read(accountRows.removed)) await eraseWhole(account, async () => {})
     },
     async close(graceMs = 0) {
       await Promise.all([queue.stop(graceMs), jobs?.stop()])

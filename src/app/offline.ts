@@ -18,5 +18,10 @@ export async function openOffline(config: Config): Promise<{ services: AdminServ
       throw error
     },
   })
-  return { services: core.admin, close: () => core.close() }
+  return {
+    services: core.admin,
+    async close() {
+      await core.finish().finally(() => core.close())
+    },
+  }
 }

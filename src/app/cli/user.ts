@@ -125,7 +125,7 @@ function removing(user: Command): void {
     .action(async (email: string, options: Shared & { yes?: boolean }) => {
       await withServices(options, async ({ accounts }) => {
         const goes = await accounts.describeRemoval(email)
-        const aliases = goes.aliases.length > 0 ? `, and from the aliases ${goes.aliases.join(', ')}` : ''
+        const aliases = goes.aliases.length > 0 ? `; no longer lead anywhere: ${goes.aliases.join(', ')}` : ''
         const what = `${goes.email}: ${goes.messages} messages (${formatBytes(goes.bytes)}) in ${goes.mailboxes} mailboxes${aliases}`
         if (!options.yes) {
           if (options.json || !process.stdin.isTTY)

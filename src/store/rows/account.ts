@@ -181,6 +181,12 @@ export async function markRemoved(tx: Writer, id: AccountId): Promise<void> {
   await tx.run(sql`UPDATE account_settings SET password = NULL, scram = NULL, settings = '{}' WHERE account = ${id}`)
 }
 
+/** Accounts that are removed but for their mail, at most 1,000. */
+export async function removed(tx: Reader): Promise<AccountId[]> {
+  const rows = await tx.all<{ id: AccountId }>(sql`SELECT id FROM account WHERE disabled = 2 LIMIT 1000`)
+  return rows.map(({ id }) => id)
+}
+
 /** The last step of removing: the account's mail must be gone. */
 export async function erase(tx: Writer, id: AccountId): Promise<void> {
   await tx.run(sql`DELETE FROM account_settings WHERE account = ${id}`)

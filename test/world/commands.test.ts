@@ -1,0 +1,307 @@
+// The command line as a new user meets it: every command with and without --json, on a running server and on a folder at rest.
+
+import assert from 'node:assert/strict'
+import { existsSync, mkdtempSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { dirname, join, resolve } from 'node:path'
+import { test } from 'node:test'
+import { full, has, Installation, type Ran, run, startInstallation } from '../server.ts'
+import { Imap, message, Smtp } from './talk.ts'
+
+const posthorn = resolve(import.meta.dirname, '../../bin/posthorn')
+
+/** Runs a command with something on its standard input. */
+const withInput = (server: Installation, input: string, ...args: string[]) =>
+  run(posthorn, [...args, '--config', server.configFile], { input, cwd: server.folder })
+
+function assertRefused(ran: Ran, words: RegExp, code = 1): void {
+  assert.match(ran.stderr, words)
+  assert.equal(ran.code, code, ran.stderr)
+  assert.equal(ran.stdout, '')
+}
+
+/** The life of a domain and its people; the same whether a server answers or the store is opened. */
+async function people(server: Installation): Promise<void> {
+  const json = async (...args: string[]) => JSON.parse(await server.cliOk(...args, '--json'))
+  assert.equal(await server.cliOk('domain', 'list'), 'no domain yet: posthorn domain add example.org\n')
+  assert.equal(await server.cliOk('domain', 'add', 'Example.Test'), 'example.test added\n')
+  assertRefused(await server.cli('domain', 'add', 'example.test'), /^posthorn: .*example\.test.*\n$/)
+  assertRefused(await server.cli('domain', 'add', 'not a domain'), /^posthorn: .*\n$/)
+  assert.equal((await json('domain', 'add', 'other.test', '--alias-of', 'example.test')).aliasOf, 'example.test')
+  assert.match(await server.cliOk('domain', 'set', 'example.test', 'detail=-', 'quotaBytes=2G'), /detail=- quotaBytes=/)
+  assertRefused(
+    await server.cli('domain', 'set', 'example.test', 'nonsense=1'),
+    /there is no setting nonsense; there are/,
+  )
+  assertRefused(await server.cli('domain', 'set', 'example.test', 'detail'), /expected KEY=VALUE/, 2)
+  assert.match(
+    await server.cliOk('domain', 'set', 'example.test', 'detail=default', 'quotaBytes=default'),
+    /no settings/,
+  )
+  assert.deepEqual((await json('domain', 'list')).length, 2)
+
+  const added = await withInput(
+    server,
+    'first password\n',
+    'user',
+    'add',
+    'Anna@example.test',
+    '--name',
+    'Anna',
+    '--password-stdin',
+  )
+  assert.equal(added.stdout, 'anna@example.test added\n', added.stderr)
+  assertRefused(await server.cli('user', 'add', 'anna@example.test', '--generate'), /anna@example\.test/)
+  assertRefused(await server.cli('user', 'add', 'anna@nowhere.test', '--generate'), /nowhere\.test/)
+  assertRefused(await server.cli('user', 'add', 'bob@example.test'), /give the password with --password-stdin/, 2)
+  assert.match(
+    (await json('user', 'add', 'bob@example.test', '--generate', '--quota', '10M')).password,
+    /^(\w{4}-){3}\w{4}$/,
+  )
+  assert.match(
+    await server.cliOk('user', 'passwd', 'bob@example.test', '--generate'),
+    /password changed, password \w{4}-/,
+  )
+  assert.equal(
+    await server.cliOk('user', 'rename', 'bob@example.test', 'robert@example.test'),
+    'bob@example.test is now robert@example.test\n',
+  )
+  assert.equal(await server.cliOk('user', 'disable', 'robert@example.test'), 'robert@example.test disabled\n')
+  assert.equal(
+    (await json('user', 'list')).find((one: { email: string }) => one.email === 'robert@example.test').disabled,
+    true,
+  )
+  assert.match(await server.cliOk('user', 'list'), /^email +name.*\nanna@example\.test +Anna +0 B/)
+  assert.equal(await server.cliOk('user', 'enable', 'robert@example.test'), 'robert@example.test enabled\n')
+
+  assert.equal(
+    await server.cliOk('alias', 'add', 'info@example.test', 'anna@example.test', 'eve@elsewhere.test'),
+    'info@example.test → anna@example.test, eve@elsewhere.test\n',
+  )
+  assert.match(await server.cliOk('alias', 'list'), /info@example\.test +anna@example\.test, eve@elsewhere\.test/)
+  assert.equal((await json('alias', 'list', 'example.test')).length, 1)
+  assertRefused(await server.cli('alias', 'add', 'info@nowhere.test', 'anna@example.test'), /nowhere\.test/)
+
+  await server.cliOk('alias', 'add', 'only@example.test', 'anna@example.test')
+  // What goes is said first; without a terminal nobody is asked, and nothing happens.
+  assertRefused(
+    await server.cli('user', 'remove', 'anna@example.test'),
+    /this takes away anna@example\.test: 0 messages \(0 B\) in 6 mailboxes; no longer lead anywhere: only@example\.test; say --yes/,
+  )
+  assertRefused(await server.cli('domain', 'remove', 'example.test'), /example\.test/)
+  assert.match(await server.cliOk('user', 'remove', 'anna@example.test', '--yes'), /^removed anna@example\.test/)
+  assertRefused(await server.cli('user', 'remove', 'anna@example.test', '--yes'), /anna@example\.test/)
+  assert.equal(await server.cliOk('alias', 'remove', 'info@example.test'), 'info@example.test removed\n')
+  await server.cliOk('alias', 'remove', 'only@example.test')
+  assertRefused(
+    await server.cli('alias', 'remove', 'info@example.test', '--json'),
+    /^\{"error":".*","code":"not-found"\}\n$/,
+  )
+  await server.cliOk('user', 'remove', 'robert@example.test', '--yes')
+  assert.equal(await server.cliOk('domain', 'remove', 'other.test'), 'other.test removed\n')
+  // A running server sweeps the mail of the removed in the background.
+  for (let i = 0; i < 20 && (await server.cli('domain', 'remove', 'example.test', '--json')).code !== 0; i++);
+  assert.deepEqual(await json('domain', 'list'), [])
+  assert.equal(await server.cliOk('queue', 'list'), 'the queue is empty\n')
+}
+
+test('domains, people and aliases on a running server', async (t) => {
+  const server = await startInstallation(t)
+  assert.equal(statSync(join(server.data, 'control.sock')).mode & 0o777, 0o600)
+  assert.equal(statSync(server.data).mode & 0o777, 0o700)
+  await people(server)
+  assert.equal(await server.stop(), 0)
+  assert.equal(existsSync(join(server.data, 'control.sock')), false)
+})
+
+test('the same commands on a folder at rest, under the lock', async (t) => {
+  const server = await Installation.make({ users: { 'ada@example.test': 'correct horse' } })
+  t.after(() => server.remove())
+  assert.equal(existsSync(join(server.data, 'control.sock')), false)
+  assert.match(await server.cliOk('user', 'list'), /^email .*\nada@example\.test /)
+  const both = await Promise.all([server.cli('user', 'list', '--json'), server.cli('domain', 'list', '--json')])
+  // Who comes second is refused in one line, or came after the first had gone.
+  for (const ran of both)
+    if (ran.code !== 0) assertRefused(ran, /^posthorn: .* in use by process \d+\n$|"in-use"|"failed"/, 2)
+  assert.ok(both.some(({ code }) => code === 0))
+  await server.cliOk('user', 'remove', 'ada@example.test', '--yes')
+  // No server need run for the mail to go.
+  assert.equal(await server.cliOk('domain', 'remove', 'example.test'), 'example.test removed\n')
+})
+
+test('the first administrator: by options, by questions at a terminal', async (t) => {
+  const server = await Installation.make()
+  t.after(() => server.remove())
+  const made = await withInput(
+    server,
+    'a long password\n',
+    'create-admin',
+    '--email',
+    'root@example.test',
+    '--name',
+    'Root',
+    '--password-stdin',
+  )
+  assert.equal(made.stdout, 'root@example.test added, an administrator\n', made.stderr)
+  assert.equal(JSON.parse(await server.cliOk('user', 'list', '--json'))[0].admin, true)
+  assertRefused(await withInput(server, '', 'create-admin'), /give --email, --name and --password-stdin/, 2)
+  if (!(await has('script'))) return t.diagnostic('the terminal is left out: needs script (bsdutils)')
+  const line = `${posthorn} create-admin --config ${server.configFile}`
+  const answers = ['anna@example.test', 'Anna', 'another password']
+  const asked = await run('sh', [
+    '-c',
+    `(${answers.map((text) => `sleep 1; printf '${text}\\r'`).join('; ')}; sleep 1) | script -qec '${line}' /dev/null`,
+  ])
+  assert.match(asked.stdout, /anna@example\.test added, an administrator/)
+  assert.doesNotMatch(asked.stdout, /another password/)
+})
+
+test('a list of users is imported, and each line that is none is named', async (t) => {
+  const server = await Installation.make({ users: { 'ada@example.test': 'correct horse' } })
+  t.after(() => server.remove())
+  const count = full ? 1_000 : 50
+  const file = join(server.folder, 'list.csv')
+  const lines = [...Array(count).keys()].map(
+    (n) => `user${n}@example.test,password number ${n},"Number ${n}, the user",${n % 2 ? '' : '5M'}`,
+  )
+  lines.splice(
+    7,
+    0,
+    'ada@example.test,taken',
+    'nobody',
+    'x@nowhere.test,password',
+    '"q""uote"@example.test,',
+    'y@example.test,p,,lots',
+  )
+  writeFileSync(file, `email,password,name,quota\n${lines.join('\n')}\n`)
+  await server.start()
+  const began = performance.now()
+  const ran = await server.cli('user', 'import', file)
+  const seconds = (performance.now() - began) / 1000
+  t.diagnostic(`${count} users in ${seconds.toFixed(1)} s`)
+  assert.ok(seconds < (full ? 60 : 15), `${seconds} s`)
+  assert.equal(ran.code, 1)
+  assert.equal(ran.stdout, `${count} users made, 5 lines refused\n`)
+  assert.deepEqual(
+    ran.stderr
+      .trimEnd()
+      .split('\n')
+      .map((line) => Number(/list\.csv:(\d+): /.exec(line)?.[1])),
+    [9, 10, 11, 12, 13],
+    ran.stderr,
+  )
+  const made = JSON.parse(await server.cliOk('user', 'list', '--json'))
+  assert.equal(made.length, count + 1)
+  const last = made.find((one: { email: string }) => one.email === `user${count - 2}@example.test`)
+  assert.deepEqual([last.name, last.quotaBytes], [`Number ${count - 2}, the user`, 5 * 2 ** 20])
+  const imap = await Imap.open(server.ports.imap, `user${count - 1}@example.test`, `password number ${count - 1}`)
+  assert.match(await imap.say('LIST "" "*"'), /\\Sent/)
+  imap.close()
+  assertRefused(await server.cli('user', 'import', 'missing.csv'), /missing\.csv: there is no such file/, 2)
+})
+
+test('the queue: what waits and why, tried again, held, released, taken out', async (t) => {
+  // Nobody listens at the discard port of loopback.
+  const server = await Installation.make({
+    users: { 'ada@example.test': 'correct horse' },
+    config: { smtp: { trustedNetworks: ['127.0.0.0/8'] }, queue: { routes: { '*': '127.0.0.1:9' } } },
+  })
+  t.after(() => server.remove())
+  await server.start()
+  const smtp = await Smtp.open(server.ports.smtp)
+  await smtp.deliver('ada@example.test', ['eve@away.test', 'zoe@away.test'], message('waiting'))
+  await smtp.deliver('ada@example.test', ['kim@away.test'], message('second'))
+  smtp.close()
+  const list = async () => JSON.parse(await server.cliOk('queue', 'list', '--json'))
+  for (
+    let i = 0;
+    i < 100 && (await list()).some((one: Queued) => one.recipients.some(({ attempts }) => attempts === 0));
+    i++
+  );
+  const [first, second] = await list()
+  assert.match(
+    await server.cliOk('queue', 'list'),
+    /ada@example\.test +eve@away\.test +ready +in \d+ m +1 +.*(refused|127\.0\.0\.1)/,
+  )
+  assert.match(
+    await server.cliOk('queue', 'show', `${first.id}`),
+    /^message \d+ from ada@example\.test[\s\S]*zoe@away\.test +ready[\s\S]*Subject: waiting/,
+  )
+  assert.match(JSON.parse(await server.cliOk('queue', 'show', `${first.id}`, '--json')).header, /Subject: waiting/)
+  assert.equal(await server.cliOk('queue', 'hold', `${first.id}`), '2 recipients held\n')
+  assert.match(await server.cliOk('queue', 'list'), /eve@away\.test +held/)
+  assert.equal(await server.cliOk('queue', 'retry'), '1 recipient will be tried now\n')
+  for (let i = 0; i < 100 && (await list())[1].recipients[0].attempts < 2; i++);
+  assert.deepEqual(
+    (await list()).map((one: Queued) => one.recipients[0]!.attempts),
+    [1, 2],
+  )
+  assert.equal(await server.cliOk('queue', 'release', `${first.id}`), '2 recipients released\n')
+  assert.equal(await server.cliOk('queue', 'remove', `${second.id}`), '1 recipient removed\n')
+  assertRefused(await server.cli('queue', 'show', `${second.id}`), /\d/)
+  assertRefused(await server.cli('queue', 'show', 'x'), /expected a number, found x/, 2)
+  // With --bounce the sender hears of it.
+  assert.equal(await server.cliOk('queue', 'remove', `${first.id}`, '--bounce'), '2 recipients removed\n')
+  const imap = await Imap.open(server.ports.imap, 'ada@example.test', 'correct horse')
+  for (let i = 0; i < 100 && (await imap.count()) < 1; i++);
+  assert.match(await imap.say('FETCH 1 BODY[]'), /multipart\/report[\s\S]*Final-Recipient: [^\r]*eve@away\.test/)
+  imap.close()
+  // The same commands on a folder at rest.
+  await server.stop()
+  assert.deepEqual(await list(), [])
+})
+
+interface Queued {
+  readonly recipients: readonly { readonly attempts: number }[]
+}
+
+test('completions load in their shells; version and help say what there is', async () => {
+  assert.match((await run(posthorn, ['version'])).stdout, /^posthorn \d+\.\d+\.\d+, Node v26\./)
+  assert.ok(JSON.parse((await run(posthorn, ['version', '--json'])).stdout).version)
+  const help = await run(posthorn, ['--help'])
+  for (const word of [
+    'run',
+    'dev',
+    'create-admin',
+    'config',
+    'domain',
+    'user',
+    'alias',
+    'queue',
+    'version',
+    'completion',
+  ])
+    assert.match(help.stdout, new RegExp(`^  ${word}\\b`, 'm'))
+  const unknown = await run(posthorn, ['usr'])
+  assert.equal(unknown.code, 2)
+  assert.match(unknown.stderr, /Did you mean user\?/)
+  const folder = mkdtempSync(join(tmpdir(), 'posthorn-completion-'))
+  try {
+    for (const shell of ['bash', 'zsh', 'fish', 'powershell']) {
+      const script = await run(posthorn, ['completion', shell])
+      assert.equal(script.code, 0, script.stderr)
+      assert.ok(script.stdout.length > 200)
+      writeFileSync(join(folder, shell), script.stdout)
+      if (!['bash', 'zsh', 'fish'].includes(shell) || !(await has(shell))) continue
+      const checked = await run(shell, ['-n', join(folder, shell)])
+      assert.deepEqual([checked.code, checked.stderr], [0, ''], shell)
+    }
+    // As bash does at a tab, with our posthorn on the path and without the package bash-completion.
+    const press = (line: string) =>
+      run(
+        'bash',
+        [
+          '--norc',
+          '-c',
+          `. ${folder}/bash; COMP_WORDS=(${line}) COMP_CWORD=${line.split(' ').length - 1}; __posthorn_complete; echo "\${COMPREPLY[@]}"`,
+        ],
+        {
+          env: { PATH: `${dirname(posthorn)}:${process.env['PATH']}` },
+        },
+      )
+    assert.equal((await press('posthorn do')).stdout, 'domain\n')
+    assert.equal((await press('posthorn queue re')).stdout, 'retry release remove\n')
+  } finally {
+    rmSync(folder, { recursive: true, force: true })
+  }
+})
