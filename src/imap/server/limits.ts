@@ -7,7 +7,7 @@ export interface ImapLimits {
   readonly connections: number
   /** Connections of one address that are not signed in: a phone needs 5 at once, an office behind one address some dozens. */
   readonly unauthenticatedPerAddress: number
-  /** Connections of one account: clients keep 5 to 10 each (contracts.md §6). */
+  /** Connections of one account: clients keep 5 to 10 each. */
   readonly perAccount: number
   /** A wait for input before signing in, and the longest that may take in all. */
   readonly greetedWaitMs: number
