@@ -14,7 +14,7 @@ import {
 import { loadKeywords } from './flags.ts'
 import { listMailboxes, toMailbox } from './mailboxes.ts'
 import { readTexts } from './texts.ts'
-import type { FlagBlock, MailReads, MessageRow, RowFields } from './types.ts'
+import type { Fact, FlagBlock, MailReads, MessageFacts, MessageRow, RowFields } from './types.ts'
 
 const maxRows = 1000
 /** Rows that nobody asked for are cheaper than a statement each, up to this gap between ranges. */
@@ -38,10 +38,11 @@ export function createMailReads(store: ReadStore): MailReads {
     keywords: (mailbox) => store.read((tx) => loadKeywords(tx, mailbox)),
     changesSince: (mailbox, since) => store.read((tx) => readChanges(tx, mailbox, since)),
     rows: (mailbox, uids, want) => store.read((tx) => readRows(tx, mailbox, uids, want)),
+    facts: (mailbox, uids, want) => store.read((tx) => readFacts(tx, mailbox, uids, want)),
     bytes: (row, start, end) => readBytes(store, row, start, end),
     stream: (row, start, end) => streamBytes(store, row, start, end),
     texts: (mailbox, uids, want) =>
-      readTexts(store, mailbox, () => store.read((tx) => readRows(tx, mailbox, uids, {})), want.body),
+      readTexts(store, mailbox, () => store.read((tx) => readFacts(tx, mailbox, uids, ['size'])), want.body),
     quota: (account) => store.read((tx) => readQuota(tx, account)),
   }
 }
@@ -75,17 +76,34 @@ async function readRows(tx: Reader, mailbox: MailboxId, uids: Ranges, want: RowF
     envelope: want.envelope ? 1 : 0,
     bodystructure: want.bodystructure ? 1 : 0,
     structure: want.structure ? 1 : 0,
-    heads: want.heads ? 1 : 0,
   }
-  const isLean = columns.envelope + columns.bodystructure + columns.structure + columns.heads === 0
-  const out: MessageRow[] = []
+  const isLean = columns.envelope + columns.bodystructure + columns.structure === 0
+  if (isLean) {
+    const rows = await readPages(asked, maxRows, (from, to) => messageRows.lean(tx, mailbox, from, to, maxRows))
+    return rows.map(toLean)
+  }
+  const size = pageOf(columns)
+  const rows = await readPages(asked, size, (from, to) => messageRows.full(tx, mailbox, from, to, size, columns))
+  return rows.map(toFull)
+}
+
+async function readFacts(tx: Reader, mailbox: MailboxId, uids: Ranges, want: readonly Fact[]): Promise<MessageFacts[]> {
+  const asked = normaliseRanges(uids)
+  return readPages(asked, maxRows, (from, to) => messageRows.facts(tx, mailbox, from, to, maxRows, want))
+}
+
+/** The first 1,000 rows of the asked, read in statements of `size` rows. */
+async function readPages<Row extends { readonly uid: number }>(
+  asked: Ranges,
+  size: number,
+  read: (from: number, to: number) => Promise<Row[]>,
+): Promise<Row[]> {
+  const out: Row[] = []
   for (const [from, to] of joinNear(asked)) {
     for (let next = from; next <= to && out.length < maxRows; ) {
-      const page = isLean
-        ? await messageRows.lean(tx, mailbox, next, to, maxRows)
-        : await messageRows.full(tx, mailbox, next, to, isLean ? maxRows : pageOf(columns), columns)
-      for (const row of page) if (inRanges(asked, row.uid)) out.push(isLean ? toLean(row) : toFull(row, want))
-      if (page.length < (isLean ? maxRows : pageOf(columns))) break
+      const page = await read(next, to)
+      for (const row of page) if (inRanges(asked, row.uid)) out.push(row)
+      if (page.length < size) break
       next = page[page.length - 1]!.uid + 1
     }
   }
@@ -122,16 +140,12 @@ function toLean(row: messageRows.LeanRow): MessageRow {
   }
 }
 
-function toFull(row: messageRows.LeanRow | messageRows.FullRow, want: RowFields): MessageRow {
-  const full = row as messageRows.FullRow
+function toFull(full: messageRows.FullRow): MessageRow {
   return {
-    ...toLean(row),
+    ...toLean(full),
     envelope: full.envelope ?? undefined,
     bodystructure: full.bodystructure ?? undefined,
     structure: full.structure === null ? undefined : JSON.parse(full.structure),
-    heads: want.heads
-      ? { subject: full.subject!, from: full.from!, to: full.to!, cc: full.cc!, bcc: full.bcc! }
-      : undefined,
   }
 }
 

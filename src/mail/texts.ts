@@ -3,7 +3,7 @@
 import type { MailboxId } from '../base/index.ts'
 import { type Part, scanLimits, searchBody, searchHeader } from '../mime/index.ts'
 import { messageRows, type ReadStore, toBuffer } from '../store/index.ts'
-import type { MessageRow, TextWindow } from './types.ts'
+import type { MessageFacts, TextWindow } from './types.ts'
 
 /** What one page reads: that much is decoded in a few milliseconds. */
 const pageBytes = 1_048_576
@@ -11,14 +11,14 @@ const pageRows = 250
 
 type ReadBytes = (start: number, end: number) => Buffer | Promise<Buffer>
 
-/** Texts of the messages in `rows`, ascending; see MailReads.texts. */
+/** Texts of the messages whose UIDs and sizes are given, ascending; see MailReads.texts. */
 export async function* readTexts(
   store: ReadStore,
   mailbox: MailboxId,
-  rows: () => Promise<readonly MessageRow[]>,
+  sizes: () => Promise<readonly MessageFacts[]>,
   body: boolean,
 ): AsyncGenerator<TextWindow> {
-  for (const uids of pages(await rows())) {
+  for (const uids of pages(await sizes())) {
     for (const row of await store.read((tx) => messageRows.bytes(tx, mailbox, uids))) yield* readText(store, row, body)
     await turn()
   }
@@ -27,18 +27,17 @@ export async function* readTexts(
 /** Other connections of this thread have their turn. */
 const turn = () => new Promise<void>((resolve) => setImmediate(resolve))
 
-/** UIDs in groups whose bytes in the database are not too many. */
-function* pages(rows: readonly MessageRow[]): Generator<number[]> {
+/** UIDs in groups whose bytes are not too many, were they all in the database. */
+function* pages(rows: readonly MessageFacts[]): Generator<number[]> {
   let page: number[] = []
   let bytes = 0
-  for (const row of rows) {
-    const size = row.file === undefined ? row.size : row.prefixSize
+  for (const { uid, size = 0 } of rows) {
     if (page.length > 0 && (page.length === pageRows || bytes + size > pageBytes)) {
       yield page
       page = []
       bytes = 0
     }
-    page.push(row.uid)
+    page.push(uid)
     bytes += size
   }
   if (page.length > 0) yield page

@@ -74,6 +74,8 @@ export interface MailReads {
   ): Promise<{ mailbox: Mailbox; keywords: string[]; blocks: FlagBlock[] } | undefined>
   /** Rows by UID, ascending; missing UIDs are left out. Ask for at most 1,000 UIDs. */
   rows(mailbox: MailboxId, uids: Ranges, want: RowFields): Promise<MessageRow[]>
+  /** Single facts of at most 1,000 messages, for searching: as `rows`, at a third of its cost. */
+  facts(mailbox: MailboxId, uids: Ranges, want: readonly Fact[]): Promise<MessageFacts[]>
   /** Bytes of a message as IMAP sees it (prefix + content), `end` exclusive. */
   bytes(row: MessageRow, start: number, end: number): Promise<Buffer>
   /** The same in chunks of at most 64 KiB. */
@@ -86,6 +88,22 @@ export interface MailReads {
   quota(
     account: AccountId,
   ): Promise<{ usedBytes: number; usedMessages: number; quotaBytes?: number; quotaMessages?: number }>
+}
+
+export type Fact = 'size' | 'receivedAt' | 'sentAt' | 'envelope' | 'subject' | 'from' | 'to' | 'cc' | 'bcc'
+/** Only what was wanted is set. The texts of headers are folded. */
+export interface MessageFacts {
+  readonly uid: number
+  readonly size?: number
+  readonly receivedAt?: number
+  /** Null: the message has no date. */
+  readonly sentAt?: number | null
+  readonly envelope?: string
+  readonly subject?: string
+  readonly from?: string
+  readonly to?: string
+  readonly cc?: string
+  readonly bcc?: string
 }
 
 /** Folded text of one message. A long body has several windows, which joined are the whole. */
@@ -104,8 +122,6 @@ export interface RowFields {
   readonly envelope?: boolean
   readonly bodystructure?: boolean
   readonly structure?: boolean
-  /** Searchable texts of From, To, Cc, Bcc, Subject. */
-  readonly heads?: boolean
 }
 export interface MessageRow {
   readonly uid: number
@@ -121,7 +137,6 @@ export interface MessageRow {
   readonly envelope?: string
   readonly bodystructure?: string
   readonly structure?: Part
-  readonly heads?: { subject: string; from: string; to: string; cc: string; bcc: string }
 }
 
 export interface AppendItem {

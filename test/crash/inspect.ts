@@ -45,9 +45,9 @@ async function subjects(store: Opened): Promise<string[]> {
   for (const { id } of await store.read((tx) => mailboxRows.accounts(tx, 0)))
     for (const mailbox of await mail.mailboxes(id as never))
       for (let after = 1; after < mailbox.uidNext; ) {
-        const rows = await mail.rows(mailbox.id, [[after, mailbox.uidNext]], { heads: true })
+        const rows = await mail.facts(mailbox.id, [[after, mailbox.uidNext]], ['subject'])
         if (rows.length === 0) break
-        found.push(...rows.map((row) => row.heads!.subject))
+        found.push(...rows.map((row) => row.subject!))
         after = rows.at(-1)!.uid + 1
       }
   return found

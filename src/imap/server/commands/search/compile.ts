@@ -1,10 +1,10 @@
 // A search program as a function with three answers: yes, no, and not known yet (undefined) from what was read so far.
 
+import type { Fact, MessageFacts } from '../../../../mail/index.ts'
 import { decodeText, fold } from '../../../../mime/index.ts'
 import {
   type Comparison,
   dayOf,
-  type Head,
   headerDay,
   type SearchKey,
   type SearchProgram,
@@ -16,23 +16,15 @@ import type { SelectedMailbox } from '../../selected.ts'
 export interface Known {
   readonly uid: number
   readonly number: number
-  readonly row?: {
-    readonly size: number
-    readonly receivedAt: number
-    readonly sentAt?: number
-    /** The Date header as ENVELOPE holds it. */
-    readonly date?: string
-    readonly heads?: { readonly [head in Head]: string }
-  }
+  readonly row?: MessageFacts
   /** Folded text. `bodyHolds` knows the needles of the program. */
   readonly text?: { readonly header: string; bodyHolds(needle: string): boolean }
 }
 
 /** Which stages a program may have to read. */
 export interface Needs {
-  readonly rows: boolean
-  readonly heads: boolean
-  readonly dates: boolean
+  /** Of rows. */
+  readonly facts: ReadonlySet<Fact>
   readonly texts: boolean
   /** Folded texts that are looked for in bodies. */
   readonly bodies: ReadonlySet<string>
@@ -43,14 +35,14 @@ type Test = (message: Known) => boolean | undefined
 interface Building {
   readonly selected: SelectedMailbox
   readonly charset: string
-  readonly needs: { -readonly [need in keyof Needs]: Needs[need] } & { readonly bodies: Set<string> }
+  readonly needs: { facts: Set<Fact>; texts: boolean; bodies: Set<string> }
 }
 
 export function compile(
   program: SearchProgram,
   selected: SelectedMailbox,
 ): { readonly run: Test; readonly needs: Needs } {
-  const needs = { rows: false, heads: false, dates: false, texts: false, bodies: new Set<string>() }
+  const needs = { facts: new Set<Fact>(), texts: false, bodies: new Set<string>() }
   const run = build(program.key, { selected, charset: program.charset ?? 'UTF-8', needs })
   return { run, needs }
 }
@@ -75,11 +67,11 @@ const builders: Builders = {
     ({ uid }) =>
       selected.isRecent(uid),
   internal: ({ compare, day }, building) => {
-    building.needs.rows = true
-    return ({ row }) => row && compareDays[compare](dayOf(row.receivedAt), day)
+    building.needs.facts.add('receivedAt')
+    return ({ row }) => row && compareDays[compare](dayOf(row.receivedAt!), day)
   },
   sent: ({ compare, day }, building) => {
-    building.needs.rows = building.needs.dates = true
+    building.needs.facts.add('sentAt').add('envelope')
     return ({ row }) => {
       if (!row) return undefined
       const sent = sentDay(row)
@@ -87,18 +79,19 @@ const builders: Builders = {
     }
   },
   larger: ({ size }, building) => {
-    building.needs.rows = true
-    return ({ row }) => row && row.size > size
+    building.needs.facts.add('size')
+    return ({ row }) => row && row.size! > size
   },
   smaller: ({ size }, building) => {
-    building.needs.rows = true
-    return ({ row }) => row && row.size < size
+    building.needs.facts.add('size')
+    return ({ row }) => row && row.size! < size
   },
   head: ({ head, needle }, building) => {
-    building.needs.rows = building.needs.heads = true
     const wanted = foldNeedle(needle, building)
     // An empty needle asks whether the header is there.
-    return wanted === '' ? hasHeader(head, '', building) : ({ row }) => row?.heads?.[head].includes(wanted)
+    if (wanted === '') return hasHeader(head, '', building)
+    building.needs.facts.add(head)
+    return ({ row }) => row && row[head]!.includes(wanted)
   },
   header: ({ name, needle }, building) => hasHeader(fold(name), foldNeedle(needle, building), building),
   body: ({ needle }, building) => {
@@ -163,9 +156,16 @@ const compareDays: { readonly [compare in Comparison]: (value: number, day: numb
 }
 
 /** The day in the sender's zone, as the Date header has it (RFC 9051 §6.4.4 disregards the zone). */
-function sentDay({ date, sentAt }: NonNullable<Known['row']>): number | undefined {
+function sentDay({ envelope, sentAt }: MessageFacts): number | undefined {
+  const date = envelopeDate(envelope!)
   const day = date === undefined ? undefined : headerDay(date)
-  return day ?? (sentAt === undefined ? undefined : dayOf(sentAt))
+  return day ?? (sentAt == null ? undefined : dayOf(sentAt))
+}
+
+/** The first field of an ENVELOPE, when it is a string. */
+function envelopeDate(envelope: string): string | undefined {
+  if (!envelope.startsWith('("')) return undefined
+  return envelope.slice(2, envelope.indexOf('"', 2))
 }
 
 const foldNeedle = (needle: Buffer, { charset }: Building) => fold(decodeText(needle, charset))

@@ -83,7 +83,7 @@ async function searchPage(context: SelectedContext, test: Test, uids: Uint32Arra
     place.set(uids[i]!, i)
   }
   const asked = () => toRanges(undecided.map((i) => uids[i]!))
-  if (undecided.length > 0 && test.needs.rows) {
+  if (undecided.length > 0 && test.needs.facts.size > 0) {
     const next: number[] = []
     for (const message of await readRows(context, asked(), test.needs)) {
       const i = place.get(message.uid)

@@ -7,30 +7,21 @@ import type { Known, Needs } from './compile.ts'
 
 type Message = Omit<Known, 'number'>
 
-/** Rows with dates, sizes and the texts of the main headers. */
+/** What the program asks of rows. */
 export async function readRows(
   { services, selected }: SelectedContext,
   uids: Ranges,
   needs: Needs,
 ): Promise<Message[]> {
-  const rows = await services.reads.rows(selected.view.id, uids, { heads: needs.heads, envelope: needs.dates })
-  return rows.map((row) => {
-    const { uid, size, receivedAt, sentAt, heads, envelope } = row
-    return { uid, row: { size, receivedAt, sentAt, heads, date: envelope && envelopeDate(envelope) } }
-  })
-}
-
-/** The first field of an ENVELOPE, when it is a string. */
-function envelopeDate(envelope: string): string | undefined {
-  if (!envelope.startsWith('("')) return undefined
-  return envelope.slice(2, envelope.indexOf('"', 2))
+  const rows = await services.reads.facts(selected.view.id, uids, [...needs.facts])
+  return rows.map((row) => ({ uid: row.uid, row }))
 }
 
 /** Header and body texts, with the rows again so that every key can be decided. */
 export async function* readTexts(context: SelectedContext, uids: Ranges, needs: Needs): AsyncGenerator<Message> {
   const { services, selected } = context
   const rows = new Map<number, Message>()
-  if (needs.rows) for (const message of await readRows(context, uids, needs)) rows.set(message.uid, message)
+  if (needs.facts.size > 0) for (const message of await readRows(context, uids, needs)) rows.set(message.uid, message)
   let long: LongText | undefined
   for await (const window of services.reads.texts(selected.view.id, uids, { body: needs.bodies.size > 0 })) {
     const { uid, header, body, last } = window
