@@ -108,7 +108,7 @@ interface QueueParts {
 
 function openQueue(config: Config, around: CoreSurroundings, { store, mailTx, queries }: QueueParts): Queue {
   const { clock, log, fault } = around
-  const { routes, schedule, lifetime, delayNotice, concurrency, perHost } = config.queue
+  const { routes, schedule, lifetime, delayNotice, concurrency, port, perHost } = config.queue
   const { resolver } = config.dns
   return createQueue({
     store,
@@ -121,6 +121,7 @@ function openQueue(config: Config, around: CoreSurroundings, { store, mailTx, qu
     putContent: (tx, bytes) => putBytes(store, mailTx, tx, bytes),
     local: createLocalRetry({ accounts: queries, mail: mailTx }),
     schedule: { retries: schedule, every: schedule.at(-1)!, lifetime, delayNotice },
+    port,
     concurrency: { total: concurrency, perDestination: perHost },
     ...(fault && { fault }),
   })

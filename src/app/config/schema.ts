@@ -198,6 +198,11 @@ export const schema = z.strictObject({
           description: 'Connections outward at one time.',
           expected: 'a whole number from 1 to 1000',
         }),
+        port: noted(whole(1, 65_535).default(25), {
+          description:
+            'The port of other servers found by MX records. Another than 25 is for closed networks and tests.',
+          expected: 'a port from 1 to 65535',
+        }),
         perHost: noted(whole(1, 100).default(10), {
           description: 'Connections to one host at one time.',
           expected: 'a whole number from 1 to 100',
