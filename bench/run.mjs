@@ -108,13 +108,18 @@ function inbound(phase, side, sessions) {
 }
 const median = (values) => [...values].sort((a, b) => a - b)[Math.floor((values.length - 1) / 2)]
 
-const posthorn = sides.includes('posthorn') ? await startPosthorn() : undefined
-const peers = sides.includes('peers') ? startPeers() : undefined
-const target = {
-  posthorn: { smtp: 3525, lmtp: 3424, imap: 3143, rcpt: 'u%d@bench.test', pid: posthorn?.pid },
-  peers: { smtp: 2525, lmtp: 2424, imap: 1143, rcpt: 'u%d@sdbox.test', pid: peers },
-}
+let posthorn
+let peers
+const target = {}
 try {
+  if (sides.includes('posthorn')) {
+    posthorn = await startPosthorn()
+    target.posthorn = { smtp: 3525, lmtp: 3424, imap: 3143, rcpt: 'u%d@bench.test', pid: posthorn.pid }
+  }
+  if (sides.includes('peers')) {
+    peers = startPeers()
+    target.peers = { smtp: 4525, lmtp: 4424, imap: 4143, rcpt: 'u%d@sdbox.test', pid: peers }
+  }
   for (const phase of phases) {
     if (phase === 'smtp' || phase === 'lmtp') {
       for (const sessions of String(o.sessions || '10,50').split(',')) {
@@ -167,6 +172,6 @@ try {
     posthorn.kill()
     await new Promise((done) => (posthorn.exitCode === null ? posthorn.on('exit', done) : done()))
   }
-  if (peers) spawnSync('bash', [path.join(here, 'stop-peers.sh')])
+  if (sides.includes('peers')) spawnSync('bash', [path.join(here, 'stop-peers.sh')])
   fs.rmSync(folder, { recursive: true, force: true })
 }
