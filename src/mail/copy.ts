@@ -6,7 +6,9 @@ import { takeRoom } from './append.ts'
 import { createKeywordMap, deleted } from './flags.ts'
 import { OpenMailbox, vacate } from './open-mailbox.ts'
 
-const everything: Ranges = [[1, 0xffff_ffff]]
+const uidLimit = 0xffff_ffff
+/** All UIDs that there may be. */
+export const everything: Ranges = [[1, uidLimit]]
 
 /** UIDs with the flags that they have. */
 interface Selection {
@@ -42,7 +44,13 @@ export async function copy(
   return { uidValidity, source: chosen.uids, target: placed }
 }
 
-/** Moves in one transaction (RFC 6851 §3.3); the messages themselves stay what they are. See MailWrites.move. */
+/** A command on many messages that may be done in pieces, so that others are served between them. */
+export interface Piece {
+  /** What is left to do; empty at the end. */
+  readonly left: Ranges
+}
+
+/** Moves the first `most` or a few more; the messages themselves stay what they are. See MailWrites.move. */
 export async function move(
   tx: Writer,
   epoch: number,
@@ -50,17 +58,25 @@ export async function move(
   from: MailboxId,
   uids: Ranges,
   to: MailboxId,
-): Promise<{ uidValidity: number; source: number[]; target: number[]; modseq: number }> {
+  most: number,
+): Promise<{ uidValidity: number; source: number[]; target: number[]; modseq: number } & Piece> {
   const source = await OpenMailbox.open(tx, epoch, account, from)
   const target = from === to ? source : await OpenMailbox.open(tx, epoch, account, to)
   const chosen = createSelection()
-  await source.visit(normaliseRanges(uids), (block, slot, uid) => {
-    choose(chosen, uid, block.lo[slot]!, block.hi[slot]!)
-    vacate(block, slot)
-    return true
-  })
+  // Not what comes meanwhile, be it by this very move.
+  const asked = within(normaliseRanges(uids), 1, source.row.uidNext - 1)
+  const next = await source.visit(
+    asked,
+    (block, slot, uid) => {
+      choose(chosen, uid, block.lo[slot]!, block.hi[slot]!)
+      vacate(block, slot)
+      return true
+    },
+    () => chosen.uids.length >= most,
+  )
+  const left = next === undefined ? [] : within(asked, next, uidLimit)
   const uidValidity = target.row.uidValidity
-  if (chosen.uids.length === 0) return { uidValidity, source: [], target: [], modseq: source.row.modseq }
+  if (chosen.uids.length === 0) return { uidValidity, source: [], target: [], modseq: source.row.modseq, left }
   const sizes = await measure(tx, from, chosen.uids)
   const placed = await place(tx, from, target, chosen, sizes)
   for (const chunk of chunks(chosen.uids)) await entryRows.remove(tx, from, chunk)
@@ -68,27 +84,34 @@ export async function move(
   tx.changed(account, { kind: 'email', container: from, what: 'destroyed', ids: toRanges(chosen.uids) })
   await target.save()
   if (source !== target) await source.save()
-  return { uidValidity, source: chosen.uids, target: placed, modseq: source.row.modseq }
+  return { uidValidity, source: chosen.uids, target: placed, modseq: source.row.modseq, left }
 }
 
-/** Removes what is marked \Deleted; see MailWrites.expunge. */
+/** Removes the first `most`, or a few more, of what is marked \Deleted; see MailWrites.expunge. */
 export async function expunge(
   tx: Writer,
   epoch: number,
   account: AccountId,
   id: MailboxId,
-  uids: Ranges = everything,
-): Promise<{ uids: Ranges; modseq: number }> {
+  uids: Ranges,
+  most: number,
+): Promise<{ uids: Ranges; modseq: number } & Piece> {
   const mailbox = await OpenMailbox.open(tx, epoch, account, id)
-  if (mailbox.row.deleted === 0) return { uids: [], modseq: mailbox.row.modseq }
+  if (mailbox.row.deleted === 0) return { uids: [], modseq: mailbox.row.modseq, left: [] }
   const gone: number[] = []
-  await mailbox.visit(normaliseRanges(uids), (block, slot, uid) => {
-    if (!(block.lo[slot]! & deleted)) return false
-    gone.push(uid)
-    vacate(block, slot)
-    return true
-  })
-  if (gone.length === 0) return { uids: [], modseq: mailbox.row.modseq }
+  const asked = normaliseRanges(uids)
+  const next = await mailbox.visit(
+    asked,
+    (block, slot, uid) => {
+      if (!(block.lo[slot]! & deleted)) return false
+      gone.push(uid)
+      vacate(block, slot)
+      return true
+    },
+    () => gone.length >= most,
+  )
+  const left = next === undefined || mailbox.row.deleted === 0 ? [] : within(asked, next, uidLimit)
+  if (gone.length === 0) return { uids: [], modseq: mailbox.row.modseq, left }
   const bytes = await measure(tx, id, gone)
   for (const chunk of chunks(gone)) await removeEntries(tx, id, chunk)
   mailbox.row.size -= bytes
@@ -96,13 +119,18 @@ export async function expunge(
   await mailbox.save()
   const ranges = toRanges(gone)
   tx.changed(account, { kind: 'email', container: id, what: 'destroyed', ids: ranges })
-  return { uids: ranges, modseq: mailbox.row.modseq }
+  return { uids: ranges, modseq: mailbox.row.modseq, left }
 }
 
 /** Removes at most 1,000 entries, and the messages that no other entry names. */
 export async function removeEntries(tx: Writer, mailbox: number, uids: readonly number[]): Promise<void> {
   await messageRows.removeOnlyIn(tx, mailbox, uids)
   await entryRows.remove(tx, mailbox, uids)
+}
+
+/** The part of the ranges from … to. */
+function within(ranges: Ranges, from: number, to: number): Ranges {
+  return ranges.map(([a, b]) => [Math.max(a, from), Math.min(b, to)] as const).filter(([a, b]) => a <= b)
 }
 
 function choose(chosen: Selection, uid: number, lo: number, hi: number): void {

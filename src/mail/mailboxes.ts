@@ -3,7 +3,7 @@
 import { type AccountId, Fault, type MailboxId } from '../base/index.ts'
 import { enqueueJob } from '../jobs/index.ts'
 import { mailboxRows, type Reader, subscriptionRows, type Writer } from '../store/index.ts'
-import { move } from './copy.ts'
+import { everything, move } from './copy.ts'
 import { isInferior, parseMailboxName, superiors } from './names.ts'
 import { OpenMailbox } from './open-mailbox.ts'
 import type { Mailbox, Role } from './types.ts'
@@ -136,7 +136,7 @@ async function emptyInbox(
   to: string,
 ): Promise<void> {
   const target = await createMailbox(tx, epoch, account, to, null)
-  await move(tx, epoch, account, inbox.id as MailboxId, [[1, 0xffff_ffff]], target.id)
+  await move(tx, epoch, account, inbox.id as MailboxId, everything, target.id, Number.POSITIVE_INFINITY)
 }
 
 /** Hides the mailbox and gives its room back at once; its rows are swept by a job. */

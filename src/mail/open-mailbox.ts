@@ -91,16 +91,23 @@ export class OpenMailbox {
     return uid
   }
 
-  /** Looks at every present UID of the (normalised) ranges, ascending, and writes the blocks in which something changed. */
-  async visit(uids: Ranges, visit: Visit): Promise<void> {
+  /**
+   * Looks at every present UID of the (normalised) ranges, ascending, and writes the blocks in which something changed. Stops behind
+   * the block in which `enough` became true: the first UID that was not looked at, or undefined.
+   */
+  async visit(uids: Ranges, visit: Visit, enough: () => boolean = () => false): Promise<number | undefined> {
     for (const [first, last] of blockSpans(uids, this.row.uidNext - 1)) {
       for (let next = first; next <= last; ) {
         const page = await flagRows.range(this.#tx, this.row.id, next, last)
-        for (const block of page) if (visitBlock(block, uids, visit, this.row)) await this.#saveBlock(block)
+        for (const block of page) {
+          if (visitBlock(block, uids, visit, this.row)) await this.#saveBlock(block)
+          if (enough()) return (block.block + 1) * 256
+        }
         if (page.length < flagRows.blocksPerPage) break
         next = page[page.length - 1]!.block + 1
       }
     }
+    return undefined
   }
 
   async #saveBlock(block: PackedBlock): Promise<void> {

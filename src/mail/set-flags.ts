@@ -21,17 +21,19 @@ export async function setFlags(
   const changed = createRangeList()
   const modified = createRangeList()
   const limit = change.unchangedSince ?? Number.POSITIVE_INFINITY
+  const { keep, set } = masks[change.mode](bits)
   const visit: Visit = (block, slot, uid) => {
     if (block.modseqs[slot]! > limit) {
       modified.add(uid)
       return false
     }
-    const before = { lo: block.lo[slot]!, hi: block.hi[slot]! }
-    const after = apply[change.mode](before, bits)
+    const { lo, hi } = block
+    const newLo = ((lo[slot]! & keep.lo) | set.lo) >>> 0
+    const newHi = ((hi[slot]! & keep.hi) | set.hi) >>> 0
     // A flag that was so already changes nothing, not even the modseq (RFC 7162 §3.1.3).
-    if (after.lo === before.lo && after.hi === before.hi) return false
-    block.lo[slot] = after.lo
-    block.hi[slot] = after.hi
+    if (newLo === lo[slot] && newHi === hi[slot]) return false
+    lo[slot] = newLo
+    hi[slot] = newHi
     changed.add(uid)
     return true
   }
@@ -43,11 +45,12 @@ export async function setFlags(
   return { modseq: mailbox.row.modseq, modified: modified.ranges }
 }
 
-type Apply = (before: FlagBits, bits: FlagBits) => FlagBits
+const none: FlagBits = { lo: 0, hi: 0 }
+const all: FlagBits = { lo: -1, hi: -1 }
 
-/** `>>> 0`: bit 31 is a keyword, not a sign. */
-const apply = {
-  add: (before, bits) => ({ lo: (before.lo | bits.lo) >>> 0, hi: (before.hi | bits.hi) >>> 0 }),
-  remove: (before, bits) => ({ lo: (before.lo & ~bits.lo) >>> 0, hi: (before.hi & ~bits.hi) >>> 0 }),
-  replace: (_, bits) => bits,
-} satisfies Record<FlagChange['mode'], Apply>
+/** Which bits stay, and which are set then: the same two steps for every mode, because they are taken for each message. */
+const masks = {
+  add: (bits) => ({ keep: all, set: bits }),
+  remove: (bits) => ({ keep: { lo: ~bits.lo, hi: ~bits.hi }, set: none }),
+  replace: (bits) => ({ keep: none, set: bits }),
+} satisfies Record<FlagChange['mode'], (bits: FlagBits) => { readonly keep: FlagBits; readonly set: FlagBits }>

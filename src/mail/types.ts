@@ -177,13 +177,14 @@ export interface MailWrites {
     uids: Ranges,
     to: MailboxId,
   ): Promise<{ uidValidity: number; source: number[]; target: number[] }>
+  /** As `copy` and `expunge`. Thousands of messages take several transactions: what fails then has moved a part. */
   move(
     account: AccountId,
     from: MailboxId,
     uids: Ranges,
     to: MailboxId,
   ): Promise<{ uidValidity: number; source: number[]; target: number[]; modseq: number }>
-  /** Removes messages with \Deleted, within `uids` when given. */
+  /** Removes messages with \Deleted, within `uids` when given; thousands in several transactions. */
   expunge(account: AccountId, mailbox: MailboxId, uids?: Ranges): Promise<{ uids: Ranges; modseq: number }>
   createMailbox(account: AccountId, name: string, role?: Role): Promise<Mailbox>
   /** Renames with its children; renaming INBOX moves its messages (RFC 9051 §6.3.6). */

@@ -477,3 +477,39 @@ testMail('appends of one turn share a transaction, and each keeps its own outcom
   assert.deepEqual(last!.status === 'fulfilled' && last!.value.uids, [5])
   assert.deepEqual(await mail.check(), [])
 })
+
+testMail('a MOVE and an EXPUNGE of thousands go in pieces and leave nothing out', async (mail) => {
+  const account = await mail.addAccount()
+  const inbox = await mail.inbox(account)
+  const trash = await mail.mailbox(account, 'Trash')
+  const content = await mail.content(message('many'))
+  await mail.writes.append(account, inbox, [{ content, flags: [] }])
+  for (let have = 1; have < 8192; have *= 2) await mail.writes.copy(account, inbox, [[1, have]], inbox)
+  // Into itself, it ends too.
+  const again = await mail.writes.move(account, inbox, [[1, 0xffff_ffff]], inbox)
+  assert.deepEqual(
+    [again.source.length, again.source[8191], again.target[0], again.target[8191]],
+    [8192, 8192, 8193, 16384],
+  )
+  const moved = await mail.writes.move(account, inbox, [[1, 0xffff_ffff]], trash)
+  assert.deepEqual([moved.source.length, moved.target[8191]], [8192, 8192])
+  const all = { mode: 'add', flags: ['\\Deleted'] } as const
+  await mail.writes.setFlags(
+    account,
+    trash,
+    [
+      [1, 100],
+      [102, 8192],
+    ],
+    all,
+  )
+  const { uids, modseq } = await mail.writes.expunge(account, trash)
+  assert.deepEqual(uids, [
+    [1, 100],
+    [102, 8192],
+  ])
+  const box = (await mail.reads.mailboxById(trash))!
+  assert.deepEqual([box.messages, box.deleted, box.modseq], [1, 0, modseq])
+  assert.equal((await mail.reads.mailboxById(inbox))!.messages, 0)
+  assert.deepEqual(await mail.check(), [])
+})

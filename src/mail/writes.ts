@@ -1,10 +1,10 @@
 // What doors ask the core to do with mail: one transaction each, under the account's lock.
 
-import type { AccountId, Log, MailboxId } from '../base/index.ts'
+import { type AccountId, type Log, type MailboxId, normaliseRanges, type Ranges } from '../base/index.ts'
 import type { Store, Writer } from '../store/index.ts'
 import { appendOne, sizeOf, takeRoom } from './append.ts'
 import { type Appended, AppendQueue } from './append-queue.ts'
-import { copy, expunge, move } from './copy.ts'
+import { copy, everything, expunge, move, type Piece } from './copy.ts'
 import { claimRecent, createMailbox, deleteMailbox, renameMailbox, subscribe } from './mailboxes.ts'
 import { OpenMailbox } from './open-mailbox.ts'
 import { setFlags } from './set-flags.ts'
@@ -27,8 +27,23 @@ export function createMailWrites({ store, log }: MailWritesOptions): MailWrites 
     setFlags: (account, mailbox, uids, change) =>
       store.write(account, (tx) => setFlags(tx, epoch, account, mailbox, uids, change)),
     copy: (account, from, uids, to) => store.write(account, (tx) => copy(tx, epoch, account, from, uids, to)),
-    move: (account, from, uids, to) => store.write(account, (tx) => move(tx, epoch, account, from, uids, to)),
-    expunge: (account, mailbox, uids) => store.write(account, (tx) => expunge(tx, epoch, account, mailbox, uids)),
+    async move(account, from, uids, to) {
+      const moved = await inPieces(uids, (left) =>
+        store.write(account, (tx) => move(tx, epoch, account, from, left, to, pieceSize)),
+      )
+      return {
+        uidValidity: moved[0]!.uidValidity,
+        source: moved.flatMap((piece) => piece.source),
+        target: moved.flatMap((piece) => piece.target),
+        modseq: moved.at(-1)!.modseq,
+      }
+    },
+    async expunge(account, mailbox, uids = everything) {
+      const gone = await inPieces(uids, (left) =>
+        store.write(account, (tx) => expunge(tx, epoch, account, mailbox, left, pieceSize)),
+      )
+      return { uids: normaliseRanges(gone.flatMap((piece) => piece.uids)), modseq: gone.at(-1)!.modseq }
+    },
     createMailbox: (account, name, role) =>
       store.write(account, (tx) => createMailbox(tx, epoch, account, name, role ?? null)),
     renameMailbox: (account, from, to) => store.write(account, (tx) => renameMailbox(tx, epoch, account, from, to)),
@@ -38,6 +53,16 @@ export function createMailWrites({ store, log }: MailWritesOptions): MailWrites 
     claimRecent: (account, mailbox) =>
       store.write(account, (tx) => claimRecent(tx, account, mailbox), { durable: false }),
   }
+}
+
+/** Messages of one transaction of a MOVE or EXPUNGE, which may be done in pieces (RFC 6851 §3.3): so many take some 20 ms. */
+const pieceSize = 4096
+
+/** Does first what is asked, then what each piece has left. */
+async function inPieces<P extends Piece>(uids: Ranges, run: (left: Ranges) => Promise<P>): Promise<P[]> {
+  const pieces = [await run(uids)]
+  for (let { left } = pieces[0]!; left.length > 0; left = pieces.at(-1)!.left) pieces.push(await run(left))
+  return pieces
 }
 
 async function append(

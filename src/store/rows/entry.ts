@@ -8,10 +8,10 @@ export const uidsPerStatement = 1000
 
 /** ``sql`… uid ${among(tx, uids)}` ``: a run of UIDs without a gap is a range of the key. */
 export function among(tx: Reader, uids: readonly number[]): Sql {
-  const first = uids[0]!
-  const last = uids[uids.length - 1]!
-  return last - first + 1 === uids.length ? sql`BETWEEN ${first} AND ${last}` : oneOf(tx, uids)
+  return isRun(uids) ? sql`BETWEEN ${uids[0]!} AND ${uids[uids.length - 1]!}` : oneOf(tx, uids)
 }
+
+const isRun = (uids: readonly number[]): boolean => uids[uids.length - 1]! - uids[0]! + 1 === uids.length
 
 export function insert(tx: Writer, mailbox: number, uid: number, message: number): Promise<number> {
   return tx.run(sql`
@@ -33,10 +33,14 @@ export async function measure(
 
 /** Places these messages in another mailbox, in order, at UIDs `firstUid` and on. */
 export function copy(tx: Writer, mailbox: number, uids: readonly number[], target: number, firstUid: number) {
+  // Without a gap each UID moves by the same distance: that costs half as much as numbering them.
+  const distance = firstUid - uids[0]!
+  const place = isRun(uids)
+    ? sql`uid + CAST(${distance} AS BIGINT)`
+    : sql`CAST(${firstUid - 1} AS BIGINT) + row_number() OVER (ORDER BY uid)`
   return tx.run(sql`
     INSERT INTO entry (mailbox, uid, message, saved_at)
-    SELECT CAST(${target} AS BIGINT), CAST(${firstUid - 1} AS BIGINT) + row_number() OVER (ORDER BY uid), message,
-      CAST(${tx.now} AS BIGINT)
+    SELECT CAST(${target} AS BIGINT), ${place}, message, CAST(${tx.now} AS BIGINT)
     FROM entry WHERE mailbox = ${mailbox} AND uid ${among(tx, uids)}`)
 }
 
