@@ -6,9 +6,11 @@ import { createLog, joinPort, realClock } from '../base/index.ts'
 import { composeDoors, type Doors } from './compose-doors.ts'
 import type { DoorsService, DoorsStart } from './core.ts'
 import { readFault } from './fault.ts'
+import { tidyWhenIdle } from './idle.ts'
 import type { CoreServices } from './services.ts'
 
 parentPort!.once('message', (start: DoorsStart) => {
+  tidyWhenIdle()
   const { port, config } = start
   let doors: Doors | undefined
   const service: DoorsService = {

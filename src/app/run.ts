@@ -53,6 +53,8 @@ async function start(shared: Shared, first: ReturnType<typeof spawnDoors>): Prom
     ...(privileges && { privileges }),
   })
   await greet(shared, server, log)
+  const { tidyWhenIdle } = await import('./idle.ts')
+  tidyWhenIdle()
   obeySignals(shared, server, log)
 }
 
