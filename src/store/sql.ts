@@ -3,8 +3,14 @@
 
 import type { Reader, Sql, SqlValue } from './types.ts'
 
-/** Texts of composed statements, so that the same pieces always give the same identity. The pieces are constants: their number is bounded. */
-const composed = new Map<string, TemplateStringsArray>()
+/** What a composed statement is made of, piece by piece: the same pieces always give the same identity. The pieces are constants: their number is bounded. */
+interface Composed {
+  readonly next: Map<TemplateStringsArray, Composed>
+  identity?: TemplateStringsArray
+}
+const composed: Composed = { next: new Map() }
+/** Stands for a value among the pieces. */
+const valueMark = Object.assign([], { raw: [] })
 
 /** A statement or a fragment of one. Fragments may stand where values stand: ``sql`SELECT … ${fragment}` ``. */
 export function sql(strings: TemplateStringsArray, ...values: readonly (SqlValue | Sql)[]): Sql {
@@ -17,24 +23,34 @@ function isSql(value: SqlValue | Sql): value is Sql {
 }
 
 function compose(strings: TemplateStringsArray, values: readonly (SqlValue | Sql)[]): Sql {
-  const texts = [strings[0]!]
   const flat: SqlValue[] = []
+  let at = follow(composed, strings)
+  for (const value of values) {
+    at = follow(at, isSql(value) ? value.strings : valueMark)
+    if (isSql(value)) flat.push(...value.values)
+    else flat.push(value)
+  }
+  at.identity ??= join(strings, values)
+  return { strings: at.identity, values: flat }
+}
+
+function follow({ next }: Composed, piece: TemplateStringsArray): Composed {
+  let found = next.get(piece)
+  if (!found) next.set(piece, (found = { next: new Map() }))
+  return found
+}
+
+/** The text of a statement with the texts of its fragments in their places. */
+function join(strings: TemplateStringsArray, values: readonly (SqlValue | Sql)[]): TemplateStringsArray {
+  const texts = [strings[0]!]
   values.forEach((value, i) => {
-    const rest = strings[i + 1]!
-    if (!isSql(value)) {
-      flat.push(value)
-      texts.push(rest)
-      return
-    }
-    texts[texts.length - 1] += value.strings[0]!
-    texts.push(...value.strings.slice(1))
-    texts[texts.length - 1] += rest
-    flat.push(...value.values)
+    if (isSql(value)) {
+      texts[texts.length - 1] += value.strings[0]!
+      texts.push(...value.strings.slice(1))
+      texts[texts.length - 1] += strings[i + 1]!
+    } else texts.push(strings[i + 1]!)
   })
-  const key = texts.join('\0')
-  let identity = composed.get(key)
-  if (!identity) composed.set(key, (identity = Object.assign(texts, { raw: texts })))
-  return { strings: identity, values: flat }
+  return Object.assign(texts, { raw: texts })
 }
 
 /** ``sql`… WHERE id ${oneOf(tx, ids)}` ``: one of the given values, as one parameter. The list is bounded by the caller (≤ 1,000). */
