@@ -1,7 +1,7 @@
 // Gives memory back once after work: V8 keeps the nursery that a rush has grown, and collects nothing while nothing is allocated.
 // Knows its own thread only.
 
-const lookEveryMs = 5_000
+const lookEveryMs = 2_000
 /** Share of the time that the loop works: above, there is work; below, nobody waits for it. */
 const busy = 0.03
 const idle = 0.02
