@@ -1,8 +1,9 @@
 // People's mail end to end: who an address reaches, exact quotas under a rush, and how fast sessions see each other's changes.
 
 import assert from 'node:assert/strict'
-import { type TestContext, test } from 'node:test'
+import { test } from 'node:test'
 import { full, type Installation, startInstallation } from '../server.ts'
+import { report } from './report.ts'
 import { Imap, message, Smtp, sleep } from './talk.ts'
 
 const password = 'correct horse'
@@ -200,11 +201,3 @@ test('sessions on one mailbox see each other within 100 ms: new mail, flags, exp
   )
   for (const one of [watcher, other, smtp]) one.close()
 })
-
-/** p50 below 100 ms always; one slow round is forgiven on a shared machine. */
-export function report(t: TestContext, what: string, times: number[]): void {
-  times.sort((a, b) => a - b)
-  const at = (share: number) => times[Math.min(times.length - 1, Math.floor(times.length * share))]!
-  t.diagnostic(`${what}: seen after p50 ${at(0.5).toFixed(1)} ms, max ${at(1).toFixed(1)} ms`)
-  assert.ok(at(0.9) < 100, `${what}: ${times.map((ms) => ms.toFixed(0))}`)
-}
