@@ -3,6 +3,7 @@
 
 import { execFileSync } from 'node:child_process'
 import { chownSync, mkdirSync, readFileSync } from 'node:fs'
+import { resolve } from 'node:path'
 import { Fault } from '../base/index.ts'
 
 // In Node, not yet in its types.
@@ -15,7 +16,7 @@ export interface Privileges {
   drop(): void
 }
 
-/** Undefined when there is nothing to give up. Fault `invalid` when the user is unknown. */
+/** Undefined when there is nothing to give up. Fault `invalid` when the user is unknown or may not read this installation. */
 export function takePrivileges(user: string | undefined, data: string): Privileges | undefined {
   if (user === undefined || process.getuid?.() !== 0) return undefined
   const { uid, gid, name } = findUser(user)
@@ -24,6 +25,7 @@ export function takePrivileges(user: string | undefined, data: string): Privileg
   initgroups?.(name, gid)
   process.setegid!(gid)
   process.seteuid!(uid)
+  checkReadable(user)
   return {
     raise() {
       process.seteuid!(0)
@@ -33,6 +35,21 @@ export function takePrivileges(user: string | undefined, data: string): Privileg
       process.setgid!(gid)
       process.setuid!(uid)
     },
+  }
+}
+
+/** Modules are still loaded when root is gone: one cannot be read from below a home that is closed. */
+function checkReadable(user: string): void {
+  try {
+    readFileSync(import.meta.filename)
+  } catch {
+    // To say so, modules are needed.
+    process.seteuid!(0)
+    const home = resolve(import.meta.dirname, '../..')
+    throw new Fault(
+      'invalid',
+      `user: ${user} may not read ${home}: open it to others, or install elsewhere, such as /srv`,
+    )
   }
 }
 

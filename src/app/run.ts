@@ -52,10 +52,11 @@ async function start(shared: Shared, first: ReturnType<typeof spawnDoors>): Prom
     ...(fault && { fault }),
     ...(privileges && { privileges }),
   })
+  // First: the ports are open, and who sees that may already ask us to end.
+  obeySignals(shared, server, log)
   await greet(shared, server, log)
   const { tidyWhenIdle } = await import('./idle.ts')
   tidyWhenIdle()
-  obeySignals(shared, server, log)
 }
 
 type Server = Awaited<ReturnType<typeof import('./core.ts').startServer>>
