@@ -43,7 +43,7 @@ done
 cp -rn /etc/apt/apt.conf.d/. "$tree/etc/apt/apt.conf.d/"
 
 say 'a clone of the last commit'
-git clone --quiet "$root" "$tree/root/posthorn"
+git clone --quiet "$root" "$tree/srv/posthorn"
 
 # Becomes a command in the tree, in a namespace of its own for mounts and processes: whatever is left running ends with it. The network is this machine's.
 inside() {
@@ -68,7 +68,7 @@ inside() {
 try_start() {
   say 'npm start'
   log=$tree/root/start.log
-  inside 'cd /root/posthorn && exec npm start' >"$log" 2>&1 &
+  inside 'cd /srv/posthorn && exec npm start' >"$log" 2>&1 &
   inner=$!
   tries=0
   until grep -q '"msg":"ready"' "$log"; do
@@ -91,7 +91,7 @@ try_start() {
 
 try_test() {
   say '.ci/run'
-  (inside 'cd /root/posthorn && exec .ci/run')
+  (inside 'cd /srv/posthorn && exec .ci/run')
   say '.ci/run holds'
 }
 
