@@ -2,9 +2,11 @@
 // Knows its own thread only.
 
 const lookEveryMs = 2_000
-/** Share of the time that the loop works: above, there is work; below, nobody waits for it. */
-const busy = 0.03
+/** Shares of the time that the loop works: above the first there was work; below the second nobody waits for it. */
+const busy = 0.1
 const idle = 0.02
+/** The collection takes a tenth of a second: so many looks must have been idle before. */
+const quietLooks = 3
 
 /** Watches the loop of this thread for as long as the process lives. */
 export function tidyWhenIdle(): void {
@@ -13,14 +15,16 @@ export function tidyWhenIdle(): void {
   if (!collect) return
   let last = performance.eventLoopUtilization()
   let worked = true
+  let quiet = 0
   setInterval(() => {
     const now = performance.eventLoopUtilization()
     const { utilization } = performance.eventLoopUtilization(now, last)
     last = now
     if (utilization > busy) worked = true
-    else if (worked && utilization < idle) {
-      worked = false
-      collect()
-    }
+    quiet = utilization < idle ? quiet + 1 : 0
+    if (!worked || quiet < quietLooks) return
+    worked = false
+    // Only this flavour also gives back the pages that V8 keeps for later.
+    collect({ type: 'major', execution: 'sync', flavor: 'last-resort' })
   }, lookEveryMs).unref()
 }
