@@ -6,7 +6,7 @@ import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 import { test } from 'node:test'
-import { freePorts, has, Installation, type Ran, run, startInstallation } from '../server.ts'
+import { freePorts, full, has, Installation, type Ran, run, startInstallation } from '../server.ts'
 import { dial, sleep } from './talk.ts'
 
 const posthorn = resolve(import.meta.dirname, '../../bin/posthorn')
@@ -44,6 +44,7 @@ function assertOneLine(ran: Ran): void {
 
 test('a mistake in the file is one line that names file, line, key and what was expected', async (t) => {
   const folder = folderOf(t)
+  let seen = 0
   for (const [yaml, expected] of [
     ['hostnam: mail.example.test\n', /posthorn\.yaml:1: hostnam: unknown key, did you mean hostname\?/],
     [
@@ -65,6 +66,8 @@ test('a mistake in the file is one line that names file, line, key and what was 
     ['user: nobody-of-this-name\n', isRoot ? /user: there is no user nobody-of-this-name/ : /./],
   ] as const) {
     if (yaml.startsWith('user') && !isRoot) continue
+    // Each is a process of its own: the gate takes every other one.
+    if (!full && ++seen % 2 === 0) continue
     assert.match(await refused(folder, yaml), expected)
     assert.equal(existsSync(join(folder, 'data')), false, `${yaml} left a data folder`)
   }
