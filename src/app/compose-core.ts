@@ -4,7 +4,7 @@
 import { type AccountReads, createAccountReads, createAccountWrites, eraseAccount } from '../accounts/index.ts'
 import type { AccountId, ContentId } from '../base/index.ts'
 import { createDelivery, createLocalRetry, createPostHandler } from '../delivery/index.ts'
-import { createResolver, type Resolver } from '../dns/index.ts'
+import type { Resolver } from '../dns/index.ts'
 import {
   createJobRunner,
   housekeepingHandlers,
@@ -13,12 +13,13 @@ import {
   scheduleHousekeeping,
 } from '../jobs/index.ts'
 import { createMailTx, createMailWrites, createSpool, type MailTx, mailHandlers, sweepAccount } from '../mail/index.ts'
-import { createQueue, parseRoutes, type Queue } from '../queue/index.ts'
+import { createQueue, parseRoutes, type Queue, type QueueSettings } from '../queue/index.ts'
 import { connectSmtp } from '../smtp/client/index.ts'
 import { accountRows, openStore, type Store, type Writer } from '../store/index.ts'
 import type { Config } from './config/index.ts'
 import { createHealth } from './health.ts'
 import { type DoorCounters, formatMetrics, timeWrites } from './metrics.ts'
+import { createConfiguredResolver } from './resolver.ts'
 import { type AdminServices, type CoreFacts, type CoreServices, type Surroundings, storeOptions } from './services.ts'
 
 export interface Core {
@@ -27,6 +28,8 @@ export interface Core {
   readonly admin: AdminServices
   /** The threads whose counters the metrics add up. */
   watchDoors(doors: readonly { counters(): Promise<DoorCounters> }[]): void
+  /** Takes the keys that may change from a configuration that was read again. */
+  reconfigure(config: Config): void
   /** Starts the queue and the jobs: from now on things happen by themselves. */
   begin(): void
   /** Instead of the jobs, for a command on a folder at rest: ends what the command began. */
@@ -50,7 +53,8 @@ export async function composeCore(config: Config, around: CoreSurroundings): Pro
   const { hostname } = config
   const queries = createAccountReads({ store, clock, log, hostname })
   const accounts = createAccountWrites({ store, ensureMailboxes: mailTx.ensureMailboxes, log })
-  const queue = openQueue(config, around, { store, mailTx, queries })
+  const resolver = createConfiguredResolver(config, clock)
+  const queue = openQueue(config, around, { store, mailTx, queries, dns: around.dns ?? resolver })
   const parts = { store, accounts: queries, mail: mailTx, queue: queue.tx, hostname, clock, log }
   const delivery = createDelivery({ ...parts, ...(fault && { fault }) })
   const eraseWhole = async (account: AccountId, done: (tx: Writer) => Promise<void>) => {
@@ -67,9 +71,10 @@ export async function composeCore(config: Config, around: CoreSurroundings): Pro
     'remove-account': ({ account }, job) => eraseWhole(account, job.done),
   }
   let jobs: JobRunner | undefined
+  let { minimumFree } = config.disk
   let doors: readonly { counters(): Promise<DoorCounters> }[] = []
   const facts: CoreFacts = {
-    health: createHealth({ store, queue, minimumFree: config.disk.minimumFree, clock }),
+    health: createHealth({ store, queue, minimumFree: () => minimumFree, clock }),
     async metrics() {
       const [counted, waiting] = await Promise.all([
         Promise.all(doors.map((one) => one.counters())),
@@ -84,6 +89,11 @@ export async function composeCore(config: Config, around: CoreSurroundings): Pro
     admin: { queries, accounts, queue: queue.admin },
     watchDoors(list) {
       doors = list
+    },
+    reconfigure(next) {
+      queue.reconfigure(queueSettings(next))
+      resolver.reconfigure(next)
+      ;({ minimumFree } = next.disk)
     },
     begin() {
       queue.start().catch((error: unknown) => log.error({ err: error }, 'the queue could not start'))
@@ -104,27 +114,33 @@ interface QueueParts {
   readonly store: Store
   readonly mailTx: MailTx
   readonly queries: AccountReads
+  readonly dns: Resolver
 }
 
-function openQueue(config: Config, around: CoreSurroundings, { store, mailTx, queries }: QueueParts): Queue {
+function openQueue(config: Config, around: CoreSurroundings, { store, mailTx, queries, dns }: QueueParts): Queue {
   const { clock, log, fault } = around
-  const { routes, schedule, lifetime, delayNotice, concurrency, port, perHost } = config.queue
-  const { resolver } = config.dns
   return createQueue({
     store,
-    dns: around.dns ?? createResolver({ ...(resolver && { servers: resolver }), clock }),
+    dns,
     connect: connectSmtp,
-    routes: parseRoutes(routes),
+    ...queueSettings(config),
     hostname: config.hostname,
     clock,
     log: log.child({ part: 'queue' }),
     putContent: (tx, bytes) => putBytes(store, mailTx, tx, bytes),
     local: createLocalRetry({ accounts: queries, mail: mailTx }),
-    schedule: { retries: schedule, every: schedule.at(-1)!, lifetime, delayNotice },
-    port,
-    concurrency: { total: concurrency, perDestination: perHost },
+    port: config.queue.port,
     ...(fault && { fault }),
   })
+}
+
+function queueSettings({ queue }: Config): Required<QueueSettings> {
+  const { routes, schedule, lifetime, delayNotice, concurrency, perHost } = queue
+  return {
+    routes: parseRoutes(routes),
+    schedule: { retries: schedule, every: schedule.at(-1)!, lifetime, delayNotice },
+    concurrency: { total: concurrency, perDestination: perHost },
+  }
 }
 
 /** Our own reports: in memory whatever their size, because a transaction waits for nothing else. */

@@ -5,9 +5,9 @@ import { createAccountReads } from '../accounts/index.ts'
 import { Fault } from '../base/index.ts'
 import { createDeliveryChecks } from '../delivery/index.ts'
 import { createHttpServer } from '../http/server/index.ts'
-import { createImapServer, type ImapListener, listenImap } from '../imap/server/index.ts'
+import { createImapServer, type ImapListener, type ImapSettings, listenImap } from '../imap/server/index.ts'
 import { createMailReads, createSpool } from '../mail/index.ts'
-import { createSmtpServer, type Kind } from '../smtp/server/index.ts'
+import { createSmtpServer, type Kind, type SmtpSettings } from '../smtp/server/index.ts'
 import { openReadStore, type ReadStore } from '../store/index.ts'
 import { type CertificatePair, tlsOptions } from '../tls/index.ts'
 import type { Bound } from './banner.ts'
@@ -30,19 +30,19 @@ export interface Doors {
   /** Opens the ports. Fault `invalid` names the listener that cannot be opened and why. */
   listen(): Promise<Bound[]>
   counters(): Promise<DoorCounters>
-  /** New connections get this certificate. */
-  setCertificate(pair: CertificatePair): Promise<void>
+  /** New connections get this certificate and the values of the keys that may change; live ones go on as they are. */
+  reconfigure(next: Pick<DoorsOptions, 'config' | 'certificate'>): Promise<void>
   /** Takes no new work; what is under way ends within `graceMs` or is cut off. */
   stop(graceMs: number): Promise<void>
   close(): Promise<void>
 }
 
 export async function composeDoors(options: DoorsOptions, core: CoreServices, around: Surroundings): Promise<Doors> {
-  const { config } = options
+  let { config } = options
   const store = await openReadStore({ ...storeOptions(config, around), ...(around.fault && { fault: around.fault }) })
   const space = watchSpace(store, around)
   let tls = tlsOptions(options.certificate)
-  const parts = { config, store, core, around, tls: () => tls, freeBytes: space.free }
+  const parts = { config: () => config, store, core, around, tls: () => tls, freeBytes: space.free }
   const [smtp, imap] = [openSmtp(parts), openImap(parts)]
   const sources = { health: watchCore(core.core, around.clock), metrics: () => core.core.metrics() }
   const http = createHttpServer({ sources, tls, log: around.log })
@@ -72,9 +72,12 @@ export async function composeDoors(options: DoorsOptions, core: CoreServices, ar
       return bound
     },
     counters: async () => ({ smtp: smtp.stats as unknown as Counters, imap: { ...imap.stats } }),
-    async setCertificate(pair) {
-      tls = tlsOptions(pair)
+    async reconfigure(next) {
+      config = next.config
+      tls = tlsOptions(next.certificate)
       http.setCertificate(tls)
+      smtp.reconfigure(smtpSettings(config))
+      imap.reconfigure(imapSettings(config))
     },
     async stop(graceMs) {
       const closing = imapListeners.map((listener) => listener.close())
@@ -88,7 +91,8 @@ export async function composeDoors(options: DoorsOptions, core: CoreServices, ar
 }
 
 interface Parts {
-  readonly config: Config
+  /** That of the moment. */
+  readonly config: () => Config
   readonly store: ReadStore
   readonly core: CoreServices
   readonly around: Surroundings
@@ -98,13 +102,20 @@ interface Parts {
 
 function openSmtp({ config, store, core, around, tls, freeBytes }: Parts) {
   const { clock, log } = around
-  const { hostname, smtp, limits, disk } = config
+  const { hostname } = config()
   const accounts = createAccountReads({ store, clock, log, hostname })
   const checks = createDeliveryChecks({
     accounts,
     hostname,
     clock,
-    limits: { maxMessageSize: smtp.maxMessageSize, minFreeBytes: disk.minimumFree },
+    limits: {
+      get maxMessageSize() {
+        return config().smtp.maxMessageSize
+      },
+      get minFreeBytes() {
+        return config().disk.minimumFree
+      },
+    },
     freeBytes,
   })
   return createSmtpServer({
@@ -114,47 +125,54 @@ function openSmtp({ config, store, core, around, tls, freeBytes }: Parts) {
     delivery: core.delivery,
     spool: (options) => createSpool({ blobs: store.blobs, ...options }),
     tls,
-    plaintextAuth: config.auth.plaintext,
-    trustedNetworks: smtp.trustedNetworks,
-    limits: {
-      maxMessageSize: smtp.maxMessageSize,
-      maxRecipients: smtp.maxRecipients,
-      ...(limits.connections !== undefined && { connections: limits.connections }),
-      ...(limits.connectionsPerAddress !== undefined && {
-        connectionsPerIp: limits.connectionsPerAddress,
-        connectionsPerTrustedIp: limits.connectionsPerAddress,
-      }),
-    },
+    ...smtpSettings(config()),
     log: log.child({ door: 'smtp' }),
     clock,
   })
 }
 
+const smtpSettings = ({ auth, smtp, limits }: Config): SmtpSettings => ({
+  plaintextAuth: auth.plaintext,
+  trustedNetworks: smtp.trustedNetworks,
+  limits: {
+    maxMessageSize: smtp.maxMessageSize,
+    maxRecipients: smtp.maxRecipients,
+    ...(limits.connections !== undefined && { connections: limits.connections }),
+    ...(limits.connectionsPerAddress !== undefined && {
+      connectionsPerIp: limits.connectionsPerAddress,
+      connectionsPerTrustedIp: limits.connectionsPerAddress,
+    }),
+  },
+})
+
 function openImap({ config, store, core, around, tls }: Parts) {
   const { clock, log } = around
-  const { limits } = config
-  const { maxMessageSize } = config.smtp
+  const { hostname } = config()
   return createImapServer({
     services: {
-      accounts: createAccountReads({ store, clock, log, hostname: config.hostname }),
+      accounts: createAccountReads({ store, clock, log, hostname }),
       reads: createMailReads(store),
       writes: core.mail,
       bell: store.bell,
-      spool: () => createSpool({ blobs: store.blobs, maxSize: maxMessageSize }),
+      spool: () => createSpool({ blobs: store.blobs, maxSize: config().smtp.maxMessageSize }),
     },
-    hostname: config.hostname,
+    hostname,
     version: version(),
     clock,
     log: log.child({ door: 'imap' }),
     tls,
-    plaintext: config.auth.plaintext,
-    maxMessageSize,
-    limits: {
-      ...(limits.connections !== undefined && { connections: limits.connections }),
-      ...(limits.connectionsPerAddress !== undefined && { unauthenticatedPerAddress: limits.connectionsPerAddress }),
-    },
+    ...imapSettings(config()),
   })
 }
+
+const imapSettings = ({ auth, smtp, limits }: Config): ImapSettings => ({
+  plaintext: auth.plaintext,
+  maxMessageSize: smtp.maxMessageSize,
+  limits: {
+    ...(limits.connections !== undefined && { connections: limits.connections }),
+    ...(limits.connectionsPerAddress !== undefined && { unauthenticatedPerAddress: limits.connectionsPerAddress }),
+  },
+})
 
 function smtpOpeners(smtp: ReturnType<typeof createSmtpServer>, reusePort: boolean) {
   const open = (kind: Kind) => async (at: Endpoint) => (await smtp.listen(kind, formatEndpoint(at), { reusePort })).port

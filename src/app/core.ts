@@ -10,7 +10,7 @@ import type { Bound } from './banner.ts'
 import { checkParts } from './check.ts'
 import { type Core, composeCore } from './compose-core.ts'
 import type { Doors } from './compose-doors.ts'
-import type { Config, ListenerName } from './config/index.ts'
+import { type Config, type ListenerName, type TakenOver, takeOver } from './config/index.ts'
 import { controlPath, serveControl } from './control.ts'
 import { prepareFolder } from './health.ts'
 import type { Privileges } from './privileges.ts'
@@ -41,8 +41,11 @@ export interface RunningServer {
   /** Port of the first listener of each name. */
   readonly ports: Readonly<Partial<Record<ListenerName, number>>>
   readonly certificate: CertificatePair
-  /** Reads the certificate again and gives it to the doors. */
-  reloadCertificate(config: Config): Promise<void>
+  /**
+   * Reads the certificate again and gives it and the keys that may change to everybody; sessions go on. Throws ConfigError or Fault
+   * before anything has changed.
+   */
+  reconfigure(next: Config): Promise<TakenOver>
   /** No new work from now on; what is under way ends within `graceMs` or is cut off. */
   stop(graceMs?: number): Promise<void>
 }
@@ -66,8 +69,8 @@ export async function startServer(config: Config, options: StartOptions): Promis
   try {
     checkParts(config, clock.now())
     await prepareFolder(config.data)
-    const source = () => loadCertificate(certificateSource(config), clock.now())
-    const certificate = source()
+    const certificate = loadCertificate(certificateSource(config), clock.now())
+    let current = config
     const core = await composeCore(config, { ...options, clock, onFatal: options.onFatal ?? fail, version: version() })
     undo.push(() => core.close())
     const doors = await openDoors(config, certificate, core.services, { ...options, clock })
@@ -86,9 +89,17 @@ export async function startServer(config: Config, options: StartOptions): Promis
       bound,
       ports: Object.fromEntries([...bound].reverse().map(({ name, port }) => [name, port])),
       certificate,
-      async reloadCertificate(next) {
-        const fresh = loadCertificate(certificateSource(next), clock.now())
-        await Promise.all(doors.map(({ service }) => service.setCertificate(fresh)))
+      async reconfigure(next) {
+        const taken = takeOver(current, next)
+        checkParts(taken.config, clock.now())
+        const fresh = {
+          config: taken.config,
+          certificate: loadCertificate(certificateSource(taken.config), clock.now()),
+        }
+        core.reconfigure(taken.config)
+        current = taken.config
+        await Promise.all(doors.map(({ service }) => service.reconfigure(fresh)))
+        return taken
       },
       async stop(graceMs = 30_000) {
         await Promise.all(doors.map((one) => one.end(graceMs)))

@@ -12,6 +12,7 @@ import type { CoreServices } from './services.ts'
 parentPort!.once('message', (start: DoorsStart) => {
   tidyWhenIdle()
   const { port, config } = start
+  const log = createLog(config.log.level)
   let doors: Doors | undefined
   const service: DoorsService = {
     async open() {
@@ -24,14 +25,17 @@ parentPort!.once('message', (start: DoorsStart) => {
       }
       const fault = readFault(process.env)
       doors = await composeDoors(start, services, {
-        log: createLog(config.log.level),
+        log,
         clock: realClock,
         ...(fault && { fault }),
       })
     },
     listen: () => doors!.listen(),
     counters: async () => doors?.counters() ?? {},
-    setCertificate: async (pair) => doors?.setCertificate(pair),
+    async reconfigure(next) {
+      log.setLevel(next.config.log.level)
+      await doors?.reconfigure(next)
+    },
     async stop(graceMs) {
       // A thread that is ended from outside would not keep what it compiled.
       flushCompileCache()

@@ -16,7 +16,7 @@ function world() {
       await state.write()
     },
   } as unknown as Pick<Store, 'write' | 'blobs'>
-  const health = createHealth({ store, queue: { stalled: () => state.stalled }, minimumFree: 500, clock })
+  const health = createHealth({ store, queue: { stalled: () => state.stalled }, minimumFree: () => 500, clock })
   return { clock, state, health, watched: watchCore({ health }, clock) }
 }
 

@@ -15,7 +15,8 @@ const coreTimeoutMs = 2000
 export interface HealthParts {
   readonly store: Pick<Store, 'write' | 'blobs'>
   readonly queue: { stalled(): string | undefined }
-  readonly minimumFree: number
+  /** Bytes; may change. */
+  readonly minimumFree: () => number
   readonly clock: Clock
 }
 
@@ -58,8 +59,8 @@ function summarise(parts: Health['parts']): Health {
 }
 
 async function probeDisk({ store, minimumFree }: HealthParts): Promise<string> {
-  const free = await store.blobs.free()
-  return free >= minimumFree ? 'ok' : `${mib(free)} free, the configured line is ${mib(minimumFree)}`
+  const [free, line] = [await store.blobs.free(), minimumFree()]
+  return free >= line ? 'ok' : `${mib(free)} free, the configured line is ${mib(line)}`
 }
 
 /** A real row, on stable storage when it answers. */

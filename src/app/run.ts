@@ -1,7 +1,6 @@
 // posthorn run: the process around the server. Threads, signals, exit codes, and what is printed.
 
-import type { Log } from '../base/index.ts'
-import { isFault } from '../base/index.ts'
+import { isFault, type LevelledLog, type Log } from '../base/index.ts'
 import type { Shared } from './cli/context.ts'
 import { spawnDoors } from './thread.ts'
 
@@ -78,8 +77,11 @@ async function greet(shared: Shared, server: Server, log: Log): Promise<void> {
     process.stdout.write(formatBanner({ ...config, version: version(), bound, certificate, firstUser }))
   } else if (shared.json && firstUser) process.stdout.write(`${JSON.stringify({ firstUser })}\n`)
   log.info({ version: version(), hostname: config.hostname, listen, pid: process.pid }, 'ready')
-  if (config.auth.plaintext === 'always')
-    log.warn({}, 'auth.plaintext is always: passwords may cross the network readable')
+  warnOfPlaintext(config, log)
+}
+
+function warnOfPlaintext({ auth }: Server['config'], log: Log): void {
+  if (auth.plaintext === 'always') log.warn({}, 'auth.plaintext is always: passwords may cross the network readable')
 }
 
 /** An error that nobody caught ends the process: its state is unknown. */
@@ -92,7 +94,7 @@ function guard(log: Log): void {
   process.on('unhandledRejection', end('a promise nobody caught'))
 }
 
-function obeySignals(shared: Shared, server: Server, log: Log): void {
+function obeySignals(shared: Shared, server: Server, log: LevelledLog): void {
   let stopping = false
   const stop = (signal: NodeJS.Signals) => {
     // Who asks twice does not want to wait.
@@ -117,27 +119,17 @@ function obeySignals(shared: Shared, server: Server, log: Log): void {
   process.on('SIGHUP', () => void reload(shared, server, log))
 }
 
-/** Certificates at once; any other change is named and waits for the next start. */
-async function reload(shared: Shared, server: Server, log: Log): Promise<void> {
+/** What may change does at once; any other change is named and waits for the next start. What is wrong changes nothing. */
+async function reload(shared: Shared, server: Server, log: LevelledLog): Promise<void> {
   try {
     const { loadConfig } = await import('./config/index.ts')
     const next = loadConfig(shared.config, process.env)
-    await server.reloadCertificate(next)
-    const waiting = changedKeys(server.config, next).filter((key) => !key.startsWith('tls'))
-    log.info({ waiting }, waiting.length > 0 ? 'reloaded; these keys wait for a restart' : 'reloaded')
+    const { config, changed, waiting } = await server.reconfigure(next)
+    log.setLevel(config.log.level)
+    log.info({ changed, waiting }, waiting.length > 0 ? 'reloaded; some keys wait for a restart' : 'reloaded')
+    if (changed.includes('auth.plaintext')) warnOfPlaintext(config, log)
   } catch (error) {
     const text = isFault(error) || error instanceof Error ? error.message : String(error)
     log.error({ error: text }, 'reload refused: everything stays as it was')
   }
-}
-
-/** Keys of the first level, or `table.key`, in which two configurations differ. */
-export function changedKeys(before: object, after: object, prefix = ''): string[] {
-  const keys = new Set([...Object.keys(before), ...Object.keys(after)])
-  return [...keys].flatMap((key) => {
-    const [one, other] = [(before as Record<string, unknown>)[key], (after as Record<string, unknown>)[key]]
-    if (JSON.stringify(one) === JSON.stringify(other)) return []
-    const tables = [one, other].every((value) => typeof value === 'object' && value !== null && !Array.isArray(value))
-    return tables && prefix === '' ? changedKeys(one as object, other as object, `${key}.`) : [prefix + key]
-  })
 }

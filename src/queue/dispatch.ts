@@ -4,12 +4,16 @@
 import type { Clock } from '../base/index.ts'
 import type { Batch } from './batch.ts'
 
+/** Batches tried at once, in all and per lane. */
+export interface Places {
+  readonly total: number
+  readonly perLane: number
+}
+
 export interface DispatchOptions {
   /** Tries a batch and records what came of it; never rejects. */
   readonly run: (batch: Batch) => Promise<void>
-  /** Batches tried at once, in all and per lane. */
-  readonly total: number
-  readonly perLane: number
+  readonly places: Places
   readonly clock: Clock
   /** Called when a place became free. */
   readonly onDone: () => void
@@ -36,13 +40,16 @@ export interface Dispatch {
   backlogMs(lane: string): number
   /** Takes back waiting batches: of one message, or all. */
   withdraw(message?: number): Batch[]
+  /** More or fewer places from now on; what is under way goes on. */
+  setPlaces(places: Places): void
   /** No new batch starts from now on. */
   close(): void
   /** Resolves when nothing is tried any more. */
   drained(): Promise<void>
 }
 
-export function createDispatch({ run, total, perLane, clock, onDone }: DispatchOptions): Dispatch {
+export function createDispatch({ run, places, clock, onDone }: DispatchOptions): Dispatch {
+  let { total, perLane } = places
   const lanes = new Map<string, Lane>()
   const idle: (() => void)[] = []
   let waiting = 0
@@ -109,6 +116,10 @@ export function createDispatch({ run, total, perLane, clock, onDone }: DispatchO
       }
       waiting -= taken.length
       return taken
+    },
+    setPlaces(next) {
+      ;({ total, perLane } = next)
+      pump()
     },
     close() {
       closed = true

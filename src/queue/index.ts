@@ -1,6 +1,6 @@
 export type { Connect } from './attempt.ts'
 export type { LocalRetry } from './local.ts'
-export { createQueue, type Queue, type QueueOptions } from './queue.ts'
+export { createQueue, type Queue, type QueueOptions, type QueueSettings } from './queue.ts'
 export { parseRoute, parseRoutes, type Route, type Routes } from './route.ts'
 export { defaultSchedule, type Schedule } from './schedule.ts'
 export * from './types.ts'

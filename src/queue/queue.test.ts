@@ -79,11 +79,44 @@ for (const dialect of ['sqlite', 'postgres'] as const)
       await world.put(['joe@a.test'])
       await world.settle()
       assert.equal(world.connections.length, 2)
-      world.queue.setRoutes(parseRoutes({ '*': '127.0.0.1:2626' }))
+      world.queue.reconfigure({ routes: parseRoutes({ '*': '127.0.0.1:2626' }) })
       await world.put(['bob@a.test', 'eve@b.test'])
       await world.settle()
       assert.deepEqual(world.sent.at(-1)?.to, ['bob@a.test', 'eve@b.test'])
       assert.equal(world.connections.at(-1)?.port, 2626)
+    })
+
+    run('another schedule holds from the next attempt on, another number of places at once', async () => {
+      await world.queue.stop(0)
+      let open = 0
+      let go = () => {}
+      const gate = new Promise<void>((resolve) => {
+        go = resolve
+      })
+      world.queue = world.reopen({
+        concurrency: { total: 1 },
+        connect: async () => {
+          open++
+          await gate
+          throw new Error('nobody there')
+        },
+      })
+      await world.queue.start()
+      await world.put(['bob@a.test', 'eve@b.test', 'ann@c.test'])
+      const opened = async (wanted: number) => {
+        for (let i = 0; i < 500 && open < wanted; i++) await new Promise((resolve) => setTimeout(resolve, 2))
+        return open
+      }
+      assert.equal(await opened(1), 1)
+      const schedule = { retries: [7 * hour], every: hour, lifetime: 8 * hour, delayNotice: hour }
+      world.queue.reconfigure({ schedule, concurrency: { total: 3 } })
+      assert.equal(await opened(3), 3)
+      go()
+      await world.settle()
+      assert.deepEqual(
+        (await rows()).map(({ nextAt }) => Math.round((nextAt - world.clock.now()) / hour)),
+        [7, 7, 7],
+      )
     })
 
     run('retries on schedule for five days, tells of the delay once, then returns the message', async () => {

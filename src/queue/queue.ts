@@ -44,6 +44,9 @@ export interface QueueOptions {
   readonly fault?: (point: string) => void
 }
 
+/** What may change while the queue runs. */
+export type QueueSettings = Partial<Pick<QueueOptions, 'routes' | 'schedule' | 'concurrency'>>
+
 export interface Queue {
   readonly tx: QueueTx
   readonly admin: QueueAdmin
@@ -53,8 +56,8 @@ export interface Queue {
   stop(graceMs: number): Promise<void>
   /** Why mail does not move, for /health; undefined when it does. */
   stalled(): string | undefined
-  /** Other routes from now on (configuration was read again). */
-  setRoutes(routes: Routes): void
+  /** Configuration was read again; what is absent stays. Mail that is being tried goes on as it began. */
+  reconfigure(settings: QueueSettings): void
 }
 
 /** Of one destination, unless it moves fast: more are put off, or a slow one would fill the memory and hold up all others. */
@@ -63,7 +66,9 @@ const crowdedMs = 10_000
 const maxIds = 1_000
 export function createQueue(options: QueueOptions): Queue {
   const { store, clock, log, hostname } = options
-  const { schedule = defaultSchedule, fault = () => {}, concurrency = {} } = options
+  const { fault = () => {} } = options
+  // One object for all who hold it: it may change.
+  const schedule: Schedule = { ...(options.schedule ?? defaultSchedule) }
   const own = new Set([hostname, ...(options.own ?? [])].map((name) => name.toLowerCase()))
   const recording = new Set<Promise<void>>()
   let routes = options.routes
@@ -77,8 +82,7 @@ export function createQueue(options: QueueOptions): Queue {
   const recorder = createRecorder({ ...options, schedule, fault })
   const dispatch = createDispatch({
     run: (batch) => run(batch),
-    total: concurrency.total ?? 50,
-    perLane: concurrency.perDestination ?? 10,
+    places: toPlaces(options.concurrency),
     clock,
     onDone: () => intake.refill(),
   })
@@ -189,8 +193,10 @@ export function createQueue(options: QueueOptions): Queue {
       attempts.close(true)
     },
     stalled: () => intake.stalled(),
-    setRoutes(changed) {
-      routes = changed
+    reconfigure(settings) {
+      routes = settings.routes ?? routes
+      Object.assign(schedule, settings.schedule)
+      if (settings.concurrency) dispatch.setPlaces(toPlaces(settings.concurrency))
       attempts.forgive()
     },
   }
@@ -207,6 +213,10 @@ export function createQueue(options: QueueOptions): Queue {
   }
 }
 
+const toPlaces = ({ total = 50, perDestination = 10 }: QueueOptions['concurrency'] = {}) => ({
+  total,
+  perLane: perDestination,
+})
 const resultWords = { delivered: 'delivered', retry: 'put off', fail: 'failed' }
 
 async function insertRecipient(

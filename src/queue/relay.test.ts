@@ -104,7 +104,7 @@ describe('the queue over sockets', () => {
       assert.ok(report?.text.includes('Diagnostic-Code: smtp; 500 5.3.0 Error: command failed'), report?.text ?? '')
       assert.deepEqual(await waiting(), [])
 
-      world.queue.setRoutes(to(await startSink('-r', command)).routes)
+      world.queue.reconfigure({ routes: to(await startSink('-r', command)).routes })
       await world.put(['bob@a.test'])
       await world.settle()
       const [left] = await waiting()
@@ -136,7 +136,7 @@ describe('the queue over sockets', () => {
     assert.deepEqual(await waiting(), [])
     assert.ok(heard.indexOf('STARTTLS') >= 0 && heard.indexOf('STARTTLS') < heard.indexOf('DATA'))
     heard.length = 0
-    queue.setRoutes(parseRoutes({ '*': `smtp://127.0.0.1:${port}?tls=insecure` }))
+    queue.reconfigure({ routes: parseRoutes({ '*': `smtp://127.0.0.1:${port}?tls=insecure` }) })
     await world.put(['bob@a.test'])
     await world.settle()
     assert.ok(!heard.includes('DATA'))

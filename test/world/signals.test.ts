@@ -6,7 +6,8 @@ import { join } from 'node:path'
 import { test } from 'node:test'
 import tls from 'node:tls'
 import { createSelfSigned } from '../../src/tls/self-signed.ts'
-import { startInstallation } from '../server.ts'
+import { type Installation, startInstallation } from '../server.ts'
+import { startSink } from './sink.ts'
 import { dial, dialTls, Imap, message, Smtp, sleep } from './talk.ts'
 
 const users = { 'ada@posthorn.test': 'correct horse' }
@@ -63,14 +64,8 @@ test('HUP: new connections get the new certificate, a live session goes on, a ba
     writeFileSync(join(server.folder, 'key.pem'), pair.key)
   }
   put('first.example.test')
-  await server.reconfigure({ tls: { cert: 'cert.pem', key: 'key.pem' }, smtp: { maxRecipients: 7 } })
-  const reload = async (log: RegExp) => {
-    const from = server.output.length
-    process.kill(server.pid, 'SIGHUP')
-    for (let i = 0; i < 300 && !log.test(server.output.slice(from)); i++) await sleep(10)
-    assert.match(server.output.slice(from), log)
-  }
-  await reload(/"waiting":\["smtp\.maxRecipients"\]/)
+  await server.reconfigure({ tls: { cert: 'cert.pem', key: 'key.pem' }, queue: { port: 26 } })
+  await reload(server, /"changed":\["tls"\],"waiting":\["queue\.port"\]/)
   const serials = [before.serial]
   for (const name of ['imaps', 'submissions', 'https'] as const) {
     const after = await dialTls(server.ports[name])
@@ -84,9 +79,9 @@ test('HUP: new connections get the new certificate, a live session goes on, a ba
   assert.match(await before.until(/^a .*\r\n/m), /^a OK/m)
 
   writeFileSync(join(server.folder, 'cert.pem'), 'nonsense')
-  await reload(/reload refused/)
+  await reload(server, /reload refused/)
   await server.reconfigure({ smtp: { maxRecipients: 'many' } })
-  await reload(/maxRecipients: expected a whole number/)
+  await reload(server, /maxRecipients: expected a whole number/)
   const still = await dialTls(server.ports.imaps)
   assert.equal(still.serial, serials[1])
   still.close()
@@ -95,6 +90,97 @@ test('HUP: new connections get the new certificate, a live session goes on, a ba
   assert.match((await smtp.deliver('eve@elsewhere.test', ['ada@posthorn.test'], message('on')))[2]!, /^250/)
   smtp.close()
 })
+
+test('HUP: routes, trusted networks, limits and the log level change at once, and no session is cut', async (t) => {
+  const sink = await startSink(t)
+  // Nobody listens at the discard port of loopback.
+  const config = { queue: { routes: { '*': '127.0.0.1:9' } } }
+  const server = await startInstallation(t, { users, config })
+  const live = await Smtp.open(server.ports.smtp)
+  const relays = async (smtp: Smtp) => {
+    await smtp.say('MAIL FROM:<eve@elsewhere.test>')
+    const reply = await smtp.say('RCPT TO:<zoe@away.test>')
+    await smtp.say('RSET')
+    return reply
+  }
+  assert.match(await relays(live), /^550 5\.7\.1 /)
+  const user = await Smtp.open(server.ports.submission)
+  assert.match(await user.say(`AUTH PLAIN ${btoa('\0ada@posthorn.test\0correct horse')}`), /^235 /)
+  assert.match((await user.deliver('ada@posthorn.test', ['zoe@away.test'], own))[2]!, /^250 /)
+  await until(async () => /"put off"/.test(server.output))
+
+  // What is wrong in one place changes nothing in another.
+  await server.reconfigure({ smtp: { trustedNetworks: ['127.0.0.0/8'] }, queue: { routes: { '*': 'no port' } } })
+  await reload(server, /reload refused/)
+  assert.match(await relays(await Smtp.open(server.ports.smtp)), /^550 5\.7\.1 /)
+
+  await server.reconfigure({
+    hostname: 'other.example.test',
+    smtp: { trustedNetworks: ['127.0.0.0/8'], maxMessageSize: 2000, maxRecipients: 1 },
+    queue: { routes: { '*': `127.0.0.1:${sink.port}` } },
+    log: { level: 'debug' },
+  })
+  await reload(server, /"waiting":\["hostname"\]/)
+  assert.equal(await server.cliOk('queue', 'retry'), '1 recipient will be tried now\n')
+  await until(async () => sink.messages().length === 1)
+  assert.match(await relays(live), /^550 5\.7\.1 /)
+  assert.match(await user.say('MAIL FROM:<ada@posthorn.test> SIZE=1000'), /^250 /)
+  const fresh = await Smtp.open(server.ports.smtp, 'NOOP')
+  assert.match(await fresh.say('EHLO client.test'), /^250-mail\.example\.test [\s\S]*SIZE 2000/)
+  assert.match(await relays(fresh), /^250 /)
+  const replies = await fresh.deliver('eve@elsewhere.test', ['zoe@away.test', 'kim@away.test'], message('two'))
+  assert.deepEqual(
+    replies.map((reply) => reply.slice(0, 3)),
+    ['250', '250', '452', '250'],
+  )
+  assert.match(await fresh.say('MAIL FROM:<eve@elsewhere.test> SIZE=3000'), /^552 /)
+  // The doors' thread tells at debug what it tells nobody otherwise.
+  const handshake = await dial(server.ports.submissions)
+  handshake.send('this is no handshake\r\n')
+  await handshake.ended()
+  await until(async () => /"level":20,.*"TLS"/.test(server.output))
+
+  const reader = await Imap.open(server.ports.imap, 'ada@posthorn.test', 'correct horse')
+  await server.reconfigure({ auth: { plaintext: 'never' }, disk: { minimumFree: '1000T' }, log: { level: 'warn' } })
+  process.kill(server.pid, 'SIGHUP')
+  const guest = await guestUntil(server, /LOGINDISABLED/)
+  assert.match(await guest.say('LOGIN ada@posthorn.test "correct horse"'), /^t1 NO /m)
+  assert.match(await reader.say('NOOP'), / OK /)
+  assert.match(await live.say('MAIL FROM:<eve@elsewhere.test>'), /^452 4\.3\.1 /)
+  await until(async () =>
+    /the configured line is/.test(await (await fetch(`http://127.0.0.1:${server.ports.http}/health`)).text()),
+  )
+  assert.doesNotMatch(server.output, /"level":30,[^\n]*"changed":\["auth/)
+  for (const { talk } of [live, user, fresh, reader, guest]) talk.close()
+})
+
+const own = message('waiting').replace('eve@elsewhere.test', 'ada@posthorn.test')
+
+async function reload(server: Installation, log: RegExp): Promise<void> {
+  const from = server.output.length
+  process.kill(server.pid, 'SIGHUP')
+  for (let i = 0; i < 300 && !log.test(server.output.slice(from)); i++) await sleep(10)
+  assert.match(server.output.slice(from), log)
+}
+
+async function until(holds: () => Promise<boolean>): Promise<void> {
+  for (let i = 0; i < 300; i++) {
+    if (await holds()) return
+    await sleep(10)
+  }
+  assert.fail(`it did not come true: ${holds}`)
+}
+
+/** A new IMAP connection whose greeting matches. */
+async function guestUntil(server: Installation, greeting: RegExp): Promise<Imap> {
+  for (let i = 0; i < 300; i++) {
+    const talk = await dial(server.ports.imap)
+    if (greeting.test(await talk.until(/\r\n/))) return new Imap(talk)
+    talk.close()
+    await sleep(10)
+  }
+  throw new Error(`no greeting matched ${greeting}`)
+}
 
 async function startTlsSerial(port: number): Promise<string> {
   const smtp = await Smtp.open(port)

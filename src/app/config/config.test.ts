@@ -7,7 +7,8 @@ import { join, resolve } from 'node:path'
 import { after, test } from 'node:test'
 import { formatDocs, formatExample } from './document.ts'
 import { ConfigError, checkConfig, embeddedDefault, loadConfig, nearest } from './load.ts'
-import { parseDuration, parseEndpoint, parseSize } from './units.ts'
+import { takeOver } from './reload.ts'
+import { isNetwork, parseDuration, parseEndpoint, parseSize } from './units.ts'
 
 const folder = mkdtempSync(join(tmpdir(), 'posthorn-config-'))
 after(() => rmSync(folder, { recursive: true }))
@@ -147,6 +148,34 @@ test('sizes, durations and endpoints', () => {
   ]
   for (const [text, ms] of durations) assert.equal(parseDuration(text), ms, String(text))
   assert.deepEqual(parseEndpoint('localhost:1'), { host: 'localhost', port: 1 })
+  for (const text of ['10.0.0.0/8', '192.0.2.1', '2001:db8::/32']) assert.ok(isNetwork(text), text)
+  for (const text of ['10.0.0.0/33', '10.0.0.0/8/9', '10.0.0', '']) assert.ok(!isNetwork(text), text)
   for (const text of ['25', ':25', 'mail.test:25', '[127.0.0.1]:25', '::1:25', '127.0.0.1:70000', '127.0.0.1:'])
     assert.equal(parseEndpoint(text), undefined, text)
+})
+
+test('a running server takes over the keys that may change; the others keep their value and are named', () => {
+  const before = checkConfig({ hostname: 'a.test', queue: { port: 26 } }, {}, '/')
+  const next = checkConfig(
+    {
+      hostname: 'b.test',
+      queue: { port: 27, routes: { '*': '127.0.0.1:9' } },
+      tls: { cert: 'c', key: 'k' },
+      limits: { connections: 5 },
+      listen: { smtp: '127.0.0.1:25' },
+    },
+    {},
+    '/',
+  )
+  const { config, changed, waiting } = takeOver(before, next)
+  assert.deepEqual([...changed].sort(), ['limits.connections', 'queue.routes', 'tls'])
+  assert.deepEqual([...waiting].sort(), ['hostname', 'listen.smtp', 'queue.port'])
+  assert.deepEqual([config.hostname, config.queue.port, config.listen], ['a.test', 26, before.listen])
+  assert.deepEqual([config.queue.routes, config.tls, config.limits], [next.queue.routes, next.tls, next.limits])
+  // What was taken over can be taken back, and what waits is named again.
+  const back = takeOver(config, { ...before, hostname: 'b.test' })
+  assert.deepEqual(
+    [back.config.tls, back.config.limits.connections, back.waiting],
+    [undefined, undefined, ['hostname']],
+  )
 })

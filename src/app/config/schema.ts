@@ -130,6 +130,7 @@ export const schema = z.strictObject({
         plaintext: noted(z.enum(['never', 'loopback', 'always']).default('loopback'), {
           description: 'Where a password may be sent without TLS. `always` is for closed networks only.',
           expected: 'never, loopback or always',
+          reload: true,
         }),
       })
       .prefault({}),
@@ -141,14 +142,17 @@ export const schema = z.strictObject({
         trustedNetworks: noted(z.array(z.string().refine(isNetwork)).default([]), {
           description: 'Networks that may relay without signing in, as 10.0.0.0/8 or 2001:db8::/32.',
           expected: 'a list of networks',
+          reload: true,
         }),
         maxMessageSize: noted(size(1024).default(52_428_800), {
           description: 'Largest message taken, in bytes or as 50M.',
           expected: 'a size of at least 1K',
+          reload: true,
         }),
         maxRecipients: noted(whole(1, 10_000).default(100), {
           description: 'Recipients taken in one transaction. RFC 5321 asks for at least 100.',
           expected: 'a whole number from 1 to 10000',
+          reload: true,
         }),
       })
       .prefault({}),
@@ -162,6 +166,7 @@ export const schema = z.strictObject({
             'The resolver to ask, best one on this machine that validates. Absent: the system’s. Names under .test, .example, .invalid and .localhost are asked only of a resolver named here.',
           expected: 'an address, or an address and port as 127.0.0.1:53, or a list of them',
           example: '127.0.0.1:5353',
+          reload: true,
         }),
       })
       .prefault({}),
@@ -175,6 +180,7 @@ export const schema = z.strictObject({
             'Where mail for a domain goes instead of its MX: host:port or user:password@host:port; "*" is for every other domain.',
           expected: 'a table from domain to host:port or user:password@host:port',
           example: { 'relay.test': '127.0.0.1:2626', '*': 'user:pass@relay.example:587' },
+          reload: true,
         }),
         schedule: noted(
           z
@@ -184,19 +190,23 @@ export const schema = z.strictObject({
           {
             description: 'When delivery is tried again, counted from arrival; after the last, as long again each time.',
             expected: 'a list of durations such as 5m, 1h',
+            reload: true,
           },
         ),
         lifetime: noted(duration.default(432_000_000), {
           description: 'How long delivery is tried before the sender is told that it failed.',
           expected: 'a duration such as 5d',
+          reload: true,
         }),
         delayNotice: noted(duration.default(14_400_000), {
           description: 'When the sender is told that delivery takes longer.',
           expected: 'a duration such as 4h',
+          reload: true,
         }),
         concurrency: noted(whole(1, 1000).default(50), {
           description: 'Connections outward at one time.',
           expected: 'a whole number from 1 to 1000',
+          reload: true,
         }),
         port: noted(whole(1, 65_535).default(25), {
           description:
@@ -206,6 +216,7 @@ export const schema = z.strictObject({
         perHost: noted(whole(1, 100).default(10), {
           description: 'Connections to one host at one time.',
           expected: 'a whole number from 1 to 100',
+          reload: true,
         }),
       })
       .prefault({}),
@@ -218,11 +229,13 @@ export const schema = z.strictObject({
           description: 'Connections of all clients to one door. Absent: what each door thinks right.',
           expected: 'a whole number of at least 1',
           example: 2000,
+          reload: true,
         }),
         connectionsPerAddress: noted(whole(1, 1_000_000).optional(), {
           description: 'Connections from one address to one door. Absent: what each door thinks right.',
           expected: 'a whole number of at least 1',
           example: 100,
+          reload: true,
         }),
       })
       .prefault({}),
@@ -234,6 +247,7 @@ export const schema = z.strictObject({
         minimumFree: noted(size(0).default(268_435_456), {
           description: 'Below this much free space no mail is taken (452 4.3.1) and /health says so.',
           expected: 'a size such as 256M',
+          reload: true,
         }),
       })
       .prefault({}),
@@ -245,6 +259,7 @@ export const schema = z.strictObject({
         level: noted(z.enum(['trace', 'debug', 'info', 'warn', 'error', 'silent']).default('info'), {
           description: 'How much is logged, as JSON lines in UTC on standard output.',
           expected: 'trace, debug, info, warn, error or silent',
+          reload: true,
         }),
       })
       .prefault({}),

@@ -46,8 +46,8 @@ export function formatEndpoint({ host, port }: Endpoint): string {
 
 /** A network as address and prefix length: `10.0.0.0/8`, `192.0.2.1`, `2001:db8::/32`. */
 export function isNetwork(text: string): boolean {
-  const [address = '', bits] = text.split('/', 2)
+  const [address = '', bits, more] = text.split('/')
   const family = isIP(address)
-  if (family === 0) return false
+  if (family === 0 || more !== undefined) return false
   return bits === undefined || (/^\d{1,3}$/.test(bits) && Number(bits) <= (family === 4 ? 32 : 128))
 }

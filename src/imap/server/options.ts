@@ -38,3 +38,6 @@ export interface ImapServerOptions {
   readonly maxMessageSize: number
   readonly limits?: Partial<ImapLimits>
 }
+
+/** What may change while the server runs. */
+export type ImapSettings = Pick<ImapServerOptions, 'plaintext' | 'maxMessageSize' | 'limits'>

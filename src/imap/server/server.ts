@@ -9,7 +9,7 @@ import { saslMechanisms } from '../../sasl/index.ts'
 import { commands } from './commands/index.ts'
 import { createDispatch } from './dispatch.ts'
 import { type ImapLimits, imapLimits } from './limits.ts'
-import type { ImapServerOptions } from './options.ts'
+import type { ImapServerOptions, ImapSettings } from './options.ts'
 import { Session, tooMany } from './session.ts'
 import { createMailboxViews } from './views.ts'
 
@@ -21,6 +21,8 @@ export interface ImapServer {
   handle(socket: Duplex, options: { readonly secure: boolean; readonly address?: string }): Promise<void>
   tlsOptions(): SecureContextOptions | undefined
   readonly stats: ImapStats
+  /** For new sessions; each keeps what it began with. */
+  reconfigure(settings: ImapSettings): void
   /** Says BYE to everybody, waits for running commands up to `graceMs`, then closes. */
   stop(graceMs: number): Promise<void>
 }
@@ -32,7 +34,7 @@ export interface ImapStats {
 }
 
 export function createImapServer(options: ImapServerOptions): ImapServer {
-  const limits: ImapLimits = { ...imapLimits, ...options.limits }
+  let limits: ImapLimits = { ...imapLimits, ...options.limits }
   const { clock, services } = options
   const views = createMailboxViews(services.reads, services.bell, clock, options.log, limits)
   const sessions = new Map<Session, Promise<void>>()
@@ -54,7 +56,7 @@ export function createImapServer(options: ImapServerOptions): ImapServer {
     for (const session of sessions.keys()) if (wanted(session)) n++
     return n
   }
-  const host = {
+  let host = {
     options,
     limits,
     views,
@@ -81,7 +83,13 @@ export function createImapServer(options: ImapServerOptions): ImapServer {
   })
 
   return {
-    limits,
+    get limits() {
+      return limits
+    },
+    reconfigure(settings) {
+      limits = { ...imapLimits, ...settings.limits }
+      host = { ...host, options: { ...options, ...settings }, limits }
+    },
     admit(socket) {
       const address = socket.remoteAddress ?? ''
       const guests = count((session) => session.login === undefined && session.address === address)

@@ -10,7 +10,7 @@ import { createNetworkTest, isLoopback, toClientIp } from './networks.ts'
 import { replies } from './replies.ts'
 import { SmtpSession } from './session.ts'
 import { createStats, type SmtpStats } from './stats.ts'
-import type { Kind, SmtpServerOptions } from './types.ts'
+import type { Kind, SmtpServerOptions, SmtpSettings } from './types.ts'
 
 export interface SmtpServer {
   /** Serves a connection that was accepted elsewhere. `secure`: it is a TLS socket already, its handshake done. */
@@ -21,6 +21,8 @@ export interface SmtpServer {
     address: string,
     options?: { readonly reusePort?: boolean },
   ): Promise<{ readonly host: string; readonly port: number }>
+  /** For new sessions; each keeps what it began with. */
+  reconfigure(settings: SmtpSettings): void
   /** Accepts no more, lets messages under way finish for at most `graceMs`, sends the rest 421. */
   stop(graceMs: number): Promise<void>
   readonly stats: SmtpStats
@@ -30,9 +32,8 @@ export interface SmtpServer {
 const tickMs = 1000
 
 export function createSmtpServer(options: SmtpServerOptions): SmtpServer {
-  const limits: SmtpLimits = { ...defaultLimits, ...options.limits }
   const stats = createStats()
-  const trusted = createNetworkTest(options.trustedNetworks)
+  let current = settle(options)
   const sessions = new Set<SmtpSession>()
   const perIp = new Map<string, number>()
   const listeners: net.Server[] = []
@@ -46,10 +47,11 @@ export function createSmtpServer(options: SmtpServerOptions): SmtpServer {
   let idle: (() => void) | undefined
 
   const secure = (socket: net.Socket, context: tls.SecureContextOptions) =>
-    handshake(socket, secureContext(context), limits.handshakeMs, options)
+    handshake(socket, secureContext(context), current.limits.handshakeMs, options)
 
   const turnedAway = (ip: string) => {
     if (stopping) return replies.stopping
+    const { limits, trusted } = current
     if (sessions.size >= limits.connections) return replies.tooManyConnections
     const most = isLoopback(ip) || trusted(ip) ? limits.connectionsPerTrustedIp : limits.connectionsPerIp
     return (perIp.get(ip) ?? 0) >= most ? replies.tooManyFromYou : undefined
@@ -73,8 +75,9 @@ export function createSmtpServer(options: SmtpServerOptions): SmtpServer {
     stats.connections++
     stats.open++
     perIp.set(ip, (perIp.get(ip) ?? 0) + 1)
+    const { server, limits, trusted } = current
     const session = new SmtpSession(socket, {
-      server: options,
+      server,
       limits,
       stats,
       kind,
@@ -106,6 +109,9 @@ export function createSmtpServer(options: SmtpServerOptions): SmtpServer {
   return {
     stats,
     handle,
+    reconfigure(settings) {
+      current = settle({ ...options, ...settings })
+    },
     async listen(kind, address, { reusePort = false } = {}) {
       // Half open: a client that sends everything and shuts its side still gets its answers.
       const server = net.createServer({ allowHalfOpen: true, noDelay: true, keepAlive: true }, (socket) =>
@@ -133,6 +139,12 @@ export function createSmtpServer(options: SmtpServerOptions): SmtpServer {
       await Promise.all(closed)
     },
   }
+}
+
+/** The options as sessions need them. */
+function settle(server: SmtpServerOptions) {
+  const limits: SmtpLimits = { ...defaultLimits, ...server.limits }
+  return { server, limits, trusted: createNetworkTest(server.trustedNetworks) }
 }
 
 /** Splits `host:port`, `[v6]:port`, `*:port`. TypeError when it is none. */

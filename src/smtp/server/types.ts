@@ -46,6 +46,9 @@ export interface SmtpServerOptions {
   readonly clock: Clock
 }
 
+/** What may change while the server runs. */
+export type SmtpSettings = Pick<SmtpServerOptions, 'plaintextAuth' | 'trustedNetworks' | 'limits'>
+
 /** One message under way. */
 export interface Transaction {
   readonly arrival: Arrival
