@@ -6,6 +6,12 @@ export {
   parseDomainSetting,
   parseSize,
 } from './settings.ts'
+export {
+  accountSettings,
+  formatAccountSettings,
+  joinAccountChanges,
+  parseAccountSetting,
+} from './settings-account.ts'
 export * from './types.ts'
 export { type AccountWritesParts, eraseAccount } from './write-accounts.ts'
 export { createAccountWrites } from './writes.ts'

@@ -72,7 +72,8 @@ function isKey(key: string): key is DomainSettingKey {
   return Object.hasOwn(domainSettings, key)
 }
 
-function toCount(text: string): number | undefined {
+/** A whole number from 0 on; undefined when it is none. */
+export function toCount(text: string): number | undefined {
   const number = text.trim() === '' ? Number.NaN : Number(text)
   return Number.isSafeInteger(number) && number >= 0 ? number : undefined
 }

@@ -20,6 +20,31 @@ function assertRefused(ran: Ran, words: RegExp, code = 1): void {
   assert.equal(ran.stdout, '')
 }
 
+/** Settings of a user, set and taken back. */
+async function settings(server: Installation, email: string): Promise<void> {
+  const set = (...pairs: string[]) => server.cli('user', 'set', email, ...pairs)
+  const facts = ['name=Robert B.', 'quota=2G', 'quotaMessages=1000', 'admin=true', 'saveSent=true', 'keepCopy=false']
+  const said = await set(...facts, 'forward=eve@elsewhere.test, zoe@elsewhere.test')
+  assert.equal(
+    said.stdout,
+    `${email}: name=Robert B. quota=2147483648 quotaMessages=1000 forward=eve@elsewhere.test,zoe@elsewhere.test keepCopy=false saveSent=true admin=true\n`,
+    said.stderr,
+  )
+  // What is wrong in one pair changes nothing of the others.
+  assertRefused(await set('name=x', 'forward=nobody'), /^posthorn: "nobody" is not an e-mail address\n$/)
+  assertRefused(await set('name=x', 'quota=lots'), /^posthorn: quota: lots is not room for mail: bytes, or .*none\n$/)
+  assertRefused(await set('name'), /expected KEY=VALUE, found name/, 2)
+  const users: { email: string }[] = JSON.parse(await server.cliOk('user', 'list', '--json'))
+  const { name, quotaBytes, quotaMessages, admin, settings } = users.find((one) => one.email === email) as never
+  const forward = ['eve@elsewhere.test', 'zoe@elsewhere.test']
+  assert.deepEqual([name, quotaBytes, quotaMessages, admin], ['Robert B.', 2 ** 31, 1000, true])
+  assert.deepEqual(settings, { saveSent: true, keepCopy: false, forward })
+  const none = ['name=', 'quota=none', 'quotaMessages=none', 'admin=false', 'forward=none', 'keepCopy=true']
+  const back = JSON.parse((await set(...none, '--json')).stdout)
+  assert.deepEqual([back.name, back.quotaBytes, back.quotaMessages, back.admin], ['', undefined, undefined, false])
+  assert.deepEqual(back.settings, { forward: [], keepCopy: true, saveSent: true })
+}
+
 /** The life of a domain and its people; the same whether a server answers or the store is opened. */
 async function people(server: Installation): Promise<void> {
   const json = async (...args: string[]) => JSON.parse(await server.cliOk(...args, '--json'))
@@ -73,6 +98,7 @@ async function people(server: Installation): Promise<void> {
   )
   assert.match(await server.cliOk('user', 'list'), /^email +name.*\nanna@example\.test +Anna +0 B/)
   assert.equal(await server.cliOk('user', 'enable', 'robert@example.test'), 'robert@example.test enabled\n')
+  await settings(server, 'robert@example.test')
 
   assert.equal(
     await server.cliOk('alias', 'add', 'info@example.test', 'anna@example.test', 'eve@elsewhere.test'),
@@ -119,6 +145,10 @@ test('the same commands on a folder at rest, under the lock', async (t) => {
   t.after(() => server.remove())
   assert.equal(existsSync(join(server.data, 'control.sock')), false)
   assert.match(await server.cliOk('user', 'list'), /^email .*\nada@example\.test /)
+  assert.match(
+    await server.cliOk('user', 'set', 'ada@example.test', 'quota=5M', 'forward=eve@away.test'),
+    /quota=5242880/,
+  )
   const both = await Promise.all([server.cli('user', 'list', '--json'), server.cli('domain', 'list', '--json')])
   // Who comes second is refused in one line, or came after the first had gone.
   for (const ran of both)
@@ -127,6 +157,33 @@ test('the same commands on a folder at rest, under the lock', async (t) => {
   await server.cliOk('user', 'remove', 'ada@example.test', '--yes')
   // No server need run for the mail to go.
   assert.equal(await server.cliOk('domain', 'remove', 'example.test'), 'example.test removed\n')
+})
+
+test('a user forwards, with a copy and without; a quota holds from the moment it is set', async (t) => {
+  const [ada, ben] = ['ada@example.test', 'ben@example.test']
+  const server = await startInstallation(t, { users: { [ada]: 'correct horse', [ben]: 'correct horse' } })
+  const smtp = await Smtp.open(server.ports.smtp)
+  const boxes = await Promise.all([ada, ben].map((email) => Imap.open(server.ports.imap, email, 'correct horse')))
+  const counts = () => Promise.all(boxes.map((imap) => imap.count()))
+  // Local copies are there when the reply comes.
+  const send = async () => (await smtp.deliver('eve@elsewhere.test', [ada], message('to Ada'))).at(-1)!.slice(0, 9)
+  const set = (...pairs: string[]) => server.cliOk('user', 'set', ada, ...pairs)
+  assert.match(await send(), /^250/)
+  assert.deepEqual(await counts(), [1, 0])
+  await set(`forward=${ben}`)
+  assert.match(await send(), /^250/)
+  assert.deepEqual(await counts(), [2, 1])
+  await set('keepCopy=false')
+  assert.match(await send(), /^250/)
+  assert.deepEqual(await counts(), [2, 2])
+  await set('forward=none', 'quotaMessages=2')
+  assert.match(await send(), /^[45]52 [45]\.2\.2/)
+  await set('quotaMessages=none', 'quota=10')
+  assert.match(await send(), /^[45]52 [45]\.2\.2/)
+  await set('quota=1M')
+  assert.match(await send(), /^250/)
+  assert.deepEqual(await counts(), [3, 2])
+  for (const { talk } of [smtp, ...boxes]) talk.close()
 })
 
 test('the first administrator: by options, by questions at a terminal', async (t) => {
@@ -272,6 +329,11 @@ test('completions load in their shells; version and help say what there is', asy
     'completion',
   ])
     assert.match(help.stdout, new RegExp(`^  ${word}\\b`, 'm'))
+  for (const [noun, key] of [
+    ['domain', 'detail'],
+    ['user', 'forward'],
+  ] as const)
+    assert.match((await run(posthorn, [noun, 'set', '--help'])).stdout, new RegExp(`^  ${key} +\\w.*default`, 'm'))
   const unknown = await run(posthorn, ['usr'])
   assert.equal(unknown.code, 2)
   assert.match(unknown.stderr, /Did you mean user\?/)

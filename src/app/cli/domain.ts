@@ -3,7 +3,8 @@
 import type { Command } from 'commander'
 import { type DomainSettings, domainSettings, formatDomainSettings, parseDomainSetting } from '../../accounts/index.ts'
 import { command, outputOf, type Shared, withServices } from './context.ts'
-import { CommandError, formatTable } from './output.ts'
+import { formatTable } from './output.ts'
+import { explainKeys, parsePairs } from './pairs.ts'
 
 export function domainCommands(program: Command): void {
   const domain = program.command('domain').description('domains that are ours')
@@ -39,22 +40,11 @@ export function domainCommands(program: Command): void {
   )
 
   command(domain, 'set <domain> <key=value...>', 'changes settings of a domain; the value `default` takes one back')
-    .addHelpText('after', () => `\nSettings:\n${explainSettings()}`)
+    .addHelpText('after', explainKeys(domainSettings))
     .action(async (name: string, pairs: string[], options: Shared) => {
-      const change: DomainSettings = Object.assign({}, ...pairs.map(parsePair))
+      const change: DomainSettings = Object.assign({}, ...parsePairs(pairs, parseDomainSetting))
       const set = await withServices(options, ({ accounts }) => accounts.setDomain(name, change))
       const text = formatDomainSettings(set.settings).join(' ')
       outputOf(options).result(set, () => `${set.name}: ${text || 'no settings'}`)
     })
 }
-
-function parsePair(pair: string): DomainSettings {
-  const at = pair.indexOf('=')
-  if (at < 0) throw new CommandError(`expected KEY=VALUE, found ${pair}`)
-  return parseDomainSetting(pair.slice(0, at), pair.slice(at + 1))
-}
-
-const explainSettings = () =>
-  Object.entries(domainSettings)
-    .map(([key, { explain, standard }]) => `  ${key.padEnd(14)} ${explain} (default: ${standard})`)
-    .join('\n')

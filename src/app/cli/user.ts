@@ -1,8 +1,14 @@
-// posthorn user add | list | passwd | rename | disable | enable | remove | import
+// posthorn user add | list | set | passwd | rename | disable | enable | remove | import
 
 import { readFileSync } from 'node:fs'
 import type { Command } from 'commander'
-import type { Account } from '../../accounts/index.ts'
+import {
+  type Account,
+  accountSettings,
+  formatAccountSettings,
+  joinAccountChanges,
+  parseAccountSetting,
+} from '../../accounts/index.ts'
 import { parseSize } from '../config/units.ts'
 import { generatePassword, readPassword } from '../password.ts'
 import type { AdminServices } from '../services.ts'
@@ -10,6 +16,7 @@ import { systemWords } from '../system-words.ts'
 import { command, outputOf, type Shared, withServices } from './context.ts'
 import { type ImportError, parseUsers } from './csv.ts'
 import { CommandError, exitCodes, formatBytes, formatTable } from './output.ts'
+import { explainKeys, parsePairs } from './pairs.ts'
 
 interface PasswordOptions {
   readonly passwordStdin?: boolean
@@ -22,6 +29,7 @@ const importPage = 50
 export function userCommands(program: Command): void {
   const user = program.command('user').description('people with a mailbox')
   changing(user)
+  setting(user)
   listing(user)
   removing(user)
   importing(user)
@@ -64,6 +72,16 @@ function changing(user: Command): void {
         outputOf(options).result({ email, disabled }, () => `${email} ${name}d`)
       },
     )
+}
+
+function setting(user: Command): void {
+  command(user, 'set <email> <key=value...>', 'changes settings of a user')
+    .addHelpText('after', explainKeys(accountSettings))
+    .action(async (email: string, pairs: string[], options: Shared) => {
+      const change = joinAccountChanges(parsePairs(pairs, parseAccountSetting))
+      const set = await withServices(options, ({ accounts }) => accounts.updateAccount(email, change))
+      outputOf(options).result(set, () => `${set.email}: ${formatAccountSettings(set).join(' ') || 'no settings'}`)
+    })
 }
 
 interface AddOptions {
