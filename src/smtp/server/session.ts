@@ -224,7 +224,8 @@ export class SmtpSession implements Session {
     this.#lingered = 1
     // Who said QUIT and nothing after it has often gone already: shutdown() would only fail.
     if (this.#parted && this.#input.length === 0 && !this.tls) {
-      this.#socket.write(this.#output, 'latin1', () => this.destroy())
+      // A tick later: destroyed within the callback, the stream would make an error that nobody reads.
+      this.#socket.write(this.#output, 'latin1', () => process.nextTick(() => this.destroy()))
       this.#output = ''
       return
     }

@@ -11,8 +11,10 @@ import { type Connection, isBroken, toFault } from './connection.ts'
 /** A batch ends at so many works, or after so many milliseconds of work: those who wait first shall not wait for all. */
 const batchWorks = 200
 const batchMs = 20
-/** Frames in the WAL from which it is copied back to the database between batches: 8 MiB of 4 KiB pages. */
-const checkpointFrames = 2_048
+/** Frames in the WAL from which it is copied back to the database between batches: 32 MiB of 4 KiB pages. */
+const checkpointFrames = 8_192
+/** Batches after which the length of the WAL is looked at: asking costs as much as a statement. */
+const checkpointLook = 16
 
 interface Waiting {
   readonly scope: Scope
@@ -46,6 +48,7 @@ export class GroupWriter {
   /** Why nothing is taken any more. */
   #ended: Error | undefined
   #idle: (() => void)[] = []
+  #sinceLook = 0
   #closed = false
   /** Ends the work that runs now, when it broke the law. */
   #interrupt: ((error: Error) => void) | undefined
@@ -231,6 +234,8 @@ export class GroupWriter {
   /** Copies a long WAL back while no batch runs; the next write then begins it anew unless a reader still needs it. */
   #checkpoint(): void {
     const { connection } = this.#options
+    if (++this.#sinceLook < checkpointLook) return
+    this.#sinceLook = 0
     if (this.#closed || this.#running || connection.walFrames() < checkpointFrames) return
     try {
       connection.exec('PRAGMA wal_checkpoint(PASSIVE)')
