@@ -5,6 +5,7 @@ import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import tls from 'node:tls'
+import { serveZone } from '../../src/dns/testing/serve-zone.ts'
 import { createSelfSigned } from '../../src/tls/self-signed.ts'
 import { type Installation, startInstallation } from '../server.ts'
 import { startSink } from './sink.ts'
@@ -93,6 +94,8 @@ test('HUP: new connections get the new certificate, a live session goes on, a ba
 
 test('HUP: routes, trusted networks, limits and the log level change at once, and no session is cut', async (t) => {
   const sink = await startSink(t)
+  const names = await serveZone('sink.test. A 127.0.0.1')
+  t.after(() => names.close())
   // Nobody listens at the discard port of loopback.
   const config = { queue: { routes: { '*': '127.0.0.1:9' } } }
   const server = await startInstallation(t, { users, config })
@@ -117,7 +120,8 @@ test('HUP: routes, trusted networks, limits and the log level change at once, an
   await server.reconfigure({
     hostname: 'other.example.test',
     smtp: { trustedNetworks: ['127.0.0.0/8'], maxMessageSize: 2000, maxRecipients: 1 },
-    queue: { routes: { '*': `127.0.0.1:${sink.port}` } },
+    queue: { routes: { '*': `sink.test:${sink.port}` } },
+    dns: { resolver: names.address },
     log: { level: 'debug' },
   })
   await reload(server, /"waiting":\["hostname"\]/)
