@@ -8,6 +8,8 @@ import type { StateName } from './types.ts'
 
 export const replies = {
   ok: reply(250, '2.0.0', 'Ok'),
+  senderOk: reply(250, '2.1.0', 'Sender ok'),
+  recipientOk: reply(250, '2.1.5', 'Recipient ok'),
   bye: reply(221, '2.0.0', 'Bye'),
   startData: reply(354, undefined, 'End data with <CR><LF>.<CR><LF>'),
   readyForTls: reply(220, '2.0.0', 'Ready to start TLS'),

@@ -48,7 +48,7 @@ export const mail = command({
     return undefined
   },
   proceed(session, { transaction }, { helo, extended }) {
-    session.reply(replies.ok)
+    session.reply(replies.senderOk)
     return { name: 'mail', helo, extended, mail: transaction! }
   },
 })

@@ -31,7 +31,7 @@ export const rcpt = command({
   proceed(session, { to }, { helo, extended, mail }) {
     // RFC 5321 §4.5.1: <postmaster> without a domain is this server's own.
     mail.recipients.push({ address: to.domain === '' ? { local: to.local, domain: session.options.hostname } : to })
-    session.reply(replies.ok)
+    session.reply(replies.recipientOk)
     return { name: 'rcpt', helo, extended, mail }
   },
 })
