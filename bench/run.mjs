@@ -122,6 +122,10 @@ try {
   }
   for (const phase of phases) {
     if (phase === 'smtp' || phase === 'lmtp') {
+      // Both sides have worked a while before anything counts: caches are full, code is compiled.
+      console.log('warming up')
+      for (const side of sides) inbound(phase, side, 10)
+      console.log('measuring')
       for (const sessions of String(o.sessions || '10,50').split(',')) {
         const pairs = []
         // One repetition of each side in turn, so that a neighbour's load meets both.
