@@ -7,6 +7,12 @@ const busy = 0.1
 const idle = 0.02
 /** The collection takes a tenth of a second: so many looks must have been idle before. */
 const quietLooks = 3
+/**
+ * It also throws away compiled code, and the next rush would run at half its speed: a thread that has worked for longer than this
+ * keeps it until a minute was quiet.
+ */
+const warmMs = 2_000
+const warmLooks = 30
 
 /** Watches the loop of this thread for as long as the process lives. */
 export function tidyWhenIdle(): void {
@@ -15,15 +21,18 @@ export function tidyWhenIdle(): void {
   if (!collect) return
   let last = performance.eventLoopUtilization()
   let worked = true
+  let workedMs = 0
   let quiet = 0
   setInterval(() => {
     const now = performance.eventLoopUtilization()
     const { utilization } = performance.eventLoopUtilization(now, last)
     last = now
     if (utilization > busy) worked = true
+    workedMs += utilization * lookEveryMs
     quiet = utilization < idle ? quiet + 1 : 0
-    if (!worked || quiet < quietLooks) return
+    if (!worked || quiet < (workedMs > warmMs ? warmLooks : quietLooks)) return
     worked = false
+    workedMs = 0
     // Only this flavour also gives back the pages that V8 keeps for later.
     collect({ type: 'major', execution: 'sync', flavor: 'last-resort' })
   }, lookEveryMs).unref()
