@@ -1,4 +1,4 @@
-export { createLocalRetry, type LocalRetryService } from './local-retry.ts'
+export { createLocalRetry } from './local-retry.ts'
 export { createDeliveryChecks, type DeliveryChecksParts, type DeliveryLimits } from './policy.ts'
 export { createPostHandler, type PostParts } from './post.ts'
 export { createDelivery, type DeliveryFaultPoint, type DeliveryParts, deliveryFaultPoints } from './receive.ts'

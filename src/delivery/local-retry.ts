@@ -1,41 +1,21 @@
 // What the queue asks when a copy that had no room is due again. The copy was addressed when it arrived: nothing is expanded twice.
 
 import type { AccountReads } from '../accounts/index.ts'
-import { type Address, formatAddress, type Path } from '../address/index.ts'
-import { type AccountId, type ContentId, isFault, toId } from '../base/index.ts'
+import { formatAddress } from '../address/index.ts'
+import { type AccountId, isFault, toId } from '../base/index.ts'
 import type { MailTx } from '../mail/index.ts'
-import type { Writer } from '../store/index.ts'
+import type { LocalRetry } from '../queue/index.ts'
 import { formatFinal } from './prefix.ts'
 import { mailboxFull } from './steps/commit.ts'
 
-/** The queue's view of a mailbox; see LocalRetry there. */
-export interface LocalRetryService {
-  /** The account that a waiting copy is for; undefined: nobody has it any more. */
-  find(recipient: {
-    readonly address: Address
-    readonly params?: { readonly [name: string]: string }
-  }): Promise<AccountId | undefined>
-  /** Within a write whose scope holds the account. */
-  deliver(
-    tx: Writer,
-    account: AccountId,
-    copy: {
-      readonly content: ContentId
-      readonly prefix: Uint8Array
-      readonly sender: Path
-      readonly address: Address
-      readonly receivedAt: number
-    },
-  ): Promise<'delivered' | { readonly retry: string } | { readonly fail: string }>
-}
-
+/** The queue's view of a mailbox. */
 export function createLocalRetry({
   accounts,
   mail,
 }: {
   readonly accounts: AccountReads
   readonly mail: MailTx
-}): LocalRetryService {
+}): LocalRetry {
   return {
     async find({ address, params }) {
       const known = params?.['account']
