@@ -1,6 +1,6 @@
 // From bytes to one whole command: lines joined by their literals. Bounded before it allocates; refuses to know sockets and what commands mean.
 
-import { type ByteQueue, Fault } from '../../base/index.ts'
+import { type ByteQueue, Fault, notePassing } from '../../base/index.ts'
 
 /** Where a large literal goes. `write` returns a promise when the sink wants the writer to wait. */
 export interface LiteralSink {
@@ -89,6 +89,7 @@ export function createCommandReader(source: Source, hooks: ReaderHooks): Command
       const chunk = queue.takeChunk(literal.left)
       if (chunk) {
         literal.left -= chunk.length
+        notePassing(chunk.length)
         const wait = to(chunk)
         if (wait) await wait
       } else if (!(await source.more())) throw new Stop({ kind: 'end' })

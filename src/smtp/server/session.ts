@@ -3,7 +3,7 @@
 import type { Socket } from 'node:net'
 import type { SecureContextOptions, TLSSocket } from 'node:tls'
 import type { Login } from '../../accounts/index.ts'
-import { ByteQueue, type Log } from '../../base/index.ts'
+import { ByteQueue, type Log, notePassing } from '../../base/index.ts'
 import { formatReply, type Reply } from '../wire/index.ts'
 import type { SmtpLimits } from './limits.ts'
 import { isLoopback } from './networks.ts'
@@ -139,6 +139,7 @@ export class SmtpSession implements Session {
       if (this.#gone) return undefined
       const chunk = this.#input.takeChunk(max)
       if (chunk) {
+        notePassing(chunk.length)
         this.#readOn()
         return chunk
       }

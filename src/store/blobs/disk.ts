@@ -4,7 +4,7 @@
 import { randomBytes } from 'node:crypto'
 import { constants, type FileHandle, mkdir, open, readdir, rename, stat, statfs, unlink } from 'node:fs/promises'
 import { join } from 'node:path'
-import { Fault, type Log } from '../../base/index.ts'
+import { Fault, type Log, notePassing } from '../../base/index.ts'
 import type { FaultPoint } from '../fault-points.ts'
 import type { Blobs, BlobWriter } from '../types.ts'
 
@@ -62,6 +62,7 @@ export async function openDiskBlobs({ folder, inlineLimit, log, now, fault }: Di
         for (let at = start; at < last; at += chunkSize) {
           const chunk = Buffer.allocUnsafe(Math.min(chunkSize, last - at))
           await fill(file, chunk, at, name)
+          notePassing(chunk.length)
           yield chunk
         }
       } finally {
