@@ -1,25 +1,14 @@
 // The job `post`: mail that the house itself writes (DSNs, reports) goes to mailboxes and the queue, in the transaction that ends the job.
 
-import type { AccountReads } from '../accounts/index.ts'
 import { type Address, type Path, parseAddress } from '../address/index.ts'
-import { type Clock, type ContentId, type Log, toId } from '../base/index.ts'
+import { type ContentId, toId } from '../base/index.ts'
 import type { JobHandler } from '../jobs/index.ts'
-import type { MailTx } from '../mail/index.ts'
-import type { QueueTx } from '../queue/index.ts'
-import type { Store } from '../store/index.ts'
+import type { DeliveryParts } from './receive.ts'
 import { deliverCopies, enqueue, toGroups, waitingCopy } from './steps/commit.ts'
 import { expand, type Plan } from './steps/expand.ts'
 import type { Arrival, Envelope } from './types.ts'
 
-export interface PostParts {
-  readonly store: Store
-  readonly accounts: AccountReads
-  readonly mail: MailTx
-  readonly queue: QueueTx
-  readonly hostname: string
-  readonly clock: Clock
-  readonly log: Log
-}
+export type PostParts = Omit<DeliveryParts, 'fault'>
 
 export function createPostHandler(parts: PostParts): JobHandler<'post'> {
   const { store, mail, queue, hostname, clock, log } = parts
