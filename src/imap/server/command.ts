@@ -44,6 +44,10 @@ export interface ConnectionControl {
   readonly address: string
   /** Capabilities of this moment, `IMAP4rev1` first. */
   capabilities(): string
+  /** Names that are in force since ENABLE, or since a command that implies it, in capitals. */
+  readonly enabled: ReadonlySet<string>
+  /** Puts names in force, with those they imply; unknown ones have no effect. Returns those of `names` that are in force now. */
+  enable(names: readonly string[]): string[]
   /** Whether a password may be sent now. */
   mayUsePassword(): boolean
   /** Signs in, or counts a failure and waits; `attempt` throws Fault when the credentials are wrong. */
@@ -78,6 +82,8 @@ export interface CommandSpec<A, S extends State> {
   readonly states: readonly S[]
   /** Announced because this command is here. */
   readonly capabilities?: readonly string[]
+  /** Names that ENABLE takes because this command is here. */
+  readonly enables?: readonly string[]
   /** Response codes in place of the table's. */
   readonly codes?: CodeOverrides
   readonly refresh?: Refresh

@@ -31,6 +31,8 @@ export interface Dispatch {
   place(text: CommandText, size: number, session: Session): Promise<'inline' | LiteralSink | Fault>
   /** Capabilities of the session's moment, derived from the commands. */
   capabilities(session: Session): string
+  /** What ENABLE takes, derived from the commands too. */
+  readonly enables: ReadonlySet<string>
 }
 
 export function createDispatch(
@@ -96,6 +98,8 @@ export function createDispatch(
         throw error
       }
     },
+
+    enables: new Set(commands.flatMap((command) => command.enables ?? [])),
 
     capabilities: (session) => [...new Set([...capabilitiesOf(session), ...announced])].join(' '),
   }

@@ -31,6 +31,11 @@ export interface SessionHost {
   enter(session: Session, login: Login): void
 }
 
+/** What ENABLE of a name puts in force beside it. */
+const implied: { readonly [name: string]: readonly string[] } = {
+  QRESYNC: ['CONDSTORE'], // RFC 7162 §3.2.3
+}
+
 const MAX_SYNTAX_ERRORS = 20
 const LINGER_MS = 5000
 
@@ -50,6 +55,7 @@ export class Session implements ConnectionControl {
   #tlsWanted = false
   #waiting = false
   #tag = ''
+  readonly #enabled = new Set<string>()
   #failedLogins = 0
   #syntaxErrors = 0
   readonly #began: number
@@ -233,6 +239,16 @@ export class Session implements ConnectionControl {
 
   capabilities(): string {
     return this.#host.dispatch.capabilities(this)
+  }
+
+  get enabled(): ReadonlySet<string> {
+    return this.#enabled
+  }
+
+  enable(names: readonly string[]): string[] {
+    const known = [...new Set(names)].filter((name) => this.#host.dispatch.enables.has(name))
+    for (const name of known) for (const each of [name, ...(implied[name] ?? [])]) this.#enabled.add(each)
+    return known
   }
 
   get mayStartTls(): boolean {

@@ -99,9 +99,9 @@ export const enable = command({
     while (p.has(' ')) names.push(p.word())
     return names
   },
-  run({ out }) {
-    // Nothing that is announced today has to be enabled; unknown names are let pass (RFC 9051 §6.3.1).
-    out.line('* ENABLED')
+  run({ out, connection }, names) {
+    // Unknown names are let pass; what was in force before is named again, because a name left out means a refusal (RFC 9051 §7.2.1).
+    out.line(['* ENABLED', ...connection.enable(names)].join(' '))
     return { text: 'done' }
   },
 })
