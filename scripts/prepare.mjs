@@ -22,6 +22,7 @@ const testPrograms = [
   ['mbsync', 'isync', 'interop with mbsync'],
   ['/usr/lib/*/sasl2/libplain.so*', 'libsasl2-modules', 'interop with mbsync'],
   ['curl', 'curl', 'interop with curl'],
+  ['gsasl', 'gsasl', 'interop with GNU SASL'],
   ['openssl', 'openssl', 'interop with openssl s_client'],
   ['python3', 'python3', "interop with Python's imaplib"],
 ]

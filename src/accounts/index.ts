@@ -1,4 +1,5 @@
 export { type AccountReadsParts, createAccountReads } from './reads.ts'
+export { saslVerifier } from './sasl-verifier.ts'
 export {
   type DomainSettingKey,
   domainSettings,

@@ -5,11 +5,12 @@ import { createHmac } from 'node:crypto'
 import { test } from 'node:test'
 import { type Bench, onEachStore } from '../../test/stores.ts'
 import { Fault, type FaultCode, fakeClock, isFault, silentLog } from '../base/index.ts'
+import { accountRows, domainRows } from '../store/index.ts'
 import { createGuessing } from './guessing.ts'
 import { createHashGate } from './hash-gate.ts'
 import { createAccountReads, createAccountWrites } from './index.ts'
 import { argon2Costs, formatHash, hashPassword, parseHash, preparePassword, verifyPassword } from './password.ts'
-import { formatScramKeys, makeScramKeys, parseScramKeys } from './scram-keys.ts'
+import { formatScramKeys, makeScramKeys, parseScramKeys, scramHashes } from './scram-keys.ts'
 
 const fails = (work: Promise<unknown>, code: FaultCode) => assert.rejects(work, (error) => isFault(error, code))
 
@@ -58,28 +59,86 @@ onEachStore('a verified password costs no hash for five minutes, and nothing whe
 
 onEachStore('SCRAM keys fit the password; unknown names get keys that stay the same', async (bench) => {
   const { reads, writes, anna } = await furnish(bench)
-  const { keys, login } = await reads.scram('Anna@a.test')
-  assert.equal(login?.account, anna.id)
-  const same = await makeScramKeys('correct horse', keys.salt, keys.iterations)
-  assert.deepEqual(same, keys)
   const other = createAccountReads({
     store: bench.store,
     hostname: 'x.test',
     clock: bench.options.clock,
     log: silentLog,
   })
-  const [first, second, third] = [
-    await reads.scram('no@a.test'),
-    await other.scram('no@a.test'),
-    await reads.scram('on@a.test'),
-  ]
-  assert.deepEqual(first, second)
-  assert.equal(first!.login, undefined)
-  assert.notDeepEqual(first!.keys.salt, third!.keys.salt)
-  assert.equal(first!.keys.salt.length, keys.salt.length)
-  assert.equal(first!.keys.iterations, keys.iterations)
+  const from = '192.0.2.1'
+  for (const hash of scramHashes) {
+    const { keys, login } = await reads.scram('Anna@a.test', hash, from)
+    assert.equal(login?.account, anna.id)
+    const same = await makeScramKeys(hash, 'correct horse', keys.salt, keys.iterations)
+    assert.deepEqual(same, keys)
+    const [first, second, third] = [
+      await reads.scram('no@a.test', hash, from),
+      await other.scram('no@a.test', hash, from),
+      await reads.scram('on@a.test', hash, from),
+    ]
+    assert.deepEqual(first, second)
+    assert.equal(first!.login, undefined)
+    assert.notDeepEqual(first!.keys.salt, third!.keys.salt)
+    assert.equal(first!.keys.salt.length, keys.salt.length)
+    assert.equal(first!.keys.storedKey.length, keys.storedKey.length)
+    assert.equal(first!.keys.iterations, keys.iterations)
+  }
+  const [one, two] = [await reads.scram('no@a.test', 'SHA-1', from), await reads.scram('no@a.test', 'SHA-256', from)]
+  assert.notDeepEqual(one.keys.salt, two.keys.salt, 'the salts of two hashes differ, as those of real keys do')
   await writes.setDisabled('anna@a.test', true)
-  assert.equal((await reads.scram('anna@a.test')).login, undefined)
+  assert.equal((await reads.scram('anna@a.test', 'SHA-256', from)).login, undefined)
+})
+
+onEachStore(
+  'an account without SHA-1 keys looks like nobody, and gets them at its next login by password',
+  async (bench) => {
+    const { writes, anna } = await furnish(bench)
+    const parts = { store: bench.store, hostname: 'mail.a.test', clock: bench.options.clock, log: silentLog }
+    let kept: Promise<void> | undefined
+    const reads = createAccountReads({ ...parts, keep: (...keys) => (kept = writes.addScramKeys(...keys)) })
+    const from = '192.0.2.1'
+    const hashOf = async () => {
+      const row = await bench.store.read((tx) => accountRows.find(tx, anna.id))
+      const domain = await bench.store.read((tx) => domainRows.find(tx, row!.domain))
+      return (await bench.store.read((tx) => accountRows.findLogin(tx, domain!.id, 'anna')))!.password!
+    }
+    // As versions before SCRAM-SHA-1 wrote it.
+    const old = formatScramKeys('SHA-256', await makeScramKeys('SHA-256', 'correct horse'))
+    await writes.addScramKeys(anna.id, await hashOf(), old)
+    assert.equal((await reads.scram('anna@a.test', 'SHA-256', from)).login?.account, anna.id)
+    const made = await reads.scram('anna@a.test', 'SHA-1', from)
+    assert.equal(made.login, undefined)
+    assert.deepEqual(await reads.scram('anna@a.test', 'SHA-1', from), made, 'made-up keys stay the same')
+    await fails(reads.login('anna@a.test', 'wrong', from), 'unauthenticated')
+    assert.equal(kept, undefined)
+    await reads.login('anna@a.test', 'correct horse', from)
+    while (!kept) await new Promise((resolve) => setTimeout(resolve, 5))
+    await kept
+    const { keys, login } = await reads.scram('anna@a.test', 'SHA-1', from)
+    assert.equal(login?.account, anna.id)
+    assert.deepEqual(await makeScramKeys('SHA-1', 'correct horse', keys.salt, keys.iterations), keys)
+    // Keys of a password that was changed meanwhile are not kept.
+    const before = await hashOf()
+    await writes.setPassword('anna@a.test', 'battery staple')
+    await writes.addScramKeys(anna.id, before, old)
+    assert.equal((await reads.scram('anna@a.test', 'SHA-1', from)).login?.account, anna.id)
+  },
+)
+
+onEachStore('a wrong proof makes the next exchange wait, a right one frees the client from waiting', async (bench) => {
+  const clock = fakeClock()
+  const { writes } = await furnish(bench)
+  const reads = createAccountReads({ store: bench.store, hostname: 'mail.a.test', clock, log: silentLog })
+  await writes.setDisabled('anna@a.test', false)
+  for (let i = 0; i < 6; i++) await reads.scramEnded('anna@a.test', '192.0.2.1', false)
+  let answered = false
+  const asked = reads.scram('Anna@A.test', 'SHA-1', '192.0.2.1').then(() => (answered = true))
+  await clock.advance(1000)
+  assert.equal(answered, false)
+  await clock.advance(8000)
+  await asked
+  await reads.scramEnded('anna@a.test', '192.0.2.1', true)
+  await reads.scram('anna@a.test', 'SHA-256', '192.0.2.1')
 })
 
 test('a password is prepared alike for both ways of login', async () => {
@@ -117,16 +176,20 @@ test('broken and ruinous hashes are none', () => {
 })
 
 test('SCRAM keys survive the store', async () => {
-  const keys = await makeScramKeys('pencil', Buffer.from('W22ZaJ0SNY7soEsUEjb6gQ==', 'base64'), 4096)
-  assert.deepEqual(parseScramKeys(formatScramKeys(keys)), keys)
+  const keys = await makeScramKeys('SHA-256', 'pencil', Buffer.from('W22ZaJ0SNY7soEsUEjb6gQ==', 'base64'), 4096)
+  const weak = await makeScramKeys('SHA-1', 'pencil', Buffer.from('QSXCR+Q6sek8bf92', 'base64'), 4096)
+  const stored = `${formatScramKeys('SHA-256', keys)} ${formatScramKeys('SHA-1', weak)}`
+  assert.deepEqual(parseScramKeys('SHA-256', stored), keys)
+  assert.deepEqual(parseScramKeys('SHA-1', stored), weak)
+  assert.equal(parseScramKeys('SHA-1', formatScramKeys('SHA-256', keys)), undefined)
   // The exchange of RFC 7677 §3: these keys must verify its proof.
   const bare = 'n=user,r=rOprNGfwEbeRWgbNEkqO'
   const nonce = 'rOprNGfwEbeRWgbNEkqO%hvYDpWUa2RaTCAfuxFIlj)hNlF$k0'
   const text = `${bare},r=${nonce},s=W22ZaJ0SNY7soEsUEjb6gQ==,i=4096,c=biws,r=${nonce}`
   const signature = createHmac('sha256', keys.serverKey).update(text).digest('base64')
   assert.equal(signature, '6rriTRBi23WpRR/wtup+mMhUZUn/dB5nLTJRsjl95G4=')
-  for (const broken of ['', 'SCRAM-SHA-256$1:AA==$AA==:AA==', formatScramKeys(keys).replace('4096', '12')])
-    assert.equal(parseScramKeys(broken), undefined)
+  for (const broken of ['', 'SCRAM-SHA-256$1:AA==$AA==:AA==', stored.replace('4096', '12')])
+    assert.equal(parseScramKeys('SHA-256', broken), undefined)
 })
 
 test('failures make the next attempts wait, by address and by name, and the owner gets in', async () => {

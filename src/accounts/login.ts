@@ -8,8 +8,8 @@ import { accountRows, domainRows, metaRows, type Reader, type ReadStore } from '
 import { createGuessing } from './guessing.ts'
 import { createHashGate } from './hash-gate.ts'
 import { maxPasswordBytes, nobodysHash, parseHash, verifyPassword } from './password.ts'
-import { makeUpScramKeys, parseScramKeys } from './scram-keys.ts'
-import type { AccountReads, Login, ScramKeys } from './types.ts'
+import { makeStoredKeys, makeUpScramKeys, parseScramKeys, scramHashes } from './scram-keys.ts'
+import type { AccountReads, AccountWrites, Login } from './types.ts'
 import { createVerified } from './verified.ts'
 
 /** Under this key in `meta` stands what SCRAM keys of unknown names are made of: the same for all threads and after a restart. */
@@ -23,11 +23,13 @@ export interface LoginParts {
   readonly store: ReadStore
   readonly clock: Clock
   readonly log: Log
+  /** Keeps the SCRAM keys that a password lacks, when it is seen; may be on another thread. Absent: they are not made. */
+  readonly keep?: AccountWrites['addScramKeys']
 }
 
-type Logins = Pick<AccountReads, 'login' | 'scram' | 'scramFailed'>
+type Logins = Pick<AccountReads, 'login' | 'scram' | 'scramEnded'>
 
-export function createLogins({ store, clock, log }: LoginParts): Logins {
+export function createLogins({ store, clock, log, keep }: LoginParts): Logins {
   const gate = createHashGate(gateLimits)
   const verified = createVerified(clock)
   const guessing = createGuessing(clock)
@@ -46,6 +48,15 @@ export function createLogins({ store, clock, log }: LoginParts): Logins {
     }
     return { account: row.id, email: formatAddress(row), name: row.name }
   }
+  /** Accounts that are older than a hash get its keys when their password is seen. */
+  const complete = async ({ id, scram, password }: accountRows.LoginRow, prepared: string) => {
+    if (!keep || scramHashes.every((hash) => parseScramKeys(hash, scram ?? ''))) return
+    try {
+      await keep(id, password!, await gate.run(() => makeStoredKeys(prepared)))
+    } catch (error) {
+      log.warn({ err: error, account: id }, 'SCRAM keys could not be made')
+    }
+  }
   return {
     async login(user, password, from) {
       const name = toName(user)
@@ -62,21 +73,28 @@ export function createLogins({ store, clock, log }: LoginParts): Logins {
         return refuse(name, from, row ? 'wrong password' : 'unknown user')
       guessing.succeeded(from, name)
       verified.add(row.id, stored!, prepared)
+      void complete(row, prepared)
       return accept(row, name, from)
     },
-    async scram(user, from) {
+    async scram(user, hash, from) {
       const name = toName(user)
-      if (from !== undefined) await guessing.admit(from, name)
+      await guessing.admit(from, name)
       const { row, secret } = await store.read(async (tx) => ({
         row: await findLogin(tx, name),
         secret: await metaRows.getMeta(tx, scramSecretKey),
       }))
-      const keys: ScramKeys | undefined = row?.scram ? parseScramKeys(row.scram) : undefined
-      if (!row || !keys || row.disabled !== 0) return { keys: makeUpScramKeys(secret ?? ownSecret, name) }
+      // Made for everybody, so that time does not tell who needs them.
+      const madeUp = makeUpScramKeys(hash, secret ?? ownSecret, name)
+      const keys = parseScramKeys(hash, row?.scram ?? '')
+      if (!row || !keys || row.disabled !== 0) return { keys: madeUp }
       return { keys, login: { account: row.id, email: formatAddress(row), name: row.name } }
     },
-    async scramFailed(user, from) {
+    async scramEnded(user, from, right) {
       const name = toName(user)
+      if (right) {
+        guessing.succeeded(from, name)
+        return
+      }
       guessing.failed(from, name)
       log.warn({ user: name, from, reason: 'wrong proof' }, 'login failed')
     },

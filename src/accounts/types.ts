@@ -2,6 +2,7 @@
 
 import type { Address } from '../address/index.ts'
 import type { AccountId, AliasId, DomainId } from '../base/index.ts'
+import type { ScramHash } from '../sasl/index.ts'
 
 export interface Domain {
   readonly id: DomainId
@@ -70,7 +71,7 @@ export interface Login {
   readonly email: string
   readonly name: string
 }
-/** Keys for SCRAM-SHA-256 (RFC 5802 §3). */
+/** Keys for SCRAM (RFC 5802 §3). */
 export interface ScramKeys {
   readonly salt: Buffer
   readonly iterations: number
@@ -87,10 +88,10 @@ export interface AccountReads {
   findAccount(email: string): Promise<Account | undefined>
   /** Verifies a password off the event loop; Fault `unauthenticated` or `disabled`. `from` is the client's IP, for the log and the limits. */
   login(user: string, password: string, from: string): Promise<Login>
-  /** Keys for SCRAM; for an unknown user made-up ones that stay the same, so that the answer tells nothing. */
-  scram(user: string, from?: string): Promise<{ keys: ScramKeys; login?: Login }>
-  /** A SCRAM exchange for `user` failed: the next attempt from there, or for that name, waits longer. Doors tell it, for only they see the proof. */
-  scramFailed(user: string, from: string): Promise<void>
+  /** Keys for SCRAM; for a user who has none made-up ones that stay the same, so that the answer tells nothing. */
+  scram(user: string, hash: ScramHash, from: string): Promise<{ keys: ScramKeys; login?: Login }>
+  /** How a SCRAM exchange for `user` ended: after a wrong proof the next attempt from there, or for that name, waits longer. */
+  scramEnded(user: string, from: string, right: boolean): Promise<void>
   /** Would `bytes` more in one message fit? A hint at RCPT; the law is in the transaction. */
   hasRoom(account: AccountId, bytes: number): Promise<boolean>
   isLocalDomain(domain: string): Promise<boolean>
@@ -111,6 +112,8 @@ export interface AccountWrites {
   /** At most 1,000 per call; hashes in parallel off the loop. Each answers by itself. */
   addAccounts(accounts: readonly NewAccount[]): Promise<{ email: string; error?: string }[]>
   setPassword(email: string, password: string): Promise<void>
+  /** Keeps SCRAM keys made at a login, as text of scram-keys.ts, unless the password has changed since: `password` is its stored hash. */
+  addScramKeys(account: AccountId, password: string, scram: string): Promise<void>
   renameAccount(email: string, to: string): Promise<Account>
   setDisabled(email: string, disabled: boolean): Promise<void>
   updateAccount(

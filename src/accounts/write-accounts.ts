@@ -10,7 +10,7 @@ import { createHashGate } from './hash-gate.ts'
 import { scramSecretKey } from './login.ts'
 import { hashPassword, preparePassword } from './password.ts'
 import { findAccountRow } from './reads.ts'
-import { formatScramKeys, makeScramKeys } from './scram-keys.ts'
+import { makeStoredKeys } from './scram-keys.ts'
 import type { Account, AccountSettings, AccountWrites, DomainSettings, NewAccount } from './types.ts'
 import { toAccount } from './values.ts'
 import { aliasesOnlyTo, assertFree, canonicalList, parseAddressOrFault, redirect, toNormal } from './write-aliases.ts'
@@ -37,7 +37,7 @@ export function createUserWrites({ store, ensureMailboxes, log }: AccountWritesP
     const prepared = preparePassword(password)
     return gate.run(async () => ({
       password: await hashPassword(prepared),
-      scram: formatScramKeys(await makeScramKeys(prepared)),
+      scram: await makeStoredKeys(prepared),
     }))
   }
   const addAccount = async (account: NewAccount): Promise<Account> => {
@@ -73,6 +73,9 @@ export function createUserWrites({ store, ensureMailboxes, log }: AccountWritesP
       const keys = await makeKeys(password)
       await change(store, async (tx) => accountRows.setKeys(tx, (await knownAccount(tx, email)).id, keys))
       log.info({ email }, 'password set')
+    },
+    async addScramKeys(account, password, scram) {
+      await store.write('server', (tx) => accountRows.setScram(tx, account, password, scram))
     },
     renameAccount: (email, to) =>
       change(store, async (tx) => {

@@ -1,7 +1,7 @@
 // Makes the doors out of the rooms: sockets, TLS and wire formats on a read-only store, writing through the core's services.
 // A plain function: who calls it decides the thread.
 
-import { createAccountReads } from '../accounts/index.ts'
+import { type AccountReads, createAccountReads } from '../accounts/index.ts'
 import { Fault } from '../base/index.ts'
 import { createDeliveryChecks } from '../delivery/index.ts'
 import { createHttpServer } from '../http/server/index.ts'
@@ -42,7 +42,16 @@ export async function composeDoors(options: DoorsOptions, core: CoreServices, ar
   const store = await openReadStore({ ...storeOptions(config, around), ...(around.fault && { fault: around.fault }) })
   const space = watchSpace(store, around)
   let tls = tlsOptions(options.certificate)
-  const parts = { config: () => config, store, core, around, tls: () => tls, freeBytes: space.free }
+  const { clock, log } = around
+  // One for all doors: what is guessed at one of them is remembered at the others.
+  const accounts = createAccountReads({
+    store,
+    clock,
+    log,
+    hostname: config.hostname,
+    keep: core.accounts.addScramKeys,
+  })
+  const parts = { config: () => config, store, accounts, core, around, tls: () => tls, freeBytes: space.free }
   const [smtp, imap] = [openSmtp(parts), openImap(parts)]
   const sources = { health: watchCore(core.core, around.clock), metrics: () => core.core.metrics() }
   const http = createHttpServer({ sources, tls, log: around.log })
@@ -94,16 +103,16 @@ interface Parts {
   /** That of the moment. */
   readonly config: () => Config
   readonly store: ReadStore
+  readonly accounts: AccountReads
   readonly core: CoreServices
   readonly around: Surroundings
   readonly tls: () => ReturnType<typeof tlsOptions>
   readonly freeBytes: () => number
 }
 
-function openSmtp({ config, store, core, around, tls, freeBytes }: Parts) {
+function openSmtp({ config, store, accounts, core, around, tls, freeBytes }: Parts) {
   const { clock, log } = around
   const { hostname } = config()
-  const accounts = createAccountReads({ store, clock, log, hostname })
   const checks = createDeliveryChecks({
     accounts,
     hostname,
@@ -145,12 +154,12 @@ const smtpSettings = ({ auth, smtp, limits }: Config): SmtpSettings => ({
   },
 })
 
-function openImap({ config, store, core, around, tls }: Parts) {
+function openImap({ config, store, accounts, core, around, tls }: Parts) {
   const { clock, log } = around
   const { hostname } = config()
   return createImapServer({
     services: {
-      accounts: createAccountReads({ store, clock, log, hostname }),
+      accounts,
       reads: createMailReads(store),
       writes: core.mail,
       bell: store.bell,

@@ -68,6 +68,7 @@ test('arguments and results of every core service are structured-cloneable', asy
       [true, false],
     )
     await accounts.setPassword('anna@a.test', 'other')
+    await accounts.addScramKeys(anna.id, 'another hash', 'none')
     await accounts.setDisabled('bob@a.test', true)
     await accounts.updateAccount('anna@a.test', { name: 'Anna', settings: { keepCopy: true } })
     await accounts.addAlias('info@a.test', ['anna@a.test', 'x@elsewhere.test'])

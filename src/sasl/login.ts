@@ -11,6 +11,7 @@ const askPassword = Buffer.from('Password:')
 export const login: SaslMechanism = {
   name: 'LOGIN',
   plaintext: true,
+  binds: false,
   begin(verifier) {
     let user: string | undefined
     return {

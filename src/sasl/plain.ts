@@ -7,6 +7,7 @@ import type { SaslMechanism } from './types.ts'
 export const plain: SaslMechanism = {
   name: 'PLAIN',
   plaintext: true,
+  binds: false,
   begin: (verifier) => ({
     async respond(message) {
       if (message === undefined) return { ask: Buffer.alloc(0) }

@@ -4,33 +4,38 @@ import assert from 'node:assert/strict'
 import { createHash, createHmac, pbkdf2Sync } from 'node:crypto'
 import { test } from 'node:test'
 import { Fault, SyntaxFault } from '../base/index.ts'
-import { createScramSha256, formatPlain, login, parseBase64, parseInitialResponse, plain, saslPrep } from './index.ts'
-import type { SaslMechanism, SaslVerifier } from './types.ts'
+import { createScram, formatPlain, login, parseBase64, parseInitialResponse, plain, saslPrep } from './index.ts'
+import type { ChannelBindings, SaslKeys, SaslMechanism, SaslVerifier, ScramHash } from './types.ts'
 
-const hmac = (key: Uint8Array, text: string) => createHmac('sha256', key).update(text).digest()
+const names = { 'SHA-1': 'sha1', 'SHA-256': 'sha256' } as const
+const hmac = (hash: ScramHash, key: Uint8Array, text: string) => createHmac(names[hash], key).update(text).digest()
 
-/** Keys of RFC 7677 §3: user, pencil. */
-const salt = Buffer.from('W22ZaJ0SNY7soEsUEjb6gQ==', 'base64')
-const salted = pbkdf2Sync('pencil', salt, 4096, 32, 'sha256')
-const keys = {
-  salt,
-  iterations: 4096,
-  storedKey: createHash('sha256').update(hmac(salted, 'Client Key')).digest(),
-  serverKey: hmac(salted, 'Server Key'),
+/** Keys of RFC 5802 §5 and RFC 7677 §3: user, pencil. */
+const salts = { 'SHA-1': 'QSXCR+Q6sek8bf92', 'SHA-256': 'W22ZaJ0SNY7soEsUEjb6gQ==' } as const
+function keysOf(hash: ScramHash): SaslKeys & { readonly salted: Buffer } {
+  const salt = Buffer.from(salts[hash], 'base64')
+  const salted = pbkdf2Sync('pencil', salt, 4096, hash === 'SHA-1' ? 20 : 32, names[hash])
+  const clientKey = hmac(hash, salted, 'Client Key')
+  const storedKey = createHash(names[hash]).update(clientKey).digest()
+  return { salt, salted, iterations: 4096, storedKey, serverKey: hmac(hash, salted, 'Server Key') }
 }
+const ended: string[] = []
 const verifier: SaslVerifier<string> = {
   async login(user, password) {
     if (password !== 'pencil') throw new Fault('unauthenticated', 'wrong')
     return user
   },
-  async scram(user) {
-    return user === 'user' ? { keys, login: 'user' } : { keys }
+  async scram(user, hash) {
+    return user === 'user' ? { keys: keysOf(hash), login: 'user' } : { keys: keysOf(hash) }
+  },
+  async scramEnded(user, right) {
+    ended.push(`${user} ${right}`)
   },
 }
 
 /** Sends the messages in order: what was asked in between, and how it ended. */
-async function run(mechanism: SaslMechanism, messages: readonly (string | undefined)[]) {
-  const exchange = mechanism.begin(verifier)
+async function run(mechanism: SaslMechanism, messages: readonly (string | undefined)[], bindings?: ChannelBindings) {
+  const exchange = mechanism.begin(verifier, bindings)
   const asked: string[] = []
   for (const message of messages) {
     const step = await exchange.respond(message === undefined ? undefined : Buffer.from(message))
@@ -58,7 +63,7 @@ test('PLAIN refuses a wrong password and another identity', async () => {
 test('PLAIN outside the grammar', async () => {
   for (const message of ['', 'ann', '\0ann', '\0\0pencil', '\0ann\0', '\0ann\0pencil\0more'])
     await assert.rejects(run(plain, [message]), SyntaxFault, JSON.stringify(message))
-  await assert.rejects(plain.begin(verifier).respond(Buffer.from([0, 0xff, 0, 0x61])), SyntaxFault)
+  await assert.rejects(plain.begin(verifier, undefined).respond(Buffer.from([0, 0xff, 0, 0x61])), SyntaxFault)
 })
 
 test('LOGIN asks twice, or once after an initial response', async () => {
@@ -69,7 +74,7 @@ test('LOGIN asks twice, or once after an initial response', async () => {
 })
 
 const nonce = '%hvYDpWUa2RaTCAfuxFIlj)hNlF$k0'
-const scram = createScramSha256(() => nonce)
+const scram = createScram('SHA-256', false, () => nonce)
 
 test('SCRAM-SHA-256: the exchange of RFC 7677 §3', async () => {
   const result = await run(scram, [
@@ -86,23 +91,82 @@ test('SCRAM-SHA-256: the exchange of RFC 7677 §3', async () => {
   })
 })
 
+test('SCRAM-SHA-1: the exchange of RFC 5802 §5', async () => {
+  const server = createScram('SHA-1', false, () => '3rfcNHYJY1ZVvWVs7j')
+  const result = await run(server, [
+    'n,,n=user,r=fyko+d2lbbFgONRv9qkxdawL',
+    'c=biws,r=fyko+d2lbbFgONRv9qkxdawL3rfcNHYJY1ZVvWVs7j,p=v0X8v3Bz2T0CJGbJQyF0X+HI4Ts=',
+    '',
+  ])
+  assert.deepEqual(result, {
+    asked: ['r=fyko+d2lbbFgONRv9qkxdawL3rfcNHYJY1ZVvWVs7j,s=QSXCR+Q6sek8bf92,i=4096', 'v=rmF9pqV8S7suAoZWja4dJRkFsKQ='],
+    done: 'user',
+  })
+})
+
 /** A correct client, to build exchanges that differ in one thing. */
-function clientFinal(gs2: string, user: string, binding = Buffer.from(gs2).toString('base64')): [string, string] {
+function clientFinal(
+  gs2: string,
+  user: string,
+  binding = Buffer.from(gs2).toString('base64'),
+  hash: ScramHash = 'SHA-256',
+): [string, string] {
+  const { salt, salted, storedKey } = keysOf(hash)
   const bare = `n=${user},r=abc`
-  const serverFirst = `r=abc${nonce},s=${salt.toString('base64')},i=4096`
+  const serverFirst = `r=abc${nonce},s=${Buffer.from(salt).toString('base64')},i=4096`
   const withoutProof = `c=${binding},r=abc${nonce}`
-  const signature = hmac(keys.storedKey, `${bare},${serverFirst},${withoutProof}`)
-  const proof = hmac(salted, 'Client Key').map((byte, i) => byte ^ signature[i]!)
+  const signature = hmac(hash, storedKey, `${bare},${serverFirst},${withoutProof}`)
+  const proof = hmac(hash, salted, 'Client Key').map((byte, i) => byte ^ signature[i]!)
   return [gs2 + bare, `${withoutProof},p=${Buffer.from(proof).toString('base64')}`]
 }
 
-test('SCRAM channel binding flags', async () => {
+test('SCRAM without channel binding: flags', async () => {
   assert.equal((await run(scram, [...clientFinal('n,,', 'user'), ''])).done, 'user')
   assert.equal((await run(scram, [...clientFinal('y,,', 'user'), ''])).done, 'user')
   assert.equal((await run(scram, [...clientFinal('n,a=user,', 'user'), ''])).done, 'user')
   await assert.rejects(run(scram, ['p=tls-exporter,,n=user,r=abc']), SyntaxFault)
   // The header in the final message differs from the first: somebody changed it on the way.
   await assert.rejects(run(scram, clientFinal('n,,', 'user', Buffer.from('y,,').toString('base64'))), Fault)
+})
+
+test('SCRAM with channel binding: each hash, the flags, the data', async () => {
+  const data = Buffer.from('what only this connection knows')
+  const bindings: ChannelBindings = (type) => (type === 'tls-exporter' ? data : undefined)
+  const bound = (gs2: string, what = data) => Buffer.concat([Buffer.from(gs2), what]).toString('base64')
+  const gs2 = 'p=tls-exporter,,'
+  for (const hash of ['SHA-1', 'SHA-256'] as const) {
+    const plus = createScram(hash, true, () => nonce)
+    assert.equal(plus.name, `SCRAM-${hash}-PLUS`)
+    assert.equal((await run(plus, [...clientFinal(gs2, 'user', bound(gs2), hash), ''], bindings)).done, 'user')
+    // Another connection's data, none, and the data under another type's name.
+    for (const binding of [
+      bound(gs2, Buffer.from('other')),
+      Buffer.from(gs2).toString('base64'),
+      bound('p=tls-unique,,'),
+    ])
+      await assert.rejects(run(plus, clientFinal(gs2, 'user', binding, hash), bindings), isUnauthenticated)
+    await assert.rejects(run(plus, ['p=tls-unique,,n=user,r=abc'], bindings), isUnauthenticated)
+    await assert.rejects(run(plus, [`${gs2}n=user,r=abc`]), isUnauthenticated)
+    for (const flag of ['n', 'y']) await assert.rejects(run(plus, [`${flag},,n=user,r=abc`], bindings), SyntaxFault)
+  }
+  // The client could bind and was shown a list without -PLUS: a downgrade.
+  await assert.rejects(run(scram, clientFinal('y,,', 'user'), bindings), isUnauthenticated)
+  assert.equal((await run(scram, [...clientFinal('n,,', 'user'), ''], bindings)).done, 'user')
+  await assert.rejects(run(scram, [`${gs2}n=user,r=abc`], bindings), SyntaxFault)
+})
+
+const isUnauthenticated = (error: unknown) => error instanceof Fault && error.code === 'unauthenticated'
+
+test('whoever counts guesses is told how a SCRAM exchange ended', async () => {
+  ended.length = 0
+  const [first, final] = clientFinal('n,,', 'user')
+  await run(scram, [first, final, ''])
+  await assert.rejects(run(scram, [first, final.replace(/p=.*/, 'p=AAAA')]))
+  await assert.rejects(run(scram, clientFinal('n,,', 'nobody')))
+  // Until the client has answered the signature it is not signed in; and an exchange that was broken off was no guess.
+  await run(scram, [first, final])
+  await run(scram, [first])
+  assert.deepEqual(ended, ['user true', 'user false', 'nobody false'])
 })
 
 test('SCRAM refuses what is wrong without telling why', async () => {
@@ -125,6 +189,10 @@ test('SCRAM outside the grammar', async () => {
     'n,,n=,r=abc',
     'n,,n=u=41,r=abc',
     'n,,n=u,r=',
+    'n,,n=u,r=a b',
+    'n,,n=u,r=\u00e4',
+    'p=,,n=u,r=abc',
+    'q,,n=u,r=abc',
   ])
     await assert.rejects(run(scram, [bad]), SyntaxFault, bad)
   for (const bad of ['', 'c=biws', 'c=biws,r=abc', 'c=biws,r=abc,p=*', 'x=biws,r=abc,p=AAAA'])

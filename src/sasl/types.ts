@@ -1,6 +1,9 @@
 // What a SASL mechanism (RFC 4422) is to a door: steps of bytes, and questions about who somebody is. Knows no protocol's framing.
 
-/** Keys of one user for SCRAM-SHA-256 (RFC 5802 §3), as accounts keeps them. */
+/** The hash functions of SCRAM that have keys here. */
+export type ScramHash = 'SHA-1' | 'SHA-256'
+
+/** Keys of one user for SCRAM (RFC 5802 §3), as accounts keeps them. */
 export interface SaslKeys {
   readonly salt: Uint8Array
   readonly iterations: number
@@ -12,9 +15,14 @@ export interface SaslKeys {
 export interface SaslVerifier<L> {
   /** Resolves when the password is right; Fault `unauthenticated` or `disabled` otherwise. */
   login(user: string, password: string): Promise<L>
-  /** Keys for SCRAM; for an unknown user made-up ones without `login`. */
-  scram(user: string): Promise<{ readonly keys: SaslKeys; readonly login?: L }>
+  /** Keys for SCRAM; for a user who has none made-up ones without `login`. */
+  scram(user: string, hash: ScramHash): Promise<{ readonly keys: SaslKeys; readonly login?: L }>
+  /** Only the exchange sees whether the proof was right: who counts guesses is told here. */
+  scramEnded(user: string, right: boolean): Promise<void>
 }
+
+/** What a secure channel can be known by at both ends (RFC 5056): the data of a type of binding; undefined: not offered. */
+export type ChannelBindings = (type: string) => Buffer | undefined
 
 /** `ask`: send `data` as a challenge and bring the answer to `respond`. `done`: signed in. A failure is a Fault or a SyntaxFault. */
 export type SaslStep<L> = { readonly ask: Buffer } | { readonly done: L }
@@ -29,5 +37,8 @@ export interface SaslMechanism {
   readonly name: string
   /** The password crosses the wire readable: offer it under TLS, or where the operator allows it. */
   readonly plaintext: boolean
-  begin<L>(verifier: SaslVerifier<L>): SaslExchange<L>
+  /** Binds to the channel: offered where the channel has bindings. */
+  readonly binds: boolean
+  /** `bindings`: those of the connection; undefined where no -PLUS mechanism is offered. */
+  begin<L>(verifier: SaslVerifier<L>, bindings: ChannelBindings | undefined): SaslExchange<L>
 }

@@ -4,7 +4,7 @@
 import { X509Certificate } from 'node:crypto'
 import { mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { createSecureContext, type SecureContextOptions } from 'node:tls'
+import { createSecureContext, type SecureContext, type SecureContextOptions } from 'node:tls'
 import { Fault } from '../base/index.ts'
 import { type CertificatePair, createSelfSigned, stillServes } from './self-signed.ts'
 
@@ -31,6 +31,15 @@ export function loadCertificate(source: CertificateSource, now: number): Certifi
 /** What every TLS server of the house is opened with: RFC 8996 leaves 1.2 and newer. */
 export function tlsOptions({ cert, key }: CertificatePair): SecureContextOptions {
   return { cert, key, minVersion: 'TLSv1.2' }
+}
+
+const contexts = new WeakMap<SecureContextOptions, SecureContext>()
+
+/** One context per set of options: a handshake parses no certificate, and a client may resume a session at any door that has these options. */
+export function secureContext(options: SecureContextOptions): SecureContext {
+  let context = contexts.get(options)
+  if (!context) contexts.set(options, (context = createSecureContext({ minVersion: 'TLSv1.2', ...options })))
+  return context
 }
 
 /** SHA-256 of the certificate as people compare it, and when it ends. */

@@ -6,6 +6,7 @@ import net from 'node:net'
 import { basename, join } from 'node:path'
 import { test } from 'node:test'
 import tls from 'node:tls'
+import { answerScram } from './scram.ts'
 
 /** Where a door under test listens. */
 export interface Door {
@@ -134,7 +135,7 @@ class Connection {
       return
     }
     const whole = text.endsWith('\\c') ? text.slice(0, -2) : `${text}\\r\\n`
-    const bytes = Buffer.concat(toPieces(whole).map((piece) => toBytes(piece, variables)))
+    const bytes = Buffer.concat(toPieces(whole).map((piece) => toBytes(piece, variables, this.#socket)))
     await new Promise<void>((resolve) => this.#socket.write(bytes, () => resolve()))
   }
 
@@ -189,20 +190,23 @@ class Connection {
 type Piece =
   | { readonly text: string }
   | { readonly bytes: Buffer }
+  | { readonly scram: string }
   | { readonly variable: string }
   | { readonly gap: true }
 
-/** `\r \n \t \0 \\ \$ \xHH`, `\{5000*ab}` (ab five thousand times), `\b{text}` (its base64), `$name`, `…`. */
+/** `\r \n \t \0 \\ \$ \xHH`, `\{5000*ab}` (ab five thousand times), `\b{text}` (its base64), `\scram{…}`, `$name`, `…`. */
 function toPieces(line: string): Piece[] {
   const pieces: Piece[] = []
-  const grammar = /\\\{(\d+)\*([^}]*)\}|\\b\{([^}]*)\}|\\x([0-9A-Fa-f]{2})|\\([rnt0\\$])|\$([a-z][A-Za-z0-9]*)|(…)/gu
+  const grammar =
+    /\\\{(\d+)\*([^}]*)\}|\\b\{([^}]*)\}|\\scram\{([^}]*)\}|\\x([0-9A-Fa-f]{2})|\\([rnt0\\$])|\$([a-z][A-Za-z0-9]*)|(…)/gu
   let from = 0
   for (const found of line.matchAll(grammar)) {
     if (found.index > from) pieces.push({ text: line.slice(from, found.index) })
     from = found.index + found[0].length
-    const [, times, what, base64, hex, short, variable] = found
+    const [, times, what, base64, scram, hex, short, variable] = found
     if (times !== undefined) pieces.push({ text: what!.repeat(Number(times)) })
     else if (base64 !== undefined) pieces.push({ text: Buffer.from(base64.replaceAll('\\0', '\0')).toString('base64') })
+    else if (scram !== undefined) pieces.push({ scram })
     else if (hex !== undefined) pieces.push({ bytes: Buffer.from(hex, 'hex') })
     else if (short !== undefined)
       pieces.push({ text: { r: '\r', n: '\n', t: '\t', '0': '\0', '\\': '\\', $: '$' }[short]! })
@@ -213,8 +217,12 @@ function toPieces(line: string): Piece[] {
   return pieces
 }
 
-function toBytes(piece: Piece, variables: ReadonlyMap<string, string>): Buffer {
+function toBytes(piece: Piece, variables: ReadonlyMap<string, string>, socket?: net.Socket): Buffer {
   if ('bytes' in piece) return piece.bytes
+  if ('scram' in piece) {
+    const words = toPieces(piece.scram).map((part) => toBytes(part, variables).toString())
+    return Buffer.from(answerScram(words.join(''), socket!))
+  }
   if ('gap' in piece) return Buffer.from('…')
   if ('text' in piece) return Buffer.from(piece.text)
   const value = variables.get(piece.variable)

@@ -1,11 +1,12 @@
 // Every transcript of smtp/ against the SMTP door, with a world as small as the door's own interfaces.
 
+import { createHash, createHmac, pbkdf2Sync } from 'node:crypto'
 import { join } from 'node:path'
 import type { AccountReads, Login } from '../../src/accounts/index.ts'
 import { type AccountId, Fault, realClock, silentLog, toId } from '../../src/base/index.ts'
 import type { Delivery, DeliveryChecks, RefusalCode } from '../../src/delivery/index.ts'
 import { createSpool } from '../../src/mail/index.ts'
-import type { SaslKeys } from '../../src/sasl/index.ts'
+import type { SaslKeys, ScramHash } from '../../src/sasl/index.ts'
 import { createSmtpServer, type Kind, type SmtpServerOptions } from '../../src/smtp/server/index.ts'
 import type { Blobs } from '../../src/store/index.ts'
 import { testCertificate } from './certificate.ts'
@@ -14,6 +15,16 @@ import { testTranscripts, type World } from './run.ts'
 const kinds: readonly Kind[] = ['mx', 'submission', 'submissions', 'lmtp']
 const ann: Login = { account: toId<AccountId>(1), email: 'ann@example.test', name: 'Ann' }
 
+/** Of the password `secret`. */
+function scramKeys(hash: ScramHash): SaslKeys {
+  const [name, bytes] = hash === 'SHA-1' ? (['sha1', 20] as const) : (['sha256', 32] as const)
+  const hmac = (key: Buffer, text: string) => createHmac(name, key).update(text).digest()
+  const salt = Buffer.alloc(16, 1)
+  const salted = pbkdf2Sync('secret', salt, 4096, bytes, name)
+  const storedKey = createHash(name).update(hmac(salted, 'Client Key')).digest()
+  return { salt, iterations: 4096, storedKey, serverKey: hmac(salted, 'Server Key') }
+}
+
 /** ann@example.test signs in with `secret`; `broken` is an account whose store is not reachable. */
 const accounts = {
   async login(user: string, password: string): Promise<Login> {
@@ -21,10 +32,11 @@ const accounts = {
     if (user !== ann.email || password !== 'secret') throw new Fault('unauthenticated', 'wrong')
     return ann
   },
-  async scram(): Promise<{ keys: SaslKeys }> {
-    const keys = { salt: Buffer.alloc(16, 1), storedKey: Buffer.alloc(32, 2), serverKey: Buffer.alloc(32, 3) }
-    return { keys: { ...keys, iterations: 4096 } }
+  async scram(user: string, hash: ScramHash): Promise<{ keys: SaslKeys; login?: Login }> {
+    const keys = scramKeys(hash)
+    return user === ann.email ? { keys, login: ann } : { keys: { ...keys, salt: Buffer.alloc(16, 2) } }
   },
+  async scramEnded() {},
 } as unknown as AccountReads
 
 const refuse = (code: RefusalCode, text: string) => ({ ok: false, refusal: { code, text } }) as const

@@ -2,6 +2,7 @@
 
 import type { Login } from '../../accounts/index.ts'
 import type { AccountId, Clock, Fault, Log } from '../../base/index.ts'
+import type { SaslChannel } from '../../sasl/index.ts'
 import type { CommandText, Cursor, LiteralSink } from '../wire/index.ts'
 import type { ImapLimits } from './limits.ts'
 import type { ImapServerOptions, ImapServices } from './options.ts'
@@ -48,8 +49,8 @@ export interface ConnectionControl {
   readonly enabled: ReadonlySet<string>
   /** Puts names in force, with those they imply; unknown ones have no effect. Returns those of `names` that are in force now. */
   enable(names: readonly string[]): string[]
-  /** Whether a password may be sent now. */
-  mayUsePassword(): boolean
+  /** How one may sign in here. */
+  readonly channel: SaslChannel
   /** Signs in, or counts a failure and waits; `attempt` throws Fault when the credentials are wrong. */
   authenticate(attempt: () => Promise<Login>): Promise<Login>
   startTls(): void

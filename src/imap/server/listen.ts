@@ -4,6 +4,7 @@ import { createServer, type Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
 import type { SecureContextOptions } from 'node:tls'
 import * as tls from 'node:tls'
+import { secureContext } from '../../tls/index.ts'
 import type { ImapServer } from './server.ts'
 
 /** The server side of TLS on `socket`; rejects and closes when the handshake fails or takes longer than `timeoutMs`. */
@@ -11,7 +12,7 @@ export function startTls(socket: Duplex, options: SecureContextOptions, timeoutM
   return new Promise((resolve, reject) => {
     const secure = new tls.TLSSocket(socket, {
       isServer: true,
-      secureContext: tls.createSecureContext({ minVersion: 'TLSv1.2', ...options }),
+      secureContext: secureContext(options),
     })
     const fail = (error: Error) => {
       clearTimeout(timer)

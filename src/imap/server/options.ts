@@ -15,7 +15,7 @@ export interface MessageSpool {
 }
 
 export interface ImapServices {
-  readonly accounts: Pick<AccountReads, 'login' | 'scram' | 'scramFailed' | 'account' | 'hasRoom'>
+  readonly accounts: Pick<AccountReads, 'login' | 'scram' | 'scramEnded' | 'account' | 'hasRoom'>
   readonly reads: MailReads
   /** May be on another thread. */
   readonly writes: MailWrites

@@ -5,7 +5,7 @@ import type { Duplex } from 'node:stream'
 import type { SecureContextOptions } from 'node:tls'
 import type { Login } from '../../accounts/index.ts'
 import type { AccountId } from '../../base/index.ts'
-import { saslMechanisms } from '../../sasl/index.ts'
+import { offeredMechanisms } from '../../sasl/index.ts'
 import { commands } from './commands/index.ts'
 import { createDispatch } from './dispatch.ts'
 import { type ImapLimits, imapLimits } from './limits.ts'
@@ -45,9 +45,8 @@ export function createImapServer(options: ImapServerOptions): ImapServer {
     const capabilities = ['IMAP4rev1', 'LITERAL+', 'SASL-IR']
     if (session.mayStartTls) capabilities.push('STARTTLS')
     if (session.login) return capabilities
-    if (!session.mayUsePassword()) capabilities.push('LOGINDISABLED')
-    for (const { name, plaintext } of saslMechanisms)
-      if (!plaintext || session.mayUsePassword()) capabilities.push(`AUTH=${name}`)
+    if (!session.channel.plaintext) capabilities.push('LOGINDISABLED')
+    for (const name of offeredMechanisms(session.channel)) capabilities.push(`AUTH=${name}`)
     return capabilities
   })
 

@@ -1,8 +1,11 @@
 // One connection: reads whole commands, keeps the state, lets dispatch run them, and tells the client what happened elsewhere.
 
 import type { Duplex } from 'node:stream'
+import { TLSSocket } from 'node:tls'
 import type { Login } from '../../accounts/index.ts'
 import { Fault, isFault, type Log } from '../../base/index.ts'
+import type { SaslChannel } from '../../sasl/index.ts'
+import { channelBindings } from '../../tls/index.ts'
 import {
   type CommandReader,
   type CommandText,
@@ -255,10 +258,13 @@ export class Session implements ConnectionControl {
     return !this.#secure && !this.#login && this.#host.options.tls() !== undefined
   }
 
-  mayUsePassword(): boolean {
+  get channel(): SaslChannel {
     const { plaintext } = this.#host.options
-    if (this.#secure || plaintext === 'always') return true
-    return plaintext === 'loopback' && isLoopback(this.address)
+    const near = plaintext === 'loopback' && isLoopback(this.address)
+    return {
+      bindings: this.#socket instanceof TLSSocket ? channelBindings(this.#socket) : undefined,
+      plaintext: this.#secure || plaintext === 'always' || near,
+    }
   }
 
   async authenticate(attempt: () => Promise<Login>): Promise<Login> {

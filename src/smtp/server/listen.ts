@@ -2,6 +2,7 @@
 
 import net from 'node:net'
 import tls from 'node:tls'
+import { secureContext } from '../../tls/index.ts'
 import { formatReply } from '../wire/index.ts'
 import { commandsOf } from './commands/index.ts'
 import { converse } from './dispatch.ts'
@@ -169,15 +170,6 @@ function bind(server: net.Server, address: string, reusePort: boolean): Promise<
       resolve({ host: bound.address, port: bound.port })
     })
   })
-}
-
-const contexts = new WeakMap<object, tls.SecureContext>()
-
-/** One context per set of options, so that a handshake parses no certificate. */
-function secureContext(options: tls.SecureContextOptions): tls.SecureContext {
-  let context = contexts.get(options)
-  if (!context) contexts.set(options, (context = tls.createSecureContext({ minVersion: 'TLSv1.2', ...options })))
-  return context
 }
 
 /** The server's side of a TLS handshake on `socket`; undefined when it fails or takes too long. */

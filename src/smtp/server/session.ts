@@ -1,9 +1,11 @@
 // One connection: bounded input, batched output, the state of the dialogue, time. Knows no command.
 
 import type { Socket } from 'node:net'
-import type { SecureContextOptions, TLSSocket } from 'node:tls'
+import { type SecureContextOptions, TLSSocket } from 'node:tls'
 import type { Login } from '../../accounts/index.ts'
 import { ByteQueue, type Log, notePassing } from '../../base/index.ts'
+import type { SaslChannel } from '../../sasl/index.ts'
+import { channelBindings } from '../../tls/index.ts'
 import { formatReply, type Reply } from '../wire/index.ts'
 import type { SmtpLimits } from './limits.ts'
 import { isLoopback } from './networks.ts'
@@ -95,6 +97,11 @@ export class SmtpSession implements Session {
     if (!submits(this.kind) && !(this.kind === 'mx' && this.options.authOnMx)) return false
     if (this.tls || this.options.plaintextAuth === 'always') return true
     return this.options.plaintextAuth === 'loopback' && isLoopback(this.clientIp)
+  }
+
+  get channel(): SaslChannel {
+    const bindings = this.#socket instanceof TLSSocket ? channelBindings(this.#socket) : undefined
+    return { bindings, plaintext: true }
   }
 
   /** Whether a message is under way: such a session may finish when the server stops. */

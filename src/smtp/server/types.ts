@@ -6,6 +6,7 @@ import type { Path } from '../../address/index.ts'
 import type { Clock, Log } from '../../base/index.ts'
 import type { Arrival, Delivery, DeliveryChecks, EnvelopeRecipient } from '../../delivery/index.ts'
 import type { NewContent } from '../../mail/index.ts'
+import type { SaslChannel } from '../../sasl/index.ts'
 import type { Reply } from '../wire/index.ts'
 import type { Intake } from './intake.ts'
 import type { SmtpLimits } from './limits.ts'
@@ -97,6 +98,8 @@ export interface Session {
   authFailures: number
   /** Whether a password may be asked for now. */
   readonly mayAuthenticate: boolean
+  /** How one may sign in, where one may. */
+  readonly channel: SaslChannel
   /** Queues a reply; it leaves when the session waits for input. */
   reply(reply: Reply): void
   /** Sends what is queued; resolves when the client keeps up. */

@@ -154,6 +154,11 @@ export function setKeys(tx: Writer, id: AccountId, keys: { password: string; scr
   )
 }
 
+/** Only while `password` is still the stored hash. */
+export function setScram(tx: Writer, id: AccountId, password: string, scram: string): Promise<number> {
+  return tx.run(sql`UPDATE account_settings SET scram = ${scram} WHERE account = ${id} AND password = ${password}`)
+}
+
 export function setSettings(tx: Writer, id: AccountId, settings: string): Promise<number> {
   return tx.run(sql`UPDATE account_settings SET settings = ${settings} WHERE account = ${id}`)
 }

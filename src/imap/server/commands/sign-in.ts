@@ -1,8 +1,8 @@
 // Commands before sign-in: TLS, passwords, SASL, and ENABLE that follows them.
 
-import type { Login } from '../../../accounts/index.ts'
-import { Fault, isFault, SyntaxFault } from '../../../base/index.ts'
-import { parseBase64, parseInitialResponse, type SaslMechanism, saslMechanisms } from '../../../sasl/index.ts'
+import { type Login, saslVerifier } from '../../../accounts/index.ts'
+import { Fault, SyntaxFault } from '../../../base/index.ts'
+import { findMechanism, parseBase64, parseInitialResponse, type SaslMechanism } from '../../../sasl/index.ts'
 import { type Command, command, type GreetedContext, noArguments } from '../command.ts'
 import type { Outcome } from '../replies.ts'
 
@@ -27,7 +27,7 @@ export const login = command({
   states: ['greeted'],
   parse: (p) => ({ user: p.sp().astringText(), password: p.sp().astringText() }),
   async run({ connection, services }, { user, password }) {
-    if (!connection.mayUsePassword()) return privacy
+    if (!connection.channel.plaintext) return privacy
     await connection.authenticate(() => services.accounts.login(user, password, connection.address))
     return signedIn(connection)
   },
@@ -37,8 +37,6 @@ const signedIn = (connection: GreetedContext['connection']): Outcome => ({
   code: `CAPABILITY ${connection.capabilities()}`,
   text: 'welcome',
 })
-
-const mechanisms = new Map(saslMechanisms.map((mechanism) => [mechanism.name, mechanism]))
 
 export const authenticate = command({
   name: 'AUTHENTICATE',
@@ -50,9 +48,9 @@ export const authenticate = command({
   },
   async run(context, { name, initial }) {
     const { connection } = context
-    const mechanism = mechanisms.get(name)
+    const mechanism = findMechanism(name, connection.channel)
     if (!mechanism) throw new Fault('unsupported', 'unknown mechanism')
-    if (mechanism.plaintext && !connection.mayUsePassword()) return privacy
+    if (mechanism === 'withheld') return privacy
     await connection.authenticate(() => exchange(context, mechanism, initial))
     return signedIn(connection)
   },
@@ -64,23 +62,10 @@ async function exchange(
   mechanism: SaslMechanism,
   initial: string | undefined,
 ): Promise<Login> {
-  const { accounts } = services
-  let scramUser: string | undefined
-  const conversation = mechanism.begin<Login>({
-    login: (user, password) => accounts.login(user, password, connection.address),
-    scram: (user) => {
-      scramUser = user
-      return accounts.scram(user, connection.address)
-    },
-  })
+  const conversation = mechanism.begin(saslVerifier(services.accounts, connection.address), connection.channel.bindings)
   let message = initial === undefined ? undefined : parseInitialResponse(initial)
   for (;;) {
-    const step = await conversation.respond(message).catch(async (error: unknown) => {
-      // Only the exchange sees a wrong proof: accounts has to be told, so that guessing gets slower.
-      if (scramUser !== undefined && isFault(error, 'unauthenticated'))
-        await accounts.scramFailed(scramUser, connection.address)
-      throw error
-    })
+    const step = await conversation.respond(message)
     if ('done' in step) return step.done
     const line = await connection.ask(step.ask.toString('base64'))
     if (line === undefined || line === '*') throw new SyntaxFault('authentication was cancelled')

@@ -1,21 +1,19 @@
 // AUTH: one exchange of a SASL mechanism, line by line in base64.
 
-import type { Login } from '../../../accounts/index.ts'
+import { type Login, saslVerifier } from '../../../accounts/index.ts'
 import { Fault, SyntaxFault } from '../../../base/index.ts'
 import {
+  findMechanism,
+  offeredMechanisms,
   parseBase64,
   parseInitialResponse,
   type SaslMechanism,
   type SaslStep,
-  saslMechanisms,
 } from '../../../sasl/index.ts'
 import { type Reply, reply } from '../../wire/index.ts'
 import { isExpected, replies, replyToError } from '../replies.ts'
 import type { Session } from '../types.ts'
 import { command } from './command.ts'
-
-const mechanisms: ReadonlyMap<string, SaslMechanism> = new Map(saslMechanisms.map((one) => [one.name, one]))
-const names = saslMechanisms.map(({ name }) => name).join(' ')
 
 /** The client sent `*` (RFC 4954 §4). */
 class Cancelled extends Error {}
@@ -28,7 +26,8 @@ export const auth = command({
   syntax: 'AUTH mechanism [initial-response]',
   kinds: ['mx', 'submission', 'submissions'],
   states: ['greeted'],
-  capabilities: (session) => (session.mayAuthenticate && !session.login ? [`AUTH ${names}`] : []),
+  capabilities: (session) =>
+    session.mayAuthenticate && !session.login ? [`AUTH ${offeredMechanisms(session.channel).join(' ')}`] : [],
   parse(line) {
     const name = line.sp().token().toUpperCase()
     const initial = line.atEnd() ? undefined : line.sp().token()
@@ -39,12 +38,17 @@ export const auth = command({
     if (session.kind === 'mx' && !session.options.authOnMx) return replies.notOffered
     if (session.login) return replies.signInAgain
     if (!session.mayAuthenticate) return replies.encryptFirst
-    return mechanisms.has(name) ? undefined : replies.unknownMechanism
+    return typeof findMechanism(name, session.channel) === 'object' ? undefined : replies.unknownMechanism
   },
   async proceed(session, { name, initial }, state) {
     try {
-      session.login = await exchange(session, mechanisms.get(name)!, initial)
+      // `check` has seen that it is one.
+      session.login = await exchange(session, findMechanism(name, session.channel) as SaslMechanism, initial)
       session.stats.authOk++
+      session.log.info(
+        { ip: session.clientIp, user: session.login.email, kind: session.kind, mechanism: name },
+        'signed in',
+      )
       session.reply(reply(235, '2.7.0', 'Authentication successful'))
     } catch (error) {
       if (!(error instanceof Gone)) refuse(session, error)
@@ -55,11 +59,8 @@ export const auth = command({
 
 /** Asks and answers until the mechanism is done; throws when it fails. */
 async function exchange(session: Session, mechanism: SaslMechanism, initial: string | undefined): Promise<Login> {
-  const { accounts } = session.options
-  const running = mechanism.begin<Login>({
-    login: (user, password) => accounts.login(user, password, session.clientIp),
-    scram: (user) => accounts.scram(user),
-  })
+  const verifier = saslVerifier(session.options.accounts, session.clientIp)
+  const running = mechanism.begin(verifier, session.channel.bindings)
   let step: SaslStep<Login> = await running.respond(initial === undefined ? undefined : parseInitialResponse(initial))
   while ('ask' in step) step = await running.respond(await ask(session, step.ask))
   return step.done
