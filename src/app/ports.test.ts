@@ -8,7 +8,7 @@ import { join } from 'node:path'
 import { test } from 'node:test'
 import { MessageChannel } from 'node:worker_threads'
 import { type AccountId, joinPort, type MailboxId, realClock, silentLog } from '../base/index.ts'
-import { createMailReads, createSpool, type NewContent } from '../mail/index.ts'
+import { createMailReads, createSpool, type NewContent, ownAccess } from '../mail/index.ts'
 import { composeCore } from './compose-core.ts'
 import { checkConfig } from './config/index.ts'
 import type { CoreServices } from './services.ts'
@@ -106,12 +106,12 @@ async function walkMail(mail: CoreServices['mail'], account: AccountId, { store 
   const inbox = await box('INBOX')
   const trash = await box('Trash')
   const item = { content: await content('Subject: one\r\n\r\ntext\r\n', store.blobs), flags: ['\\Seen', 'mine'] }
-  assert.deepEqual((await mail.append(account, inbox, [item, item])).uids, [1, 2])
-  const flagged = await mail.setFlags(account, inbox, [[1, 1]], { mode: 'add', flags: ['\\Deleted'] })
+  assert.deepEqual((await mail.append(ownAccess(account, inbox), [item, item])).uids, [1, 2])
+  const flagged = await mail.setFlags(ownAccess(account, inbox), [[1, 1]], { mode: 'add', flags: ['\\Deleted'] })
   assert.deepEqual(flagged.modified, [])
-  assert.deepEqual((await mail.copy(account, inbox, [[1, 2]], trash)).target, [1, 2])
-  assert.deepEqual((await mail.expunge(account, inbox)).uids, [[1, 1]])
-  assert.deepEqual((await mail.move(account, inbox, [[2, 2]], trash)).source, [2])
+  assert.deepEqual((await mail.copy(ownAccess(account, inbox), [[1, 2]], ownAccess(account, trash))).target, [1, 2])
+  assert.deepEqual((await mail.expunge(ownAccess(account, inbox))).uids, [[1, 1]])
+  assert.deepEqual((await mail.move(ownAccess(account, inbox), [[2, 2]], ownAccess(account, trash))).source, [2])
   assert.equal(await mail.claimRecent(account, trash), 1)
   assert.equal((await mail.createMailbox(account, 'Work/2026')).name, 'Work/2026')
   await mail.renameMailbox(account, 'Work/2026', 'Work/Old')

@@ -89,11 +89,12 @@ export async function appendOne(
   return { uid, message: message as MessageId }
 }
 
-async function insertMessage(
+/** The message's row, in its thread. */
+export async function insertMessage(
   tx: Writer,
   account: AccountId,
   content: StoredContent,
-  item: Arrival,
+  item: Pick<Arrival, 'prefix' | 'receivedAt'>,
   size: number,
 ): Promise<number> {
   const keys = threadKeys(content.digest)

@@ -1,10 +1,19 @@
 // COPY, MOVE and EXPUNGE: entries come and go, messages stay while one entry names them.
 
-import { type AccountId, type MailboxId, normaliseRanges, type Ranges, toRanges } from '../base/index.ts'
+import {
+  type AccountId,
+  type ContentId,
+  type MailboxId,
+  normaliseRanges,
+  type Ranges,
+  toRanges,
+} from '../base/index.ts'
 import { entryRows, mailboxRows, messageRows, type Writer } from '../store/index.ts'
-import { takeRoom } from './append.ts'
+import { insertMessage, type StoredContent, takeRoom } from './append.ts'
 import { createKeywordMap, deleted } from './flags.ts'
 import { OpenMailbox, vacate } from './open-mailbox.ts'
+import { changeableFlags, permit } from './rights.ts'
+import type { Access } from './types.ts'
 
 const uidLimit = 0xffff_ffff
 /** All UIDs that there may be. */
@@ -23,23 +32,24 @@ const createSelection = (): Selection => ({ uids: [], lo: [], hi: [] })
 export async function copy(
   tx: Writer,
   epoch: number,
-  account: AccountId,
-  from: MailboxId,
+  from: Access,
   uids: Ranges,
-  to: MailboxId,
+  to: Access,
 ): Promise<{ uidValidity: number; source: number[]; target: number[] }> {
-  const source = await OpenMailbox.open(tx, epoch, account, from)
-  const target = from === to ? source : await OpenMailbox.open(tx, epoch, account, to)
+  await permit(tx, from, 'r')
+  const may = changeableFlags(await permit(tx, to, 'i'))
+  const source = await OpenMailbox.open(tx, epoch, from.owner, from.mailbox)
+  const target = from.mailbox === to.mailbox ? source : await OpenMailbox.open(tx, epoch, to.owner, to.mailbox)
   const chosen = createSelection()
   await source.visit(normaliseRanges(uids), (block, slot, uid) => {
-    choose(chosen, uid, block.lo[slot]!, block.hi[slot]!)
+    choose(chosen, uid, block.lo[slot]! & may.lo, block.hi[slot]! & may.hi)
     return false
   })
-  const sizes = await measure(tx, from, chosen.uids)
+  const sizes = await measure(tx, from.mailbox, chosen.uids)
   const uidValidity = target.row.uidValidity
   if (chosen.uids.length === 0) return { uidValidity, source: [], target: [] }
-  await takeRoom(tx, account, sizes, chosen.uids.length)
-  const placed = await place(tx, from, target, chosen, sizes)
+  await takeRoom(tx, to.owner, sizes, chosen.uids.length)
+  const placed = await place(tx, source, target, chosen, sizes)
   await target.save()
   return { uidValidity, source: chosen.uids, target: placed }
 }
@@ -54,21 +64,23 @@ export interface Piece {
 export async function move(
   tx: Writer,
   epoch: number,
-  account: AccountId,
-  from: MailboxId,
+  from: Access,
   uids: Ranges,
-  to: MailboxId,
+  to: Access,
   most: number,
 ): Promise<{ uidValidity: number; source: number[]; target: number[]; modseq: number } & Piece> {
-  const source = await OpenMailbox.open(tx, epoch, account, from)
-  const target = from === to ? source : await OpenMailbox.open(tx, epoch, account, to)
+  // RFC 6851 §3.3: it is COPY, STORE +FLAGS \\Deleted and EXPUNGE at once, and needs the rights of all three.
+  for (const right of ['r', 't', 'e'] as const) await permit(tx, from, right)
+  const may = changeableFlags(await permit(tx, to, 'i'))
+  const source = await OpenMailbox.open(tx, epoch, from.owner, from.mailbox)
+  const target = from.mailbox === to.mailbox ? source : await OpenMailbox.open(tx, epoch, to.owner, to.mailbox)
   const chosen = createSelection()
   // Not what comes meanwhile, be it by this very move.
   const asked = within(normaliseRanges(uids), 1, source.row.uidNext - 1)
   const next = await source.visit(
     asked,
     (block, slot, uid) => {
-      choose(chosen, uid, block.lo[slot]!, block.hi[slot]!)
+      choose(chosen, uid, block.lo[slot]! & may.lo, block.hi[slot]! & may.hi)
       vacate(block, slot)
       return true
     },
@@ -77,11 +89,15 @@ export async function move(
   const left = next === undefined ? [] : within(asked, next, uidLimit)
   const uidValidity = target.row.uidValidity
   if (chosen.uids.length === 0) return { uidValidity, source: [], target: [], modseq: source.row.modseq, left }
-  const sizes = await measure(tx, from, chosen.uids)
-  const placed = await place(tx, from, target, chosen, sizes)
-  for (const chunk of chunks(chosen.uids)) await entryRows.remove(tx, from, chunk)
+  const sizes = await measure(tx, from.mailbox, chosen.uids)
+  const leaves = source.account !== target.account
+  if (leaves) await takeRoom(tx, to.owner, sizes, chosen.uids.length)
+  const placed = await place(tx, source, target, chosen, sizes)
+  for (const chunk of chunks(chosen.uids))
+    await (leaves ? removeEntries(tx, from.mailbox, chunk) : entryRows.remove(tx, from.mailbox, chunk))
   source.row.size -= sizes
-  tx.changed(account, { kind: 'email', container: from, what: 'destroyed', ids: toRanges(chosen.uids) })
+  if (leaves) await mailboxRows.giveRoom(tx, from.owner, sizes, chosen.uids.length)
+  tx.changed(from.owner, { kind: 'email', container: from.mailbox, what: 'destroyed', ids: toRanges(chosen.uids) })
   await target.save()
   if (source !== target) await source.save()
   return { uidValidity, source: chosen.uids, target: placed, modseq: source.row.modseq, left }
@@ -91,11 +107,12 @@ export async function move(
 export async function expunge(
   tx: Writer,
   epoch: number,
-  account: AccountId,
-  id: MailboxId,
+  access: Access,
   uids: Ranges,
   most: number,
 ): Promise<{ uids: Ranges; modseq: number } & Piece> {
+  await permit(tx, access, 'e')
+  const { owner: account, mailbox: id } = access
   const mailbox = await OpenMailbox.open(tx, epoch, account, id)
   if (mailbox.row.deleted === 0) return { uids: [], modseq: mailbox.row.modseq, left: [] }
   const gone: number[] = []
@@ -154,11 +171,12 @@ async function measure(tx: Writer, mailbox: number, uids: readonly number[]): Pr
 /** Gives the chosen messages their places at the end of the target. */
 async function place(
   tx: Writer,
-  from: MailboxId,
+  source: OpenMailbox,
   target: OpenMailbox,
   chosen: Selection,
   bytes: number,
 ): Promise<number[]> {
+  const from = source.row.id as MailboxId
   const translate = await createKeywordMap(tx, from, target.row.id)
   await target.touch()
   const first = target.row.uidNext
@@ -168,9 +186,10 @@ async function place(
     if (added instanceof Promise) await added
   }
   target.row.size += bytes
+  const enter = source.account === target.account ? entryRows.copy : copyMessages(target.account)
   let next = first
   for (const chunk of chunks(chosen.uids)) {
-    const copied = await entryRows.copy(tx, from, chunk, target.row.id, next)
+    const copied = await enter(tx, from, chunk, target.row.id, next)
     if (copied !== chunk.length) throw new Error(`mailbox ${from}: ${copied} of ${chunk.length} entries were copied`)
     next += chunk.length
   }
@@ -178,6 +197,29 @@ async function place(
   tx.changed(target.account, { kind: 'email', container: target.row.id, what: 'created', ids: [[first, last]] })
   return chosen.uids.map((_, i) => first + i)
 }
+
+/** As `entryRows.copy`, into another account: there each is a message of its own on the same content. */
+const copyMessages =
+  (account: AccountId) =>
+  async (tx: Writer, from: number, uids: readonly number[], to: number, firstUid: number): Promise<number> => {
+    let uid = firstUid
+    for (let i = 0; i < uids.length; i += pageOfMessages) {
+      for (const row of await messageRows.forCopy(tx, from, uids.slice(i, i + pageOfMessages))) {
+        const message = await insertMessage(tx, account, toStored(row), row, row.size)
+        await entryRows.insert(tx, to, uid++, message)
+      }
+    }
+    return uid - firstUid
+  }
+
+/** Their References may be long. */
+const pageOfMessages = 100
+
+const toStored = ({ content, contentSize, messageId, refs, baseSubject }: messageRows.CopyRow): StoredContent => ({
+  id: content as ContentId,
+  size: contentSize,
+  digest: { messageId: messageId ?? undefined, references: refs === '' ? [] : refs.split('\n'), baseSubject },
+})
 
 function* chunks(uids: readonly number[]): Generator<readonly number[]> {
   for (let i = 0; i < uids.length; i += entryRows.uidsPerStatement) yield uids.slice(i, i + entryRows.uidsPerStatement)

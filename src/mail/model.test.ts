@@ -4,6 +4,7 @@ import assert from 'node:assert/strict'
 import fc from 'fast-check'
 import type { AccountId, MailboxId, Range } from '../base/index.ts'
 import { flagNames } from './flags.ts'
+import { ownAccess } from './rights.ts'
 import { type Mail, message, testMail } from './testing/store.ts'
 import type { NewContent } from './types.ts'
 
@@ -78,13 +79,13 @@ async function applyReal(mail: Mail, account: AccountId, ids: Record<Box, Mailbo
   const from = ids[op.box]
   if (op.do === 'append')
     await writes.append(
-      account,
-      from,
+      ownAccess(account, from),
       Array.from({ length: op.count }, () => ({ content, flags: op.flags })),
     )
-  else if (op.do === 'flags') await writes.setFlags(account, from, op.uids, { mode: op.mode, flags: op.flags })
-  else if (op.do === 'expunge') await writes.expunge(account, from, op.uids)
-  else await writes[op.do](account, from, op.uids, ids[op.to])
+  else if (op.do === 'flags')
+    await writes.setFlags(ownAccess(account, from), op.uids, { mode: op.mode, flags: op.flags })
+  else if (op.do === 'expunge') await writes.expunge(ownAccess(account, from), op.uids)
+  else await writes[op.do](ownAccess(account, from), op.uids, ownAccess(account, ids[op.to]))
 }
 
 interface View {

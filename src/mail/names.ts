@@ -43,6 +43,23 @@ function assertElement(element: string): void {
   }
 }
 
+/** Mailboxes of others stand below this name, each under its owner's address. */
+export const sharedPrefix = 'Shared/'
+
+/** `Shared/<address>/<name>` taken apart; undefined for all other names. A local part may hold a separator, so the `@` comes first. */
+export function parseSharedName(given: string): { readonly address: string; readonly name: string } | undefined {
+  if (!given.startsWith(sharedPrefix)) return undefined
+  const at = given.indexOf('@', sharedPrefix.length)
+  const end = at < 0 ? -1 : given.indexOf(separator, at)
+  if (end < 0) return undefined
+  const name = given.slice(end + 1)
+  const inbox = name.slice(0, 5).toUpperCase() === 'INBOX' && (name.length === 5 || name[5] === separator)
+  return { address: given.slice(sharedPrefix.length, end), name: inbox ? `INBOX${name.slice(5)}` : name }
+}
+
+/** Whether the name belongs to others, so that no own mailbox may have it. */
+export const isSharedName = (name: string): boolean => `${name}/`.startsWith(sharedPrefix)
+
 /** The names above, outermost first: `a/b/c` → `a`, `a/b`. */
 export function superiors(name: string): string[] {
   const elements = name.split(separator)

@@ -12,9 +12,12 @@ import {
   toBuffer,
 } from '../store/index.ts'
 import { loadKeywords } from './flags.ts'
-import { listMailboxes, toMailbox } from './mailboxes.ts'
+import { listMailboxes } from './mailboxes.ts'
+import { assertRight, noMailbox } from './rights.ts'
+import { listShared, resolveById, resolveMailbox } from './shared.ts'
 import { readTexts } from './texts.ts'
 import type { Fact, FlagBlock, MailReads, MessageFacts, MessageRow, RowFields } from './types.ts'
+import { toMailbox } from './values.ts'
 
 const maxRows = 1000
 /** Rows that nobody asked for are cheaper than a statement each, up to this gap between ranges. */
@@ -23,6 +26,15 @@ const chunkSize = 65_536
 
 export function createMailReads(store: ReadStore): MailReads {
   return {
+    resolve: (actor, name, right) =>
+      store.read(async (tx) => {
+        const found = await resolveMailbox(tx, actor, name)
+        if (!found) throw noMailbox()
+        assertRight(found.access.rights, right)
+        return found
+      }),
+    resolveById: (actor, id) => store.read((tx) => resolveById(tx, actor, id)),
+    shared: (actor) => store.read((tx) => listShared(tx, actor)),
     mailboxes: (account) => store.read(async (tx) => (await listMailboxes(tx, account)).map(toMailbox)),
     mailbox: (account, name) =>
       store.read(async (tx) => {

@@ -1,27 +1,33 @@
 // STORE: flags of many messages at once, block by block.
 
-import type { AccountId, MailboxId, Ranges } from '../base/index.ts'
-import { normaliseRanges } from '../base/index.ts'
+import { Fault, normaliseRanges, type Ranges } from '../base/index.ts'
 import type { Writer } from '../store/index.ts'
 import { resolveFlags } from './flags.ts'
 import { createRangeList, OpenMailbox, type Visit } from './open-mailbox.ts'
-import type { FlagBits, FlagChange } from './types.ts'
+import { changeableFlags, changeableNames, permit } from './rights.ts'
+import type { Access, FlagBits, FlagChange } from './types.ts'
 
 /** Changes flags; see MailWrites.setFlags. */
 export async function setFlags(
   tx: Writer,
   epoch: number,
-  account: AccountId,
-  id: MailboxId,
+  access: Access,
   uids: Ranges,
   change: FlagChange,
 ): Promise<{ modseq: number; modified: Ranges }> {
+  const { owner: account, mailbox: id } = access
+  const rights = await permit(tx, access, 'r')
+  const may = changeableFlags(rights)
+  const flags = changeableNames(rights, change.flags)
+  // RFC 4314 §4: only when not one of the flags may be changed is it a failure.
+  if ((flags.length === 0 && change.flags.length > 0) || (may.lo | may.hi) === 0)
+    throw new Fault('denied', 'you may not change these flags')
   const mailbox = await OpenMailbox.open(tx, epoch, account, id)
-  const bits = await resolveFlags(tx, id, change.flags, change.mode !== 'remove')
+  const bits = await resolveFlags(tx, id, flags, change.mode !== 'remove')
   const changed = createRangeList()
   const modified = createRangeList()
   const limit = change.unchangedSince ?? Number.POSITIVE_INFINITY
-  const { keep, set } = masks[change.mode](bits)
+  const { keep, set } = masks[change.mode](bits, may)
   const visit: Visit = (block, slot, uid) => {
     if (block.modseqs[slot]! > limit) {
       modified.add(uid)
@@ -48,9 +54,12 @@ export async function setFlags(
 const none: FlagBits = { lo: 0, hi: 0 }
 const all: FlagBits = { lo: -1, hi: -1 }
 
-/** Which bits stay, and which are set then: the same two steps for every mode, because they are taken for each message. */
+/** Which bits stay (those that may not be changed always), and which are set then: the same two steps for every mode, for each message. */
 const masks = {
   add: (bits) => ({ keep: all, set: bits }),
   remove: (bits) => ({ keep: { lo: ~bits.lo, hi: ~bits.hi }, set: none }),
-  replace: (bits) => ({ keep: none, set: bits }),
-} satisfies Record<FlagChange['mode'], (bits: FlagBits) => { readonly keep: FlagBits; readonly set: FlagBits }>
+  replace: (bits, may) => ({ keep: { lo: ~may.lo, hi: ~may.hi }, set: bits }),
+} satisfies Record<
+  FlagChange['mode'],
+  (bits: FlagBits, may: FlagBits) => { readonly keep: FlagBits; readonly set: FlagBits }
+>

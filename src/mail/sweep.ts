@@ -3,6 +3,7 @@
 import type { AccountId, MailboxId } from '../base/index.ts'
 import type { JobHandlers } from '../jobs/index.ts'
 import {
+  aclRows,
   changeRows,
   entryRows,
   flagRows,
@@ -45,7 +46,7 @@ export async function sweepAccount(store: Store, account: AccountId): Promise<vo
     if (rows.length === 0) break
     for (const { id } of rows) await repeat(() => store.write(account, (tx) => sweepPage(tx, id)))
   }
-  for (const sweep of [threadRows.sweep, subscriptionRows.sweep, sweepChanges])
+  for (const sweep of [aclRows.sweep, threadRows.sweep, subscriptionRows.sweep, sweepChanges])
     await repeat(async () => (await store.write(account, (tx) => sweep(tx, account))) > 0)
 }
 

@@ -41,6 +41,29 @@ export interface Mailbox {
   readonly recentUid: number
 }
 
+/** One right of RFC 4314 §2.1. */
+export type Right = 'l' | 'r' | 's' | 'w' | 'i' | 'p' | 'k' | 'x' | 't' | 'e' | 'a'
+
+/**
+ * What one account may do with one mailbox: who acts, whose it is, and the rights as they were read. Made by `MailReads.resolve`; whatever
+ * writes asks for it and looks the rights up again in its own transaction.
+ */
+export interface Access {
+  readonly actor: AccountId
+  readonly owner: AccountId
+  readonly mailbox: MailboxId
+  /** What stands before the owner's name of the mailbox for the actor: '' for his own, else `Shared/<address>/`. */
+  readonly prefix: string
+  /** Letters in the order `lrswipkxtea`. */
+  readonly rights: string
+}
+
+/** A mailbox as one account sees it: under the name and with the role that it has for him. */
+export interface Located {
+  readonly mailbox: Mailbox
+  readonly access: Access
+}
+
 /** System flags are bits 0–4 of `lo`: Seen 1, Answered 2, Flagged 4, Deleted 8, Draft 16. Keyword n of the mailbox is bit 5+n (n 0–58; bit 32 and on stand in `hi`). */
 export interface FlagBits {
   readonly lo: number
@@ -62,7 +85,18 @@ export interface FlagBlock {
 }
 
 export interface MailReads {
+  /**
+   * The one way from a name to a mailbox: the actor's own, or one that is shared with him and on which he has `right`. Faults `denied`, and
+   * `not-found` also for what he may not look up.
+   */
+  resolve(actor: AccountId, name: string, right: Right): Promise<Located>
+  /** What the actor may do now with a mailbox that he knows; undefined when nothing or it is gone. */
+  resolveById(actor: AccountId, id: MailboxId): Promise<Located | undefined>
+  /** What others let the account look up, as he sees it. */
+  shared(actor: AccountId): Promise<Located[]>
+  /** The account's own. */
   mailboxes(account: AccountId): Promise<Mailbox[]>
+  /** One of the account's own. */
   mailbox(account: AccountId, name: string): Promise<Mailbox | undefined>
   mailboxById(id: MailboxId): Promise<Mailbox | undefined>
   subscriptions(account: AccountId): Promise<string[]>
@@ -155,43 +189,29 @@ export interface FlagChange {
   readonly unchangedSince?: number
 }
 
-/** Writes. Faults: not-found, exists, over-quota, invalid, limit, conflict, denied. */
+/** Writes. Each looks the actor's rights up again. Faults: not-found, exists, over-quota, invalid, limit, conflict, denied. */
 export interface MailWrites {
-  /** All or none. */
-  append(
-    account: AccountId,
-    mailbox: MailboxId,
-    items: readonly AppendItem[],
-  ): Promise<{ uidValidity: number; uids: number[]; modseq: number }>
+  /** All or none; flags that the actor may not set are left out (RFC 4314 §4). The owner's quota counts. */
+  append(to: Access, items: readonly AppendItem[]): Promise<{ uidValidity: number; uids: number[]; modseq: number }>
   /** Missing UIDs are left out. `unchangedSince`: RFC 7162 UNCHANGEDSINCE; UIDs that failed it come back in `modified`. */
-  setFlags(
-    account: AccountId,
-    mailbox: MailboxId,
-    uids: Ranges,
-    change: FlagChange,
-  ): Promise<{ modseq: number; modified: Ranges }>
+  setFlags(mailbox: Access, uids: Ranges, change: FlagChange): Promise<{ modseq: number; modified: Ranges }>
   /** Copies flags and dates; `source[i]` became `target[i]`. */
-  copy(
-    account: AccountId,
-    from: MailboxId,
-    uids: Ranges,
-    to: MailboxId,
-  ): Promise<{ uidValidity: number; source: number[]; target: number[] }>
+  copy(from: Access, uids: Ranges, to: Access): Promise<{ uidValidity: number; source: number[]; target: number[] }>
   /** As `copy` and `expunge`. Thousands of messages take several transactions: what fails then has moved a part. */
   move(
-    account: AccountId,
-    from: MailboxId,
+    from: Access,
     uids: Ranges,
-    to: MailboxId,
+    to: Access,
   ): Promise<{ uidValidity: number; source: number[]; target: number[]; modseq: number }>
   /** Removes messages with \Deleted, within `uids` when given; thousands in several transactions. */
-  expunge(account: AccountId, mailbox: MailboxId, uids?: Ranges): Promise<{ uids: Ranges; modseq: number }>
-  createMailbox(account: AccountId, name: string, role?: Role): Promise<Mailbox>
+  expunge(mailbox: Access, uids?: Ranges): Promise<{ uids: Ranges; modseq: number }>
+  /** Names are the actor's: what is created, renamed or deleted under `Shared/` is its owner's. */
+  createMailbox(actor: AccountId, name: string, role?: Role): Promise<Mailbox>
   /** Renames with its children; renaming INBOX moves its messages (RFC 9051 §6.3.6). */
-  renameMailbox(account: AccountId, from: string, to: string): Promise<void>
-  deleteMailbox(account: AccountId, name: string): Promise<void>
+  renameMailbox(actor: AccountId, from: string, to: string): Promise<void>
+  deleteMailbox(actor: AccountId, name: string): Promise<void>
   subscribe(account: AccountId, name: string, on: boolean): Promise<void>
-  /** Takes the messages that nobody has seen as \Recent: returns the first UID that is recent for the caller. */
+  /** Takes the messages that nobody has seen as \Recent: returns the first UID that is recent for the caller. The owner's alone. */
   claimRecent(account: AccountId, mailbox: MailboxId): Promise<number>
 }
 

@@ -4,13 +4,14 @@ import assert from 'node:assert/strict'
 import { type AccountId, isFault, type MailboxId } from '../base/index.ts'
 import { sql } from '../store/index.ts'
 import { flagNames } from './flags.ts'
+import { ownAccess } from './rights.ts'
 import { sweepAccount, sweepMailbox } from './sweep.ts'
 import { type Mail, message, testMail } from './testing/store.ts'
 
 async function fill(mail: Mail, account: AccountId, box: MailboxId, count: number, flags: readonly string[] = []) {
   const items = []
   for (let i = 0; i < count; i++) items.push({ content: await mail.content(message(`m${i}`)), flags })
-  return mail.writes.append(account, box, items)
+  return mail.writes.append(ownAccess(account, box), items)
 }
 
 /** UID → flag names of the messages that are there. */
@@ -50,7 +51,7 @@ testMail('append gives UIDs, counts, and reads back the same bytes', async (mail
   const text = message('Grüße', ['Message-ID: <a@example.test>'])
   const content = await mail.content(text)
   const prefix = Buffer.from('Return-Path: <x@example.test>\r\n')
-  const done = await mail.writes.append(account, inbox, [
+  const done = await mail.writes.append(ownAccess(account, inbox), [
     { content, flags: ['\\Seen', '$Forwarded'], receivedAt: 5_000, prefix },
     { content, flags: ['\\DELETED', '$forwarded', 'Later'] },
   ])
@@ -151,11 +152,14 @@ testMail('flags: add, remove, replace; what does not change keeps its modseq', a
   const account = await mail.addAccount()
   const inbox = await mail.inbox(account)
   await fill(mail, account, inbox, 5)
-  const one = await mail.writes.setFlags(account, inbox, [[2, 3]], { mode: 'add', flags: ['\\Seen', 'Work'] })
-  const same = await mail.writes.setFlags(account, inbox, [[2, 3]], { mode: 'add', flags: ['\\seen'] })
+  const one = await mail.writes.setFlags(ownAccess(account, inbox), [[2, 3]], {
+    mode: 'add',
+    flags: ['\\Seen', 'Work'],
+  })
+  const same = await mail.writes.setFlags(ownAccess(account, inbox), [[2, 3]], { mode: 'add', flags: ['\\seen'] })
   assert.equal(same.modseq, one.modseq)
-  await mail.writes.setFlags(account, inbox, [[3, 9]], { mode: 'replace', flags: ['\\Deleted', 'work'] })
-  await mail.writes.setFlags(account, inbox, [[5, 5]], { mode: 'remove', flags: ['\\Deleted', 'unknown'] })
+  await mail.writes.setFlags(ownAccess(account, inbox), [[3, 9]], { mode: 'replace', flags: ['\\Deleted', 'work'] })
+  await mail.writes.setFlags(ownAccess(account, inbox), [[5, 5]], { mode: 'remove', flags: ['\\Deleted', 'unknown'] })
   assert.deepEqual(await flagsOf(mail, inbox), {
     1: [],
     2: ['\\Seen', 'Work'],
@@ -166,7 +170,7 @@ testMail('flags: add, remove, replace; what does not change keeps its modseq', a
   assert.deepEqual(await mail.reads.keywords(inbox), ['Work'])
   for (const bad of ['\\Recent', '\\Foo', 'a b', '', 'x'.repeat(101), 'ü'])
     await assert.rejects(
-      mail.writes.setFlags(account, inbox, [[1, 1]], { mode: 'add', flags: [bad] }),
+      mail.writes.setFlags(ownAccess(account, inbox), [[1, 1]], { mode: 'add', flags: [bad] }),
       fault('invalid'),
     )
   assert.deepEqual(await mail.check(), [])
@@ -176,8 +180,8 @@ testMail('UNCHANGEDSINCE leaves what is newer and names it', async (mail) => {
   const account = await mail.addAccount()
   const inbox = await mail.inbox(account)
   const { modseq } = await fill(mail, account, inbox, 4)
-  await mail.writes.setFlags(account, inbox, [[2, 3]], { mode: 'add', flags: ['\\Flagged'] })
-  const done = await mail.writes.setFlags(account, inbox, [[1, 0xffff_ffff]], {
+  await mail.writes.setFlags(ownAccess(account, inbox), [[2, 3]], { mode: 'add', flags: ['\\Flagged'] })
+  const done = await mail.writes.setFlags(ownAccess(account, inbox), [[1, 0xffff_ffff]], {
     mode: 'add',
     flags: ['\\Seen'],
     unchangedSince: modseq,
@@ -194,11 +198,11 @@ testMail('a mailbox has 59 keywords and no more, all of them usable', async (mai
   const inbox = await mail.inbox(account)
   await fill(mail, account, inbox, 1)
   const names = Array.from({ length: 59 }, (_, i) => `k${i}`)
-  await mail.writes.setFlags(account, inbox, [[1, 1]], { mode: 'add', flags: names })
+  await mail.writes.setFlags(ownAccess(account, inbox), [[1, 1]], { mode: 'add', flags: names })
   assert.deepEqual(await flagsOf(mail, inbox), { 1: names })
-  const more = mail.writes.setFlags(account, inbox, [[1, 1]], { mode: 'add', flags: ['k59'] })
+  const more = mail.writes.setFlags(ownAccess(account, inbox), [[1, 1]], { mode: 'add', flags: ['k59'] })
   await assert.rejects(more, fault('limit'))
-  await mail.writes.setFlags(account, inbox, [[1, 1]], { mode: 'remove', flags: names.slice(1) })
+  await mail.writes.setFlags(ownAccess(account, inbox), [[1, 1]], { mode: 'remove', flags: names.slice(1) })
   assert.deepEqual(await flagsOf(mail, inbox), { 1: ['k0'] })
 })
 
@@ -210,13 +214,12 @@ testMail('copy keeps flags under the other mailbox’s numbers and counts agains
   await fill(mail, account, sent, 1, ['Other'])
   await fill(mail, account, inbox, 3, ['\\Answered', 'Work', 'Home'])
   const done = await mail.writes.copy(
-    account,
-    inbox,
+    ownAccess(account, inbox),
     [
       [1, 1],
       [3, 7],
     ],
-    sent,
+    ownAccess(account, sent),
   )
   assert.deepEqual(
     [done.source, done.target],
@@ -231,15 +234,21 @@ testMail('copy keeps flags under the other mailbox’s numbers and counts agains
   const [to] = await mail.reads.rows(sent, [[3, 3]], {})
   assert.equal(from!.message, to!.message)
   assert.equal((await mail.reads.quota(account)).usedMessages, 6)
-  await assert.rejects(mail.writes.copy(account, inbox, [[1, 2]], sent), fault('over-quota'))
-  const within = await mail.writes.copy(account, inbox, [[2, 2]], inbox)
+  await assert.rejects(
+    mail.writes.copy(ownAccess(account, inbox), [[1, 2]], ownAccess(account, sent)),
+    fault('over-quota'),
+  )
+  const within = await mail.writes.copy(ownAccess(account, inbox), [[2, 2]], ownAccess(account, inbox))
   assert.deepEqual([within.source, within.target], [[2], [4]])
-  assert.deepEqual(await mail.writes.copy(account, inbox, [[90, 99]], sent), {
+  assert.deepEqual(await mail.writes.copy(ownAccess(account, inbox), [[90, 99]], ownAccess(account, sent)), {
     uidValidity: done.uidValidity,
     source: [],
     target: [],
   })
-  await assert.rejects(mail.writes.copy(account, inbox, [[1, 1]], 9999 as MailboxId), fault('not-found'))
+  await assert.rejects(
+    mail.writes.copy(ownAccess(account, inbox), [[1, 1]], ownAccess(account, 9999 as MailboxId)),
+    fault('not-found'),
+  )
   assert.deepEqual(await mail.check(), [])
 })
 
@@ -250,7 +259,7 @@ testMail('move takes entries over in one transaction, sparse ones too, and marks
   await fill(mail, account, inbox, 600, ['\\Seen'])
   const before = await mail.reads.rows(inbox, [[1, 600]], {})
   const odd = Array.from({ length: 300 }, (_, i) => [i * 2 + 1, i * 2 + 1] as const)
-  const done = await mail.writes.move(account, inbox, odd, trash)
+  const done = await mail.writes.move(ownAccess(account, inbox), odd, ownAccess(account, trash))
   assert.equal(done.source.length, 300)
   assert.deepEqual(
     done.target,
@@ -266,7 +275,7 @@ testMail('move takes entries over in one transaction, sparse ones too, and marks
   const { blocks } = (await mail.reads.changesSince(inbox, done.modseq - 1))!
   assert.equal(blocks[0]!.present[1], 0)
   assert.equal(blocks[0]!.modseqs[1], done.modseq)
-  const self = await mail.writes.move(account, inbox, [[2, 4]], inbox)
+  const self = await mail.writes.move(ownAccess(account, inbox), [[2, 4]], ownAccess(account, inbox))
   assert.deepEqual(
     [self.source, self.target],
     [
@@ -283,20 +292,19 @@ testMail('expunge removes what is marked; a message goes with its last entry', a
   const inbox = await mail.inbox(account)
   const archive = await mail.mailbox(account, 'Archive')
   await fill(mail, account, inbox, 4)
-  await mail.writes.copy(account, inbox, [[1, 1]], archive)
-  await mail.writes.copy(account, inbox, [[2, 2]], inbox)
+  await mail.writes.copy(ownAccess(account, inbox), [[1, 1]], ownAccess(account, archive))
+  await mail.writes.copy(ownAccess(account, inbox), [[2, 2]], ownAccess(account, inbox))
   await mail.writes.setFlags(
-    account,
-    inbox,
+    ownAccess(account, inbox),
     [
       [1, 2],
       [4, 5],
     ],
     { mode: 'add', flags: ['\\Deleted'] },
   )
-  const some = await mail.writes.expunge(account, inbox, [[2, 3]])
+  const some = await mail.writes.expunge(ownAccess(account, inbox), [[2, 3]])
   assert.deepEqual(some.uids, [[2, 2]])
-  const rest = await mail.writes.expunge(account, inbox)
+  const rest = await mail.writes.expunge(ownAccess(account, inbox))
   assert.deepEqual(rest.uids, [
     [1, 1],
     [4, 5],
@@ -305,7 +313,7 @@ testMail('expunge removes what is marked; a message goes with its last entry', a
   const messages = await mail.store.read((tx) => tx.get<{ n: number }>(sql`SELECT count(*) AS n FROM message`))
   assert.equal(messages!.n, 2)
   assert.equal((await mail.reads.quota(account)).usedMessages, 2)
-  const again = await mail.writes.expunge(account, inbox)
+  const again = await mail.writes.expunge(ownAccess(account, inbox))
   assert.deepEqual(again, { uids: [], modseq: rest.modseq })
   assert.deepEqual(await mail.check(), [])
 })
@@ -319,7 +327,7 @@ testMail('threads: by references under one subject, whatever the order of arriva
       ...(refs.length ? [`References: ${refs.map((r) => `<${r}>`).join(' ')}`] : []),
     ]
     const content = await mail.content(message(subject, lines))
-    const { uids } = await mail.writes.append(account, inbox, [{ content, flags: [] }])
+    const { uids } = await mail.writes.append(ownAccess(account, inbox), [{ content, flags: [] }])
     return uids[0]!
   }
   const thread = async (uid: number) => (await mail.reads.rows(inbox, [[uid, uid]], {}))[0]!.thread as number
@@ -349,7 +357,7 @@ testMail('mailboxes: names, superiors, rename with children, refusals', async (m
   await fill(mail, account, made.id, 2)
   await assert.rejects(mail.writes.createMailbox(account, 'Work'), fault('exists'))
   await assert.rejects(mail.writes.createMailbox(account, 'inbox'), fault('exists'))
-  await assert.rejects(mail.writes.createMailbox(account, 'Drafts 2', 'drafts'), fault('exists'))
+  await assert.rejects(mail.writes.createMailbox(account, 'Drafts 2', 'drafts'), fault('conflict'))
   await assert.rejects(mail.writes.renameMailbox(account, 'Work', 'Work/Old'), fault('invalid'))
   await assert.rejects(mail.writes.renameMailbox(account, 'Work', 'Sent'), fault('exists'))
   await assert.rejects(mail.writes.renameMailbox(account, 'Nothing', 'New'), fault('not-found'))
@@ -387,7 +395,10 @@ testMail('a deleted mailbox is gone at once, its room is given back, its rows ar
   await mail.writes.deleteMailbox(account, 'Big')
   assert.equal(await mail.reads.mailboxById(id), undefined)
   assert.equal((await mail.reads.quota(account)).usedMessages, 0)
-  await assert.rejects(mail.writes.copy(account, id, [[1, 3]], await mail.inbox(account)), fault('not-found'))
+  await assert.rejects(
+    mail.writes.copy(ownAccess(account, id), [[1, 3]], ownAccess(account, await mail.inbox(account))),
+    fault('not-found'),
+  )
   const again = await mail.writes.createMailbox(account, 'Big')
   assert.ok(again.uidValidity > uidValidity)
   const jobs = await mail.store.read((tx) => tx.all(sql`SELECT name FROM job LIMIT 9`))
@@ -465,8 +476,7 @@ testMail('appends of one turn share a transaction, and each keeps its own outcom
   const content = await mail.content(message('together'))
   const append = (count: number) =>
     mail.writes.append(
-      account,
-      inbox,
+      ownAccess(account, inbox),
       Array.from({ length: count }, () => ({ content, flags: [] })),
     )
   const [one, two] = await Promise.all([append(1), append(2)])
@@ -483,27 +493,27 @@ testMail('a MOVE and an EXPUNGE of thousands go in pieces and leave nothing out'
   const inbox = await mail.inbox(account)
   const trash = await mail.mailbox(account, 'Trash')
   const content = await mail.content(message('many'))
-  await mail.writes.append(account, inbox, [{ content, flags: [] }])
-  for (let have = 1; have < 8192; have *= 2) await mail.writes.copy(account, inbox, [[1, have]], inbox)
+  await mail.writes.append(ownAccess(account, inbox), [{ content, flags: [] }])
+  for (let have = 1; have < 8192; have *= 2)
+    await mail.writes.copy(ownAccess(account, inbox), [[1, have]], ownAccess(account, inbox))
   // Into itself, it ends too.
-  const again = await mail.writes.move(account, inbox, [[1, 0xffff_ffff]], inbox)
+  const again = await mail.writes.move(ownAccess(account, inbox), [[1, 0xffff_ffff]], ownAccess(account, inbox))
   assert.deepEqual(
     [again.source.length, again.source[8191], again.target[0], again.target[8191]],
     [8192, 8192, 8193, 16384],
   )
-  const moved = await mail.writes.move(account, inbox, [[1, 0xffff_ffff]], trash)
+  const moved = await mail.writes.move(ownAccess(account, inbox), [[1, 0xffff_ffff]], ownAccess(account, trash))
   assert.deepEqual([moved.source.length, moved.target[8191]], [8192, 8192])
   const all = { mode: 'add', flags: ['\\Deleted'] } as const
   await mail.writes.setFlags(
-    account,
-    trash,
+    ownAccess(account, trash),
     [
       [1, 100],
       [102, 8192],
     ],
     all,
   )
-  const { uids, modseq } = await mail.writes.expunge(account, trash)
+  const { uids, modseq } = await mail.writes.expunge(ownAccess(account, trash))
   assert.deepEqual(uids, [
     [1, 100],
     [102, 8192],

@@ -1,15 +1,17 @@
 // What doors ask the core to do with mail: one transaction each, under the account's lock.
 
-import { type AccountId, type Log, type MailboxId, normaliseRanges, type Ranges } from '../base/index.ts'
+import { type AccountId, Fault, type Log, normaliseRanges, type Ranges } from '../base/index.ts'
 import type { Store, Writer } from '../store/index.ts'
 import { appendOne, sizeOf, takeRoom } from './append.ts'
 import { type Appended, AppendQueue } from './append-queue.ts'
 import { copy, everything, expunge, move, type Piece } from './copy.ts'
 import { claimRecent, createMailbox, deleteMailbox, renameMailbox, subscribe } from './mailboxes.ts'
 import { OpenMailbox } from './open-mailbox.ts'
+import { changeableNames, noMailbox, permit } from './rights.ts'
 import { setFlags } from './set-flags.ts'
+import { findNamespace } from './shared.ts'
 import { createFileDropper, type DropFile, putOnce } from './tx.ts'
-import type { AppendItem, MailWrites } from './types.ts'
+import type { Access, AppendItem, MailWrites } from './types.ts'
 
 export interface MailWritesOptions {
   readonly store: Store
@@ -19,17 +21,22 @@ export interface MailWritesOptions {
 export function createMailWrites({ store, log }: MailWritesOptions): MailWrites {
   const { epoch } = store
   const dropFile = createFileDropper(store.blobs, log)
-  const appends = new AppendQueue((account, mailbox, items) =>
-    store.write(account, (tx) => append(tx, epoch, account, mailbox, items(), dropFile)),
+  const appends = new AppendQueue((to, items) =>
+    store.write(to.owner, (tx) => append(tx, epoch, to, items(), dropFile)),
   )
+  /** Runs on the owner of a name as the actor sees it; a name of nobody's is as one that does not exist. */
+  const inTree = async <T>(actor: AccountId, name: string, run: (tx: Writer, space: Namespace) => Promise<T>) => {
+    const space = await store.read((tx) => findNamespace(tx, actor, name))
+    if (!space) throw noMailbox()
+    return store.write(space.owner, (tx) => run(tx, space))
+  }
   return {
-    append: (account, mailbox, items) => appends.append(account, mailbox, items),
-    setFlags: (account, mailbox, uids, change) =>
-      store.write(account, (tx) => setFlags(tx, epoch, account, mailbox, uids, change)),
-    copy: (account, from, uids, to) => store.write(account, (tx) => copy(tx, epoch, account, from, uids, to)),
-    async move(account, from, uids, to) {
+    append: (to, items) => appends.append(to, items),
+    setFlags: (mailbox, uids, change) => store.write(mailbox.owner, (tx) => setFlags(tx, epoch, mailbox, uids, change)),
+    copy: (from, uids, to) => store.write([from.owner, to.owner], (tx) => copy(tx, epoch, from, uids, to)),
+    async move(from, uids, to) {
       const moved = await inPieces(uids, (left) =>
-        store.write(account, (tx) => move(tx, epoch, account, from, left, to, pieceSize)),
+        store.write([from.owner, to.owner], (tx) => move(tx, epoch, from, left, to, pieceSize)),
       )
       return {
         uidValidity: moved[0]!.uidValidity,
@@ -38,22 +45,31 @@ export function createMailWrites({ store, log }: MailWritesOptions): MailWrites 
         modseq: moved.at(-1)!.modseq,
       }
     },
-    async expunge(account, mailbox, uids = everything) {
+    async expunge(mailbox, uids = everything) {
       const gone = await inPieces(uids, (left) =>
-        store.write(account, (tx) => expunge(tx, epoch, account, mailbox, left, pieceSize)),
+        store.write(mailbox.owner, (tx) => expunge(tx, epoch, mailbox, left, pieceSize)),
       )
       return { uids: normaliseRanges(gone.flatMap((piece) => piece.uids)), modseq: gone.at(-1)!.modseq }
     },
-    createMailbox: (account, name, role) =>
-      store.write(account, (tx) => createMailbox(tx, epoch, account, name, role ?? null)),
-    renameMailbox: (account, from, to) => store.write(account, (tx) => renameMailbox(tx, epoch, account, from, to)),
-    deleteMailbox: (account, name) => store.write(account, (tx) => deleteMailbox(tx, account, name)),
+    createMailbox: (actor, name, role) =>
+      inTree(actor, name, (tx, space) => createMailbox(tx, epoch, actor, space.owner, space.name, role ?? null)),
+    async renameMailbox(actor, from, to) {
+      const target = await store.read((tx) => findNamespace(tx, actor, to))
+      await inTree(actor, from, async (tx, { owner, name }) => {
+        if (target?.owner !== owner) throw new Fault('invalid', 'a mailbox stays with its owner')
+        await renameMailbox(tx, epoch, actor, owner, name, target.name)
+      })
+    },
+    deleteMailbox: (actor, name) =>
+      inTree(actor, name, (tx, space) => deleteMailbox(tx, actor, space.owner, space.name)),
     subscribe: (account, name, on) => store.write(account, (tx) => subscribe(tx, account, name, on)),
     // Forgotten in a crash, it shows a message as recent twice: no harm.
     claimRecent: (account, mailbox) =>
       store.write(account, (tx) => claimRecent(tx, account, mailbox), { durable: false }),
   }
 }
+
+type Namespace = NonNullable<Awaited<ReturnType<typeof findNamespace>>>
 
 /** Messages of one transaction of a MOVE or EXPUNGE, which may be done in pieces (RFC 6851 §3.3): so many take some 20 ms. */
 const pieceSize = 4096
@@ -68,18 +84,19 @@ async function inPieces<P extends Piece>(uids: Ranges, run: (left: Ranges) => Pr
 async function append(
   tx: Writer,
   epoch: number,
-  account: AccountId,
-  id: MailboxId,
+  to: Access,
   items: readonly AppendItem[],
   dropFile: DropFile,
 ): Promise<Appended> {
-  const mailbox = await OpenMailbox.open(tx, epoch, account, id)
+  const rights = await permit(tx, to, 'i')
+  const mailbox = await OpenMailbox.open(tx, epoch, to.owner, to.mailbox)
   const bytes = items.reduce((sum, item) => sum + sizeOf(item.content, item), 0)
-  await takeRoom(tx, account, bytes, items.length)
+  await takeRoom(tx, to.owner, bytes, items.length)
   const uids: number[] = []
   for (const item of items) {
     const id = await putOnce(tx, item.content, dropFile)
-    uids.push((await appendOne(tx, mailbox, { ...item.content, id }, item)).uid)
+    const flags = changeableNames(rights, item.flags)
+    uids.push((await appendOne(tx, mailbox, { ...item.content, id }, { ...item, flags })).uid)
   }
   if (uids.length > 0) await mailbox.save()
   return { uidValidity: mailbox.row.uidValidity, uids, modseq: mailbox.row.modseq }

@@ -74,6 +74,8 @@ export function createDispatch(
       }
       const { command, args } = parsed
       try {
+        await session.recheck()
+        if (session.selected?.lost) return { status: 'NO', code: 'NOPERM', text: 'the mailbox is no longer shared' }
         if (command.refresh === 'before') await refresh(command, session)
         return await command.run(session.context() as Contexts[State], args)
       } catch (error) {

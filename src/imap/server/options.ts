@@ -16,7 +16,8 @@ export interface MessageSpool {
 
 export interface ImapServices {
   readonly accounts: Pick<AccountReads, 'login' | 'scram' | 'scramEnded' | 'account' | 'hasRoom'>
-  readonly reads: MailReads
+  /** A name leads to a mailbox only through `resolve`, which looks at the rights. */
+  readonly reads: Omit<MailReads, 'mailbox' | 'mailboxById'>
   /** May be on another thread. */
   readonly writes: MailWrites
   readonly bell: Bell

@@ -2,6 +2,7 @@
 // A message's number is its place among the view's messages and those expunged but not yet told.
 
 import { type Range, SyntaxFault } from '../../base/index.ts'
+import type { Access, Right } from '../../mail/index.ts'
 import { type SequenceSet, SYSTEM_FLAGS } from '../wire/index.ts'
 import type { Output } from './output.ts'
 import type { MailboxView, ViewReader } from './view.ts'
@@ -17,29 +18,70 @@ export interface Picked {
 
 export class SelectedMailbox implements ViewReader {
   readonly view: MailboxView
-  readonly readOnly: boolean
+  /** Opened by EXAMINE. */
+  readonly examined: boolean
+  #access: Access
+  /** The owner shares it no longer. */
+  lost = false
   position: number
   /** Expunged in the view, still counted by the client; ascending. */
   #pending: number[] = []
   /** Sequence numbers of `#pending`, computed when needed. */
   #pendingNumbers: Uint32Array | undefined
   readonly #changed = new Set<number>()
-  #keywordsChanged = false
+  #flagsChanged = false
   /** The highest UID that the client may know of. */
   #toldUid: number
   #toldCount: number
   #recent: Range[] = []
   #recentTold = 0
 
-  constructor(view: MailboxView, readOnly: boolean, recentFrom: number) {
+  constructor(view: MailboxView, access: Access, examined: boolean, recentFrom: number) {
     this.view = view
-    this.readOnly = readOnly
+    this.#access = access
+    this.examined = examined
     this.position = view.position
     this.#toldUid = view.maxUid
     this.#toldCount = view.count
     if (recentFrom <= this.#toldUid) this.#recent.push([recentFrom, this.#toldUid])
     this.#recentTold = this.recentCount()
     view.readers.add(this)
+  }
+
+  get access(): Access {
+    return this.#access
+  }
+
+  /** What the session may do has been looked up again. */
+  set access(access: Access) {
+    if (access.rights !== this.#access.rights) this.#flagsChanged = true
+    this.#access = access
+  }
+
+  /** It is the session's own account's, not one that is shared with it. */
+  get isOwn(): boolean {
+    return this.#access.actor === this.#access.owner
+  }
+
+  /** As the session's account calls it. */
+  get name(): string {
+    return this.#access.prefix + this.view.mailbox.name
+  }
+
+  /** RFC 4314 §5.2: nothing in it may be changed. */
+  get readOnly(): boolean {
+    return this.examined || ![...'swtei'].some((right) => this.#access.rights.includes(right))
+  }
+
+  /** Whether the session may do this now. */
+  may(right: Right): boolean {
+    return !this.examined && this.#access.rights.includes(right)
+  }
+
+  /** Why it cannot stay open; undefined while it can. */
+  get gone(): string | undefined {
+    if (this.lost) return 'the selected mailbox is no longer shared with you'
+    return this.view.gone ? 'the selected mailbox was deleted' : undefined
   }
 
   release(): void {
@@ -54,7 +96,7 @@ export class SelectedMailbox implements ViewReader {
       const expunged = change.expunged.filter((uid) => uid <= this.#toldUid)
       for (const uid of expunged) this.#changed.delete(uid)
       if (expunged.length > 0) this.#pending = mergeSorted(this.#pending, expunged)
-      if (change.keywords) this.#keywordsChanged = true
+      if (change.keywords) this.#flagsChanged = true
     }
     this.position = this.view.position
     this.#pendingNumbers = undefined
@@ -176,12 +218,12 @@ export class SelectedMailbox implements ViewReader {
   }
 
   formatFlags(): string {
-    this.#keywordsChanged = false
+    this.#flagsChanged = false
     return `* FLAGS (${[...SYSTEM_FLAGS, ...this.view.keywords].join(' ')})`
   }
 
   formatPermanentFlags(): string {
-    const flags = this.readOnly ? [] : [...SYSTEM_FLAGS, ...this.view.keywords, '\\*']
+    const flags = [...SYSTEM_FLAGS, ...this.view.keywords, '\\*'].filter((flag) => this.may(rightFor(flag)))
     return `* OK [PERMANENTFLAGS (${flags.join(' ')})] Flags that are kept`
   }
 
@@ -196,7 +238,7 @@ export class SelectedMailbox implements ViewReader {
 
   /** New keywords are named before a FETCH shows them. */
   tellKeywords(out: Output): void {
-    if (!this.#keywordsChanged) return
+    if (!this.#flagsChanged) return
     out.line(this.formatFlags())
     out.line(this.formatPermanentFlags())
   }
@@ -225,11 +267,11 @@ export class SelectedMailbox implements ViewReader {
     this.#recentTold = recent
   }
 
-  /** The first session of this thread that is told of a message has it as \Recent. */
+  /** The owner's first session of this thread that is told of a message has it as \Recent. */
   #claimRecent(from: number): void {
-    if (from > this.#toldUid) return
+    if (from > this.#toldUid || !this.isOwn) return
     this.#recent.push([from, this.#toldUid])
-    if (!this.readOnly) this.view.recentUid = this.#toldUid
+    if (!this.examined) this.view.recentUid = this.#toldUid
   }
 
   #tellChanged(out: Output, withUid: boolean): void {
@@ -243,6 +285,9 @@ export class SelectedMailbox implements ViewReader {
     this.#changed.clear()
   }
 }
+
+/** RFC 4314 §4. */
+const rightFor = (flag: string): Right => (flag === '\\Seen' ? 's' : flag === '\\Deleted' ? 't' : 'w')
 
 /** Ranges in order and joined, `*` as `last`. */
 function normalise(set: SequenceSet, last: number): Range[] {

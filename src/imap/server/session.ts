@@ -53,6 +53,10 @@ export class Session implements ConnectionControl {
   #secure: boolean
   #login: Login | undefined
   #selected: SelectedMailbox | undefined
+  /** Ends the hearing of what happens to another's mailbox that is open. */
+  #stopHearing = () => {}
+  /** Set while the client waits for news. */
+  #heard: (() => void) | undefined
   /** Set: the connection ends after this reply; empty when BYE was said already. */
   #bye: string | undefined
   #tlsWanted = false
@@ -207,7 +211,7 @@ export class Session implements ConnectionControl {
 
   async #finish(parsed: Parsed, outcome: Outcome, untold = false): Promise<void> {
     if (!untold) await this.#host.dispatch.tell(parsed, this)
-    if (this.#selected?.view.gone) this.close('the selected mailbox was deleted')
+    if (this.#selected?.gone) this.close(this.#selected.gone)
     this.#say(formatReply(parsed.tag, outcome))
     if (outcome.status === 'BAD' && ++this.#syntaxErrors >= MAX_SYNTAX_ERRORS) this.close('too many errors')
     await this.#out.pace()
@@ -304,19 +308,39 @@ export class Session implements ConnectionControl {
   select(mailbox: SelectedMailbox): void {
     this.unselect()
     this.#selected = mailbox
+    if (mailbox.isOwn) return
+    const { bell } = this.#host.options.services
+    this.#stopHearing = bell.on((ring) => {
+      if ('account' in ring ? ring.account !== mailbox.access.owner : ring.topic !== 'accounts') return
+      this.recheck()
+        .then(() => this.#heard?.())
+        .catch((error: unknown) => this.#log.error({ err: error }, 'rights could not be looked up again'))
+    })
+  }
+
+  /** Looks again at what may be done with a mailbox of somebody else that is open. */
+  async recheck(): Promise<void> {
+    const selected = this.#selected
+    if (!selected || selected.isOwn) return
+    const { actor, mailbox } = selected.access
+    const found = await this.#host.options.services.reads.resolveById(actor, mailbox)
+    if (found?.access.rights.includes('r')) selected.access = found.access
+    else selected.lost = true
   }
 
   unselect(): void {
     const selected = this.#selected
     if (!selected) return
     this.#selected = undefined
+    this.#stopHearing()
+    this.#stopHearing = () => {}
     selected.release()
     this.#keepRecent(selected)
   }
 
   /** What was shown as \Recent while the mailbox was open is not shown again when it is opened next. */
-  #keepRecent({ view, readOnly }: SelectedMailbox): void {
-    if (readOnly || view.gone || view.recentUid <= view.mailbox.recentUid) return
+  #keepRecent({ view, examined, isOwn }: SelectedMailbox): void {
+    if (examined || !isOwn || view.gone || view.recentUid <= view.mailbox.recentUid) return
     this.#host.options.services.writes.claimRecent(view.account, view.id).catch((error: unknown) => {
       this.#log.debug({ err: error }, 'recent messages could not be noted')
     })
@@ -327,7 +351,7 @@ export class Session implements ConnectionControl {
   }
 
   selectedName(): string | undefined {
-    return this.#selected?.view.mailbox.name
+    return this.#selected?.name
   }
 
   async ask(text: string): Promise<string | undefined> {
@@ -350,6 +374,7 @@ export class Session implements ConnectionControl {
       }
     }
     view?.watchers.add(hear)
+    this.#heard = hear
     try {
       hear()
       this.#waiting = true
@@ -357,6 +382,7 @@ export class Session implements ConnectionControl {
       return await this.#reader.line()
     } finally {
       this.#waiting = false
+      this.#heard = undefined
       view?.watchers.delete(hear)
     }
   }

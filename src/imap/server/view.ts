@@ -25,7 +25,7 @@ export interface ViewReader {
 
 export class MailboxView {
   readonly id: MailboxId
-  readonly #reads: MailReads
+  readonly #reads: Pick<MailReads, 'changesSince'>
   uids = new Uint32Array(0)
   lo = new Uint32Array(0)
   hi = new Uint32Array(0)
@@ -46,7 +46,7 @@ export class MailboxView {
   #again: Promise<void> | undefined
   #words = new Map<number, string>()
 
-  constructor(id: MailboxId, reads: MailReads) {
+  constructor(id: MailboxId, reads: Pick<MailReads, 'changesSince'>) {
     this.id = id
     this.#reads = reads
   }

@@ -1,20 +1,20 @@
 // All mailbox views of one thread: opened once, kept while somebody has them open, then as long as memory allows.
 
 import { type AccountId, type Clock, Fault, type Log, type MailboxId } from '../../base/index.ts'
-import type { MailReads } from '../../mail/index.ts'
+import { type Access, assertRight, type MailReads } from '../../mail/index.ts'
 import type { Bell } from '../../store/index.ts'
 import type { ImapLimits } from './limits.ts'
 import { MailboxView } from './view.ts'
 
 export interface MailboxViews {
-  /** The view, caught up. Fault `not-found` when the mailbox is gone. */
-  open(id: MailboxId): Promise<MailboxView>
+  /** The view, caught up, for who may read it ("r"). Faults `denied`, and `not-found` when the mailbox is gone. */
+  open(access: Access): Promise<MailboxView>
   readonly size: number
   close(): void
 }
 
 export function createMailboxViews(
-  reads: MailReads,
+  reads: Pick<MailReads, 'changesSince'>,
   bell: Bell,
   clock: Clock,
   log: Log,
@@ -53,7 +53,8 @@ export function createMailboxViews(
   }
 
   return {
-    async open(id) {
+    async open({ mailbox: id, rights }) {
+      assertRight(rights, 'r')
       const view = views.get(id) ?? new MailboxView(id, reads)
       views.delete(id)
       views.set(id, view)

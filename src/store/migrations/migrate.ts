@@ -4,13 +4,14 @@ import { Fault } from '../../base/index.ts'
 import { sql } from '../sql.ts'
 import type { Sql } from '../types.ts'
 import { mail } from './0001-mail.ts'
+import { sharing } from './0002-sharing.ts'
 
 export interface Migration {
   readonly name: string
   readonly statements: readonly string[]
 }
 
-export const migrations: readonly Migration[] = [mail]
+export const migrations: readonly Migration[] = [mail, sharing]
 
 /** What a database must offer to be migrated. */
 export interface Schema {

@@ -1,7 +1,7 @@
 // Rows of mailbox, mailbox_keyword, and the account's mail counters. A deleted mailbox is buried first: it keeps its id under the role
 // `deleted` and a name that nobody can ask for, until its rows are swept. Knows no hierarchy.
 
-import { sql } from '../sql.ts'
+import { oneOf, sql } from '../sql.ts'
 import type { Reader, Writer } from '../types.ts'
 
 export interface MailboxRow {
@@ -29,6 +29,12 @@ const select = sql`
 export function find(tx: Reader, id: number): Promise<MailboxRow | undefined> {
   return tx.get<MailboxRow>(sql`
     ${select} WHERE id = ${id} AND coalesce(role, '') <> 'deleted'`)
+}
+
+/** Those of the (at most 1,000) ids that are not buried. */
+export function findAll(tx: Reader, ids: readonly number[]): Promise<MailboxRow[]> {
+  return tx.all<MailboxRow>(sql`
+    ${select} WHERE id ${oneOf(tx, ids)} AND coalesce(role, '') <> 'deleted'`)
 }
 
 export function findByName(tx: Reader, account: number, name: string): Promise<MailboxRow | undefined> {
@@ -98,6 +104,8 @@ export function findBuried(tx: Reader, id: number): Promise<{ account: number } 
 
 export async function remove(tx: Writer, id: number): Promise<void> {
   await tx.run(sql`DELETE FROM mailbox_keyword WHERE mailbox = ${id}`)
+  await tx.run(sql`DELETE FROM mailbox_acl WHERE mailbox = ${id}`)
+  await tx.run(sql`DELETE FROM annotation WHERE mailbox = ${id}`)
   await tx.run(sql`DELETE FROM mailbox WHERE id = ${id}`)
 }
 

@@ -149,6 +149,26 @@ export function bytes(tx: Reader, mailbox: number, uids: readonly number[]): Pro
     WHERE e.mailbox = ${mailbox} AND e.uid ${among(tx, uids)} ORDER BY e.uid LIMIT 1000`)
 }
 
+/** What a message takes along into another account. */
+export interface CopyRow {
+  readonly uid: number
+  readonly content: number
+  readonly contentSize: number
+  readonly prefix: Uint8Array
+  readonly size: number
+  readonly receivedAt: number
+  readonly messageId: string | null
+  readonly refs: string
+  readonly baseSubject: string
+}
+
+export function forCopy(tx: Reader, mailbox: number, uids: readonly number[]): Promise<CopyRow[]> {
+  return tx.all<CopyRow>(sql`
+    SELECT e.uid, m.content, c.size AS "contentSize", m.prefix, m.size, m.received_at AS "receivedAt",
+      c.message_id AS "messageId", c.refs, c.base_subject AS "baseSubject" ${joined}
+    WHERE e.mailbox = ${mailbox} AND e.uid ${among(tx, uids)} ORDER BY e.uid LIMIT 1000`)
+}
+
 export async function prefix(tx: Reader, id: number): Promise<Uint8Array | undefined> {
   return (await tx.get<{ prefix: Uint8Array }>(sql`SELECT prefix FROM message WHERE id = ${id}`))?.prefix
 }

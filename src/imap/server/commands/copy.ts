@@ -1,7 +1,7 @@
 // COPY, MOVE and their UID forms: messages get a place in another mailbox, with their flags and dates.
 
-import { Fault, formatRanges, toRanges } from '../../../base/index.ts'
-import type { Mailbox } from '../../../mail/index.ts'
+import { formatRanges, toRanges } from '../../../base/index.ts'
+import type { Access } from '../../../mail/index.ts'
 import type { Cursor } from '../../wire/index.ts'
 import { type Command, command, type SelectedContext } from '../command.ts'
 import type { Outcome } from '../replies.ts'
@@ -9,10 +9,8 @@ import { assertWritable } from './expunge.ts'
 
 const parse = (p: Cursor) => ({ set: p.sp().sequenceSet(), to: p.sp().mailbox() })
 
-async function target({ services, account }: SelectedContext, name: string): Promise<Mailbox> {
-  const mailbox = await services.reads.mailbox(account, name)
-  if (!mailbox) throw new Fault('not-found', 'there is no such mailbox')
-  return mailbox
+async function target({ services, account }: SelectedContext, name: string): Promise<Access> {
+  return (await services.reads.resolve(account, name, 'i')).access
 }
 
 /** Numbers in their order as ranges: `source` and `target` of COPYUID are read side by side. */
@@ -38,11 +36,11 @@ const copyCommand = (name: string, rfc: string, byUid: boolean) =>
     keepsNumbers: !byUid,
     parse,
     async run(context, { set, to }): Promise<Outcome> {
-      const { services, account, selected } = context
+      const { services, selected } = context
       const { uids } = selected.pick(set, byUid)
-      const mailbox = await target(context, to)
+      const access = await target(context, to)
       if (uids.length === 0) return { text: 'nothing to copy' }
-      const done = await services.writes.copy(account, selected.view.id, toRanges(uids), mailbox.id)
+      const done = await services.writes.copy(selected.access, toRanges(uids), access)
       return done.source.length > 0 ? { code: copyUid(done), text: 'copied' } : { text: 'nothing to copy' }
     },
   })
@@ -56,12 +54,13 @@ const moveCommand = (name: string, rfc: string, byUid: boolean) =>
     codes: { 'not-found': 'TRYCREATE' },
     parse,
     async run(context, { set, to }): Promise<Outcome> {
-      assertWritable(context)
-      const { services, account, selected, out } = context
+      assertWritable(context, 'e')
+      assertWritable(context, 't')
+      const { services, selected, out } = context
       const { uids } = selected.pick(set, byUid)
-      const mailbox = await target(context, to)
+      const access = await target(context, to)
       if (uids.length === 0) return { text: 'nothing to move' }
-      const done = await services.writes.move(account, selected.view.id, toRanges(uids), mailbox.id)
+      const done = await services.writes.move(selected.access, toRanges(uids), access)
       // Before the EXPUNGEs (RFC 6851 §4.3), so that a client knows where they went.
       if (done.source.length > 0) out.line(`* OK [${copyUid(done)}] moved`)
       return { text: 'done' }

@@ -1,18 +1,20 @@
 // EXPUNGE and UID EXPUNGE: messages with \Deleted go.
 
 import { Fault, type Ranges, toRanges } from '../../../base/index.ts'
+import { assertRight, type Right } from '../../../mail/index.ts'
 import { type Command, command, noArguments, type SelectedContext } from '../command.ts'
 import type { Outcome } from '../replies.ts'
 
-/** Fault `denied` in a mailbox opened by EXAMINE. */
-export function assertWritable({ selected }: SelectedContext): void {
-  if (selected.readOnly) throw new Fault('denied', 'the mailbox is open read-only')
+/** Fault `denied` in a mailbox opened by EXAMINE, and without the right. */
+export function assertWritable({ selected }: SelectedContext, right: Right): void {
+  if (selected.examined) throw new Fault('denied', 'the mailbox is open read-only')
+  assertRight(selected.access.rights, right)
 }
 
 async function run(context: SelectedContext, uids?: Ranges): Promise<Outcome> {
-  assertWritable(context)
-  const { services, account, selected } = context
-  await services.writes.expunge(account, selected.view.id, uids)
+  assertWritable(context, 'e')
+  const { services, selected } = context
+  await services.writes.expunge(selected.access, uids)
   return { text: 'expunged' }
 }
 

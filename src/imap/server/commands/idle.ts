@@ -15,7 +15,7 @@ export const idle = command({
     const selected = 'selected' in context ? context.selected : undefined
     out.line('+ idling')
     const line = await connection.watch(() => {
-      if (selected?.view.gone) connection.stop('the selected mailbox was deleted')
+      if (selected?.gone) connection.stop(selected.gone)
       else selected?.tell(out, true)
     })
     if (line === undefined) return { text: 'the connection ended' }

@@ -1,6 +1,6 @@
 // LIST and LSUB with the selection and return options of RFC 5258, special-use attributes and STATUS (RFC 5819).
 
-import type { Mailbox, Role } from '../../../mail/index.ts'
+import { type Located, ownAccess, type Role } from '../../../mail/index.ts'
 import { type Cursor, formatMailbox } from '../../wire/index.ts'
 import { type AuthenticatedContext, type Command, command } from '../command.ts'
 import { joinPattern, matchesPattern, parentsOf, SEPARATOR } from '../names.ts'
@@ -82,7 +82,7 @@ const roleAttributes: { readonly [role in Role]: string | undefined } = {
 /** One name of the hierarchy: a mailbox, a name that only has children, or a subscription without either. */
 interface Node {
   readonly name: string
-  mailbox?: Mailbox
+  located?: Located
   subscribed: boolean
   children: boolean
   subscribedBelow: boolean
@@ -90,7 +90,7 @@ interface Node {
 }
 
 /** Every name of the account with its parents, INBOX first, then parents before children. */
-function buildTree(mailboxes: readonly Mailbox[], subscriptions: readonly string[]): Node[] {
+function buildTree(mailboxes: readonly Located[], subscriptions: readonly string[]): Node[] {
   const nodes = new Map<string, Node>()
   const node = (name: string): Node => {
     let found = nodes.get(name)
@@ -100,8 +100,9 @@ function buildTree(mailboxes: readonly Mailbox[], subscriptions: readonly string
     }
     return found
   }
-  for (const mailbox of mailboxes) {
-    node(mailbox.name).mailbox = mailbox
+  for (const located of mailboxes) {
+    const { mailbox } = located
+    node(mailbox.name).located = located
     for (const parent of parentsOf(mailbox.name)) {
       node(parent).children = true
       if (roleAttributes[mailbox.role ?? 'inbox']) node(parent).specialBelow = true
@@ -122,7 +123,10 @@ function compareNodes(a: Node, b: Node): number {
   return left < right ? -1 : left > right ? 1 : 0
 }
 
-const specialUse = ({ mailbox }: Node) => (mailbox?.role ? roleAttributes[mailbox.role] : undefined)
+const specialUse = ({ located }: Node) => {
+  const role = located?.mailbox.role
+  return role && roleAttributes[role]
+}
 
 /** The attributes, or undefined when the node is not to be listed. Special use is always told: clients do not ask for it. */
 function describe(node: Node, args: ListArguments): { attributes: string[]; childInfo: string[] } | undefined {
@@ -130,7 +134,7 @@ function describe(node: Node, args: ListArguments): { attributes: string[]; chil
   const wantSubscribed = select.has('SUBSCRIBED')
   const wantSpecial = select.has('SPECIAL-USE')
   const use = specialUse(node)
-  const exists = node.mailbox !== undefined
+  const exists = node.located !== undefined
   const matches = (!wantSubscribed || node.subscribed) && (!wantSpecial || use !== undefined)
   const childInfo: string[] = []
   if (select.has('RECURSIVEMATCH')) {
@@ -149,11 +153,13 @@ function describe(node: Node, args: ListArguments): { attributes: string[]; chil
 }
 
 async function readTree({ services, account }: AuthenticatedContext): Promise<Node[]> {
-  const [mailboxes, subscriptions] = await Promise.all([
+  const [mailboxes, shared, subscriptions] = await Promise.all([
     services.reads.mailboxes(account),
+    services.reads.shared(account),
     services.reads.subscriptions(account),
   ])
-  return buildTree(mailboxes, subscriptions)
+  const own = mailboxes.map((mailbox) => ({ mailbox, access: ownAccess(account, mailbox.id) }))
+  return buildTree([...own, ...shared], subscriptions)
 }
 
 export const list = command({
@@ -180,7 +186,8 @@ export const list = command({
       const info = childInfo.length > 0 ? ` ("CHILDINFO" (${childInfo.join(' ')}))` : ''
       out.line(`* LIST (${attributes.join(' ')}) "${SEPARATOR}" ${formatMailbox(node.name)}${info}`)
       // Each STATUS right behind its LIST: some clients pair them by order.
-      if (args.status && node.mailbox) out.line(await formatStatus(context, node.mailbox, args.status))
+      if (args.status && node.located?.access.rights.includes('r'))
+        out.line(await formatStatus(context, node.located, args.status))
       await out.pace()
     }
     return { text: 'done' }
@@ -202,7 +209,7 @@ export const lsub = command({
       const through = !node.subscribed && node.subscribedBelow && pattern.endsWith('%')
       if (!node.subscribed && !through) continue
       const use = specialUse(node)
-      const attributes = through || !node.mailbox ? '\\Noselect' : (use ?? '')
+      const attributes = through || !node.located ? '\\Noselect' : (use ?? '')
       out.line(`* LSUB (${attributes}) "${SEPARATOR}" ${formatMailbox(node.name)}`)
     }
     return { text: 'done' }

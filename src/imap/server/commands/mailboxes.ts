@@ -9,7 +9,7 @@ export const namespace = command({
   capabilities: ['NAMESPACE'], // RFC 2342
   parse: noArguments,
   run({ out }) {
-    out.line('* NAMESPACE (("" "/")) NIL NIL')
+    out.line('* NAMESPACE (("" "/")) (("Shared/" "/")) NIL')
     return { text: 'done' }
   },
 })

@@ -1,6 +1,5 @@
 // Commands that open and close a mailbox.
 
-import { Fault } from '../../../base/index.ts'
 import { type AuthenticatedContext, type Command, command, noArguments } from '../command.ts'
 import { SelectedMailbox } from '../selected.ts'
 import { SEEN } from '../view.ts'
@@ -18,7 +17,7 @@ const open = (name: 'SELECT' | 'EXAMINE', rfc: string, readOnly: boolean) =>
       const selected = await openMailbox(context, mailbox, readOnly)
       context.connection.select(selected)
       announce(context, selected)
-      return { code: readOnly ? 'READ-ONLY' : 'READ-WRITE', text: 'opened' }
+      return { code: selected.readOnly ? 'READ-ONLY' : 'READ-WRITE', text: 'opened' }
     },
   })
 
@@ -27,14 +26,15 @@ async function openMailbox(
   name: string,
   readOnly: boolean,
 ): Promise<SelectedMailbox> {
-  const found = await services.reads.mailbox(account, name)
-  if (!found) throw new Fault('not-found', 'there is no such mailbox')
-  const view = await views.open(found.id)
+  const { access } = await services.reads.resolve(account, name, 'r')
+  const view = await views.open(access)
+  // New to its owner a message stays, whoever else has looked.
+  if (access.owner !== account) return new SelectedMailbox(view, access, readOnly, view.maxUid + 1)
   const unclaimed = view.maxUid > view.recentUid
-  if (readOnly || !unclaimed) return new SelectedMailbox(view, readOnly, view.recentUid + 1)
-  const first = await services.writes.claimRecent(account, found.id)
+  if (readOnly || !unclaimed) return new SelectedMailbox(view, access, readOnly, view.recentUid + 1)
+  const first = await services.writes.claimRecent(account, view.id)
   const recentFrom = Math.max(first, view.recentUid + 1)
-  const selected = new SelectedMailbox(view, readOnly, recentFrom)
+  const selected = new SelectedMailbox(view, access, readOnly, recentFrom)
   view.recentUid = Math.max(view.recentUid, view.maxUid)
   return selected
 }
@@ -63,8 +63,9 @@ export const close = command({
   states: ['selected'],
   refresh: 'never',
   parse: noArguments,
-  async run({ services, account, selected, connection }) {
-    if (!selected.readOnly) await services.writes.expunge(account, selected.view.id)
+  async run({ services, selected, connection }) {
+    // RFC 4314 §4: without the right to expunge it is closed all the same.
+    if (selected.may('e')) await services.writes.expunge(selected.access)
     connection.unselect()
     return { text: 'closed' }
   },

@@ -1,7 +1,6 @@
 // STATUS: counts of a mailbox without opening it. Also the STATUS that LIST returns.
 
-import { Fault } from '../../../base/index.ts'
-import type { Mailbox } from '../../../mail/index.ts'
+import type { Located, Mailbox } from '../../../mail/index.ts'
 import { type Cursor, formatMailbox } from '../../wire/index.ts'
 import { type AuthenticatedContext, command } from '../command.ts'
 
@@ -27,20 +26,21 @@ const values: { readonly [item in Exclude<StatusItem, 'RECENT'>]: (mailbox: Mail
 /** The untagged STATUS of a mailbox. */
 export async function formatStatus(
   { views }: AuthenticatedContext,
-  mailbox: Mailbox,
+  located: Located,
   items: readonly StatusItem[],
 ): Promise<string> {
+  const { mailbox } = located
   const pairs: string[] = []
   for (const item of items) {
-    const value = item === 'RECENT' ? await countRecent(views, mailbox) : values[item](mailbox)
+    const value = item === 'RECENT' ? await countRecent(views, located) : values[item](mailbox)
     pairs.push(`${item} ${value}`)
   }
   return `* STATUS ${formatMailbox(mailbox.name)} (${pairs.join(' ')})`
 }
 
-async function countRecent(views: AuthenticatedContext['views'], mailbox: Mailbox): Promise<number> {
-  if (mailbox.recentUid + 1 >= mailbox.uidNext) return 0
-  const view = await views.open(mailbox.id)
+async function countRecent(views: AuthenticatedContext['views'], { mailbox, access }: Located): Promise<number> {
+  if (access.actor !== access.owner || mailbox.recentUid + 1 >= mailbox.uidNext) return 0
+  const view = await views.open(access)
   return view.count - view.lowerBound(view.recentUid + 1)
 }
 
@@ -51,8 +51,7 @@ export const status = command({
   capabilities: ['STATUS=SIZE'], // RFC 8438
   parse: (p) => ({ name: p.sp().mailbox(), items: parseStatusItems(p.sp()) }),
   async run(context, { name, items }) {
-    const mailbox = await context.services.reads.mailbox(context.account, name)
-    if (!mailbox) throw new Fault('not-found', 'there is no such mailbox')
+    const mailbox = await context.services.reads.resolve(context.account, name, 'r')
     context.out.line(await formatStatus(context, mailbox, items))
     return { text: 'done' }
   },

@@ -1,11 +1,10 @@
 // STORE and UID STORE: flags of messages.
 
-import { SyntaxFault, toRanges } from '../../../base/index.ts'
+import { Fault, SyntaxFault, toRanges } from '../../../base/index.ts'
 import type { Cursor, SequenceSet } from '../../wire/index.ts'
 import { type Command, command, type SelectedContext } from '../command.ts'
 import type { Outcome } from '../replies.ts'
 import type { Picked } from '../selected.ts'
-import { assertWritable } from './expunge.ts'
 
 interface StoreArguments {
   readonly set: SequenceSet
@@ -41,13 +40,13 @@ const storeCommand = (name: string, rfc: string, byUid: boolean) =>
     keepsNumbers: !byUid,
     parse,
     async run(context, { set, mode, silent, flags }): Promise<Outcome> {
-      assertWritable(context)
+      if (context.selected.readOnly) throw new Fault('denied', 'the mailbox is open read-only')
       assertStorable(flags)
-      const { services, account, selected } = context
+      const { services, selected } = context
       const picked = selected.pick(set, byUid)
       if (picked.count === 0) return { text: 'nothing to store' }
       const ranges = toRanges(picked.uids)
-      const { modseq } = await services.writes.setFlags(account, selected.view.id, ranges, { mode, flags })
+      const { modseq } = await services.writes.setFlags(selected.access, ranges, { mode, flags })
       await selected.view.catchUp()
       selected.absorb()
       if (silent) forgetOwn(context, picked, modseq)

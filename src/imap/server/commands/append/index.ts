@@ -37,12 +37,6 @@ function parseMessage(p: Cursor): Message {
   return { flags: flags.filter((flag) => flag !== '\\Recent'), receivedAt, literal }
 }
 
-async function findMailbox({ services, account }: AuthenticatedContext, name: string) {
-  const mailbox = await services.reads.mailbox(account, name)
-  if (!mailbox) throw new Fault('not-found', 'there is no such mailbox')
-  return mailbox
-}
-
 /** Refuses what cannot succeed before the client sends it; the law on quota is in the transaction. */
 async function place(context: AuthenticatedContext, text: CommandText, size: number): Promise<LiteralSink | 'inline'> {
   const { options, services, account, limits } = context
@@ -56,9 +50,9 @@ async function place(context: AuthenticatedContext, text: CommandText, size: num
     throw new Fault('too-large', `a message is at most ${options.maxMessageSize} bytes`)
   if (text.literals.length > limits.appendMessages)
     throw new Fault('limit', `at most ${limits.appendMessages} messages at once`)
-  const { id } = await findMailbox(context, p.mailbox())
-  if (!(await services.accounts.hasRoom(account, size))) throw new Fault('over-quota', 'the account is full')
-  return new AppendLiteral(id, services.spool())
+  const { access } = await services.reads.resolve(account, p.mailbox(), 'i')
+  if (!(await services.accounts.hasRoom(access.owner, size))) throw new Fault('over-quota', 'the account is full')
+  return new AppendLiteral(access, services.spool())
 }
 
 export const append = command({
@@ -70,7 +64,7 @@ export const append = command({
   overlaps: true,
   place,
   parse,
-  async run({ services, account }, messages) {
+  async run({ services }, messages) {
     let items: AppendItem[]
     try {
       for (const { flags } of messages) assertStorable(flags)
@@ -79,7 +73,7 @@ export const append = command({
       for (const { literal } of messages) await literal.abort()
       throw error
     }
-    const { uidValidity, uids } = await services.writes.append(account, messages[0]!.literal.mailbox, items)
+    const { uidValidity, uids } = await services.writes.append(messages[0]!.literal.to, items)
     const set = formatRanges(uids.map((uid) => [uid, uid]))
     return { code: `APPENDUID ${uidValidity} ${uids.length > 1 ? joined(uids) : set}`, text: 'appended' }
   },

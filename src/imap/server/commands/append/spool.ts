@@ -1,17 +1,16 @@
 // The message of an APPEND on its way from the socket to the spool.
 
-import type { MailboxId } from '../../../../base/index.ts'
-import type { NewContent } from '../../../../mail/index.ts'
+import type { Access, NewContent } from '../../../../mail/index.ts'
 import type { LiteralSink } from '../../../wire/index.ts'
 import type { MessageSpool } from '../../options.ts'
 
 export class AppendLiteral implements LiteralSink {
   /** Where it goes, as it was found before the bytes came. */
-  readonly mailbox: MailboxId
+  readonly to: Access
   readonly #spool: MessageSpool
 
-  constructor(mailbox: MailboxId, spool: MessageSpool) {
-    this.mailbox = mailbox
+  constructor(to: Access, spool: MessageSpool) {
+    this.to = to
     this.#spool = spool
   }
 

@@ -73,7 +73,7 @@ async function fetchRows(context: SelectedContext, picked: Picked, items: readon
     bodystructure: has('bodystructure'),
     structure: has('structure') || items.some((item) => item.kind === 'body' && needsStructure(item.section)),
   }
-  const marksSeen = !selected.readOnly && items.some((item) => item.kind === 'body' && !item.peek)
+  const marksSeen = selected.may('s') && items.some((item) => item.kind === 'body' && !item.peek)
   let { missing } = picked
   for (let at = 0; at < picked.count; at += PAGE) {
     const uids = picked.uids.subarray(at, at + PAGE)
@@ -99,14 +99,14 @@ const withFlags = (items: readonly FetchItem[]): readonly FetchItem[] =>
   items.some(({ kind }) => kind === 'flags') ? items : [...items, { kind: 'flags' }]
 
 /** Sets \Seen where it is missing; returns the UIDs it changed. */
-async function markSeen({ services, account, selected }: SelectedContext, uids: Uint32Array): Promise<Set<number>> {
+async function markSeen({ services, selected }: SelectedContext, uids: Uint32Array): Promise<Set<number>> {
   const { view } = selected
   const unseen = [...uids].filter((uid) => {
     const index = view.indexOf(uid)
     return index >= 0 && (view.lo[index]! & SEEN) === 0
   })
   if (unseen.length === 0) return new Set()
-  await services.writes.setFlags(account, view.id, toRanges(unseen), { mode: 'add', flags: ['\\Seen'] })
+  await services.writes.setFlags(selected.access, toRanges(unseen), { mode: 'add', flags: ['\\Seen'] })
   await view.catchUp()
   return new Set(unseen)
 }

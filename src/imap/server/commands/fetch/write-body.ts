@@ -12,7 +12,7 @@ const MAX_HEADER = 4 * 1024 * 1024
 
 /** Writes `label {n}` and the bytes; NIL when the message has no such part. */
 export async function writeBody(
-  reads: MailReads,
+  reads: Pick<MailReads, 'bytes' | 'stream'>,
   out: Output,
   row: MessageRow,
   { label, section, partial }: BodyItem,
