@@ -124,12 +124,13 @@ export interface MailReads {
   ): Promise<{ usedBytes: number; usedMessages: number; quotaBytes?: number; quotaMessages?: number }>
 }
 
-export type Fact = 'size' | 'receivedAt' | 'sentAt' | 'envelope' | 'subject' | 'from' | 'to' | 'cc' | 'bcc'
+export type Fact = keyof Omit<MessageFacts, 'uid'>
 /** Only what was wanted is set. The texts of headers are folded. */
 export interface MessageFacts {
   readonly uid: number
   readonly size?: number
   readonly receivedAt?: number
+  readonly savedAt?: number
   /** Null: the message has no date. */
   readonly sentAt?: number | null
   readonly envelope?: string
@@ -138,6 +139,19 @@ export interface MessageFacts {
   readonly to?: string
   readonly cc?: string
   readonly bcc?: string
+  readonly message?: number
+  readonly thread?: number
+  /** What orders messages (RFC 5256 §3, RFC 5957 §3), folded. */
+  readonly baseSubject?: string
+  readonly sortFrom?: string
+  readonly sortTo?: string
+  readonly sortCc?: string
+  readonly displayFrom?: string
+  readonly displayTo?: string
+  /** Without brackets; null: the message has none. */
+  readonly messageId?: string | null
+  /** Ids of References, one a line; behind an empty line those that only In-Reply-To names. */
+  readonly refs?: string
 }
 
 /** Folded text of one message. A long body has several windows, which joined are the whole. */

@@ -53,6 +53,35 @@ export function openText(charset?: string): PieceReader<string> {
   return { write: (bytes) => stream.write(bytes), end: () => stream.end() ?? '' }
 }
 
+/** Whether texts in this charset are decoded by its own rules; others are guessed. */
+export function isCharset(name: string): boolean {
+  const label = toLabel(name)
+  return guessed.has(label) || decoders.has(label) || findTextDecoder(label) !== undefined || isIconv(label)
+}
+
+/** Charsets by their common names: all that mail is written in, though not every label that is understood. */
+export const charsetNames: readonly string[] = [
+  'US-ASCII',
+  'UTF-8',
+  'UTF-7',
+  ...[1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 13, 14, 15, 16].map((n) => `ISO-8859-${n}`),
+  ...[1250, 1251, 1252, 1253, 1254, 1255, 1256, 1257, 1258, 874].map((n) => `WINDOWS-${n}`),
+  ...[437, 737, 775, 850, 852, 855, 857, 858, 860, 861, 862, 863, 864, 865, 866, 869].map((n) => `IBM${n}`),
+  'KOI8-R',
+  'KOI8-U',
+  'MACINTOSH',
+  'TIS-620',
+  'GB2312',
+  'GBK',
+  'GB18030',
+  'BIG5',
+  'BIG5-HKSCS',
+  'SHIFT_JIS',
+  'EUC-JP',
+  'ISO-2022-JP',
+  'EUC-KR',
+]
+
 function toLabel(charset: string | undefined): string {
   const label = charset ? charset.trim().toLowerCase() : 'us-ascii'
   return aliases[label] ?? label

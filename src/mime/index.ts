@@ -1,5 +1,5 @@
 export * from './address-list.ts'
-export { decodeText } from './charset.ts'
+export { charsetNames, decodeText, isCharset } from './charset.ts'
 export * from './date.ts'
 export * from './digest.ts'
 export * from './encoded-words.ts'

@@ -3,7 +3,7 @@
 
 import { type Range, SyntaxFault } from '../../base/index.ts'
 import type { Access, Right } from '../../mail/index.ts'
-import { type SequenceSet, SYSTEM_FLAGS } from '../wire/index.ts'
+import { type SequenceSet, SYSTEM_FLAGS, savedResult } from '../wire/index.ts'
 import type { Output } from './output.ts'
 import type { MailboxView, ViewReader } from './view.ts'
 
@@ -35,6 +35,8 @@ export class SelectedMailbox implements ViewReader {
   #toldCount: number
   #recent: Range[] = []
   #recentTold = 0
+  /** UIDs that the last SEARCH with SAVE found, ascending: `$`. What is expunged since is passed over when it is used. */
+  saved: readonly number[] = []
 
   constructor(view: MailboxView, access: Access, examined: boolean, recentFrom: number) {
     this.view = view
@@ -135,6 +137,7 @@ export class SelectedMailbox implements ViewReader {
    */
   pick(set: SequenceSet, byUid: boolean): Picked {
     this.absorb()
+    if (set === savedResult) return this.#pickSaved()
     return byUid ? this.#pickUids(set) : this.#pickNumbers(set)
   }
 
@@ -142,10 +145,16 @@ export class SelectedMailbox implements ViewReader {
     return this.view.lowerBound(this.#toldUid + 1)
   }
 
+  /** The UID that `*` stands for. */
+  get lastUid(): number {
+    this.absorb()
+    const known = this.#known()
+    return Math.max(known === 0 ? 0 : this.view.uids[known - 1]!, this.#pending.at(-1) ?? 0)
+  }
+
   #pickUids(set: SequenceSet): Picked {
     const known = this.#known()
-    const last = Math.max(known === 0 ? 0 : this.view.uids[known - 1]!, this.#pending.at(-1) ?? 0)
-    const spans = normalise(set, last).map(([from, to]): Range => {
+    const spans = normalise(set, this.lastUid).map(([from, to]): Range => {
       const end = Math.min(this.view.lowerBound(to + 1), known)
       return [this.view.lowerBound(from), end]
     })
@@ -169,6 +178,17 @@ export class SelectedMailbox implements ViewReader {
       return [from - 1 - before, to - through]
     })
     return { ...this.#pickIndexes(spans), missing }
+  }
+
+  #pickSaved(): Picked {
+    const spans: [number, number][] = []
+    for (const uid of this.saved) {
+      const index = this.view.indexOf(uid)
+      const last = spans[spans.length - 1]
+      if (last && last[1] === index) last[1]++
+      else if (index >= 0) spans.push([index, index + 1])
+    }
+    return this.#pickIndexes(spans)
   }
 
   /** `spans` are half-open index ranges. */

@@ -8,7 +8,11 @@ import type { CommandText, LiteralSink } from './reader.ts'
 /** Ranges as written; `*` is Infinity. */
 export type SequenceSet = readonly (readonly [number, number])[]
 
+/** `$`: the messages that the last search with SAVE found (RFC 5182 §2.1). A set of its own: it is known by its identity. */
+export const savedResult: SequenceSet = []
+
 const MAX_NUMBER = 4_294_967_295
+const MAX_MODSEQ = 9_223_372_036_854_775_807n
 /** Far beyond what a client writes, and few enough for the stack. */
 const MAX_DEPTH = 64
 
@@ -110,6 +114,18 @@ export class Cursor {
     return true
   }
 
+  /** 63 bits (RFC 7162 §7). Beyond what a number holds exactly there is no modseq here, and none needs to be told from another. */
+  modSequenceValzer(): number {
+    const start = this.#at
+    let value = 0n
+    for (let c = this.#line.charCodeAt(this.#at); c >= 48 && c <= 57; c = this.#line.charCodeAt(++this.#at)) {
+      value = value * 10n + BigInt(c - 48)
+      if (value > MAX_MODSEQ) this.fail('the modseq is too large')
+    }
+    if (this.#at === start) this.fail('expected a modseq')
+    return Number(value)
+  }
+
   /** `(`, one or more items with a space between, `)`. */
   list<T>(item: () => T): T[] {
     this.expect('(')
@@ -137,6 +153,7 @@ export class Cursor {
   }
 
   sequenceSet(): SequenceSet {
+    if (this.has('$')) return savedResult
     const set = [this.#seqItem()]
     while (this.has(',')) set.push(this.#seqItem())
     return set

@@ -1,5 +1,6 @@
 // A search program as a function with three answers: yes, no, and not known yet (undefined) from what was read so far.
 
+import { inRanges, normaliseRanges, type Range } from '../../../../base/index.ts'
 import type { Fact, MessageFacts } from '../../../../mail/index.ts'
 import { decodeText, fold } from '../../../../mime/index.ts'
 import {
@@ -9,6 +10,7 @@ import {
   type SearchKey,
   type SearchProgram,
   type SequenceSet,
+  savedResult,
 } from '../../../wire/index.ts'
 import type { SelectedMailbox } from '../../selected.ts'
 
@@ -17,8 +19,15 @@ export interface Known {
   readonly uid: number
   readonly number: number
   readonly row?: MessageFacts
-  /** Folded text. `bodyHolds` knows the needles of the program. */
-  readonly text?: { readonly header: string; bodyHolds(needle: string): boolean }
+  readonly text?: MessageText
+}
+
+/** Folded text. `bodyHolds` knows the needles of the program. */
+export interface MessageText {
+  readonly header: string
+  /** The lines of the header, each `name: value`. */
+  readonly lines: readonly string[]
+  bodyHolds(needle: string): boolean
 }
 
 /** Which stages a program may have to read. */
@@ -30,20 +39,23 @@ export interface Needs {
   readonly bodies: ReadonlySet<string>
 }
 
-type Test = (message: Known) => boolean | undefined
+export type Test = (message: Known) => boolean | undefined
 
 interface Building {
   readonly selected: SelectedMailbox
   readonly charset: string
+  readonly now: number
   readonly needs: { facts: Set<Fact>; texts: boolean; bodies: Set<string> }
 }
 
+/** `now`: what OLDER and YOUNGER count from. */
 export function compile(
-  program: SearchProgram,
+  program: Pick<SearchProgram, 'key' | 'charset'>,
   selected: SelectedMailbox,
+  now: number,
 ): { readonly run: Test; readonly needs: Needs } {
   const needs = { facts: new Set<Fact>(), texts: false, bodies: new Set<string>() }
-  const run = build(program.key, { selected, charset: program.charset ?? 'UTF-8', needs })
+  const run = build(program.key, { selected, charset: program.charset ?? 'UTF-8', now, needs })
   return { run, needs }
 }
 
@@ -59,17 +71,15 @@ const builders: Builders = {
   and: ({ keys }, building) => every(keys.map((key) => build(key, building))),
   or: ({ keys }, building) => negate(every(keys.map((key) => negate(build(key, building))))),
   not: ({ key }, building) => negate(build(key, building)),
-  sequence: ({ set }, { selected }) => within(set, selected.exists, ({ number }) => number),
-  uid: ({ set }, { selected }) => within(set, selected.view.maxUid, ({ uid }) => uid),
+  sequence: ({ set }, { selected }) => within(set, selected, selected.exists, ({ number }) => number),
+  uid: ({ set }, { selected }) => within(set, selected, selected.lastUid, ({ uid }) => uid),
   flag: ({ flag }, { selected }) => hasFlag(flag, selected),
   recent:
     (_, { selected }) =>
     ({ uid }) =>
       selected.isRecent(uid),
-  internal: ({ compare, day }, building) => {
-    building.needs.facts.add('receivedAt')
-    return ({ row }) => row && compareDays[compare](dayOf(row.receivedAt!), day)
-  },
+  internal: onDay('receivedAt'),
+  saved: onDay('savedAt'),
   sent: ({ compare, day }, building) => {
     building.needs.facts.add('sentAt').add('envelope')
     return ({ row }) => {
@@ -78,6 +88,17 @@ const builders: Builders = {
       return sent !== undefined && compareDays[compare](sent, day)
     }
   },
+  // RFC 5032 §3: both include the moment itself.
+  older: ({ seconds }, building) => {
+    building.needs.facts.add('receivedAt')
+    const then = building.now - seconds * 1000
+    return ({ row }) => row && row.receivedAt! <= then
+  },
+  younger: ({ seconds }, building) => {
+    building.needs.facts.add('receivedAt')
+    const then = building.now - seconds * 1000
+    return ({ row }) => row && row.receivedAt! >= then
+  },
   larger: ({ size }, building) => {
     building.needs.facts.add('size')
     return ({ row }) => row && row.size! > size
@@ -85,6 +106,20 @@ const builders: Builders = {
   smaller: ({ size }, building) => {
     building.needs.facts.add('size')
     return ({ row }) => row && row.size! < size
+  },
+  modseq: ({ modseq }, { selected: { view } }) => {
+    return ({ uid }) => {
+      const index = view.indexOf(uid)
+      return index >= 0 && view.modseqs[index]! >= modseq
+    }
+  },
+  email: ({ id }, building) => {
+    building.needs.facts.add('message')
+    return ({ row }) => row && row.message === id
+  },
+  thread: ({ id }, building) => {
+    building.needs.facts.add('thread')
+    return ({ row }) => row && row.thread === id
   },
   head: ({ head, needle }, building) => {
     const wanted = foldNeedle(needle, building)
@@ -128,16 +163,15 @@ const every =
     return verdict
   }
 
-function within(set: SequenceSet, last: number, of: (message: Known) => number): Test {
-  const ranges = set.map(([a, b]) => {
-    const from = Number.isFinite(a) ? a : last
-    const to = Number.isFinite(b) ? b : last
-    return from <= to ? [from, to] : [to, from]
-  })
-  return (message) => {
-    const n = of(message)
-    return ranges.some(([from, to]) => n >= from! && n <= to!)
+/** `last` is what `*` stands for: `n:*` always holds the last message (RFC 9051 §6.4.9). */
+function within(set: SequenceSet, selected: SelectedMailbox, last: number, of: (message: Known) => number): Test {
+  if (set === savedResult) {
+    const saved = new Set(selected.saved)
+    return ({ uid }) => saved.has(uid)
   }
+  const star = (n: number) => (Number.isFinite(n) ? n : last)
+  const ranges = normaliseRanges(set.map(([a, b]): Range => [star(a), star(b)]))
+  return (message) => inRanges(ranges, of(message))
 }
 
 function hasFlag(flag: string, selected: SelectedMailbox): Test {
@@ -153,6 +187,13 @@ const compareDays: { readonly [compare in Comparison]: (value: number, day: numb
   before: (value, day) => value < day,
   on: (value, day) => value === day,
   since: (value, day) => value >= day,
+}
+
+function onDay(fact: 'receivedAt' | 'savedAt') {
+  return ({ compare, day }: KeyOf<'internal'>, building: Building): Test => {
+    building.needs.facts.add(fact)
+    return ({ row }) => row && compareDays[compare](dayOf(row[fact]!), day)
+  }
 }
 
 /** The day in the sender's zone, as the Date header has it (RFC 9051 §6.4.4 disregards the zone). */
@@ -177,10 +218,9 @@ function findInBody(needle: Buffer, building: Building): string {
   return wanted
 }
 
-/** A line of the folded header text is `name: value`. */
+/** A line of the folded header is `name: value`. */
 function hasHeader(name: string, wanted: string, building: Building): Test {
   building.needs.texts = true
   const start = `${name}:`
-  return ({ text }) =>
-    text?.header.split('\n').some((line) => line.startsWith(start) && line.includes(wanted, start.length))
+  return ({ text }) => text?.lines.some((line) => line.startsWith(start) && line.includes(wanted, start.length))
 }

@@ -1,116 +1,98 @@
-// SEARCH and UID SEARCH: a program is tried on what the view knows, then on rows, then on texts, each only for what is still undecided.
+// SEARCH and UID SEARCH, with the options of RFC 4731, RFC 5182, RFC 5267 and RFC 9394.
 
-import { formatRanges, toRanges } from '../../../../base/index.ts'
-import { type Cursor, parseSearchProgram, type SearchProgram } from '../../../wire/index.ts'
+import { SyntaxFault } from '../../../../base/index.ts'
+import { type Cursor, parseSearchProgram, type SearchKey, type SearchReturns, someKey } from '../../../wire/index.ts'
 import { type Command, command, type SelectedContext } from '../../command.ts'
-import type { Outcome } from '../../replies.ts'
-import { compile } from './compile.ts'
-import { readRows, readTexts } from './read.ts'
-
-const PAGE = 1000
-
-/** The charsets that a search may be written in; the answer names them when another is asked for (RFC 9051 §6.4.4). */
-const charsets = new Set([
-  'US-ASCII',
-  'UTF-8',
-  'ISO-8859-1',
-  'ISO-8859-15',
-  'WINDOWS-1252',
-  'KOI8-R',
-  'GB2312',
-  'SHIFT_JIS',
-])
+import { allOfThem, chosenPlaces, formatAnswer, type SearchAnswer } from './answer.ts'
+import { badCharset, type Criteria, type Found, knowsCharset, search } from './run.ts'
 
 const searchCommand = (name: string, rfc: string, byUid: boolean) =>
   command({
     name,
     rfc,
     states: ['selected'],
-    capabilities: ['ESEARCH'],
+    capabilities: ['ESEARCH', 'SEARCHRES', 'WITHIN'],
     refresh: 'before',
     keepsNumbers: !byUid,
     parse: (p: Cursor) => parseSearchProgram(p.sp()),
     async run(context, program) {
-      if (program.charset && !charsets.has(program.charset)) return badCharset
-      const found = await search(context, program)
-      context.out.line(format(found, program, byUid, context.connection.currentTag()))
-      return { text: 'done' }
+      const returns = program.returns ?? (context.connection.enabled.has('IMAP4REV2') ? allOfThem : undefined)
+      return withSaving(context, returns, async () => {
+        refuseConflict(context, program)
+        if (!knowsCharset(program)) return badCharset
+        const found = await search(context, context.selected, program)
+        conclude(context, found, { word: 'SEARCH', byUid, returns }, program.key)
+        return { text: 'done' }
+      })
     },
   })
 
-const badCharset: Outcome = {
-  status: 'NO',
-  code: `BADCHARSET (${[...charsets].join(' ')})`,
-  text: 'this charset is not known here',
+/**
+ * A name of a charset beside strings that are UTF-8 by ENABLE (RFC 6855 §3). UTF-8 itself is no conflict: clients that name it always are
+ * let through.
+ */
+export function refuseConflict({ connection }: SelectedContext, { charset }: Criteria): void {
+  if (charset !== undefined && charset !== 'UTF-8' && connection.enabled.has('UTF8=ACCEPT'))
+    throw new SyntaxFault('UTF-8 is in force: name no charset')
 }
 
-interface Found {
-  readonly numbers: readonly number[]
-  readonly uids: readonly number[]
+/** A search that was to be saved and failed leaves nothing saved (RFC 5182 §2.1); one that was not understood changes nothing. */
+export async function withSaving<T extends { readonly status?: string }>(
+  { selected }: SelectedContext,
+  returns: SearchReturns | undefined,
+  run: () => Promise<T>,
+): Promise<T> {
+  if (!returns?.options.has('SAVE')) return run()
+  try {
+    const outcome = await run()
+    if (outcome.status === 'NO') selected.saved = []
+    return outcome
+  } catch (error) {
+    if (!(error instanceof SyntaxFault)) selected.saved = []
+    throw error
+  }
 }
 
-async function search(context: SelectedContext, program: SearchProgram): Promise<Found> {
-  const { selected, out } = context
-  const test = compile(program, selected)
-  const { numbers, uids } = selected.pickAll()
-  const found = { numbers: [] as number[], uids: [] as number[] }
-  for (let at = 0; at < uids.length; at += PAGE) {
-    const page = uids.subarray(at, at + PAGE)
-    const hits = await searchPage(context, test, page, numbers.subarray(at, at + PAGE))
-    for (let i = 0; i < page.length; i++) {
-      if (hits[i] !== 1) continue
-      found.numbers.push(numbers[at + i]!)
-      found.uids.push(page[i]!)
+/** Saves and answers; `found` is in the order asked for. */
+export function conclude(
+  context: SelectedContext,
+  found: Found,
+  answer: Omit<SearchAnswer, 'tag' | 'modseq'>,
+  key: SearchKey,
+): void {
+  const { selected, out, connection } = context
+  const { returns } = answer
+  const chosen = chosenPlaces(found.uids.length, returns)
+  if (returns?.options.has('SAVE')) {
+    const uids = new Set(chosen.flatMap(([from, to]) => found.uids.slice(from, to)))
+    selected.saved = [...uids].sort((a, b) => a - b)
+  }
+  let modseq: number | undefined
+  if (someKey(key, ({ kind }) => kind === 'modseq')) {
+    // RFC 7162 §3.1: whoever asks for a modseq wants to hear of them.
+    connection.enable(['CONDSTORE'])
+    modseq = highestModseq(context, found.uids, chosen)
+  }
+  const line = formatAnswer(answer.byUid ? found.uids : found.numbers, {
+    ...answer,
+    tag: connection.currentTag(),
+    modseq,
+  })
+  if (line !== undefined) out.line(line)
+}
+
+function highestModseq(
+  { selected: { view } }: SelectedContext,
+  uids: readonly number[],
+  places: readonly (readonly [number, number])[],
+): number | undefined {
+  let highest: number | undefined
+  for (const [from, to] of places)
+    for (let at = from; at < to; at++) {
+      const index = view.indexOf(uids[at]!)
+      if (index >= 0) highest = Math.max(highest ?? 0, view.modseqs[index]!)
     }
-    await out.pace()
-  }
-  return found
-}
-
-type Test = ReturnType<typeof compile>
-
-/** 1 where the message matches. */
-async function searchPage(context: SelectedContext, test: Test, uids: Uint32Array, numbers: Uint32Array) {
-  const hits = new Uint8Array(uids.length)
-  let undecided: number[] = []
-  const decide = (i: number, verdict: boolean | undefined, next: number[]) => {
-    if (verdict === undefined) next.push(i)
-    else if (verdict) hits[i] = 1
-  }
-  const place = new Map<number, number>()
-  for (let i = 0; i < uids.length; i++) {
-    decide(i, test.run({ uid: uids[i]!, number: numbers[i]! }), undecided)
-    place.set(uids[i]!, i)
-  }
-  const asked = () => toRanges(undecided.map((i) => uids[i]!))
-  if (undecided.length > 0 && test.needs.facts.size > 0) {
-    const next: number[] = []
-    for (const message of await readRows(context, asked(), test.needs)) {
-      const i = place.get(message.uid)
-      if (i !== undefined) decide(i, test.run({ ...message, number: numbers[i]! }), next)
-    }
-    undecided = next
-  }
-  if (undecided.length > 0 && test.needs.texts)
-    for await (const message of readTexts(context, asked(), test.needs)) {
-      const i = place.get(message.uid)
-      if (i !== undefined) decide(i, test.run({ ...message, number: numbers[i]! }), [])
-    }
-  return hits
-}
-
-function format({ numbers, uids }: Found, { returns }: SearchProgram, byUid: boolean, tag: string): string {
-  const hits = byUid ? uids : numbers
-  if (!returns) return hits.length === 0 ? '* SEARCH' : `* SEARCH ${hits.join(' ')}`
-  const items: string[] = []
-  const first = hits[0]
-  if (first !== undefined) {
-    if (returns.includes('MIN')) items.push(`MIN ${first}`)
-    if (returns.includes('MAX')) items.push(`MAX ${hits[hits.length - 1]}`)
-    if (returns.includes('ALL')) items.push(`ALL ${formatRanges(toRanges(hits))}`)
-  }
-  if (returns.includes('COUNT')) items.push(`COUNT ${hits.length}`)
-  return ['* ESEARCH', `(TAG "${tag}")`, ...(byUid ? ['UID'] : []), ...items].join(' ')
+  return highest
 }
 
 export const searchCommands: readonly Command[] = [

@@ -2,34 +2,42 @@
 
 import type { Ranges } from '../../../../base/index.ts'
 import type { TextWindow } from '../../../../mail/index.ts'
-import type { SelectedContext } from '../../command.ts'
-import type { Known, Needs } from './compile.ts'
+import type { SelectedMailbox } from '../../selected.ts'
+import type { Known, MessageText, Needs } from './compile.ts'
+import type { SearchContext } from './run.ts'
 
 type Message = Omit<Known, 'number'>
 
 /** What the program asks of rows. */
 export async function readRows(
-  { services, selected }: SelectedContext,
+  { services }: SearchContext,
+  { view }: SelectedMailbox,
   uids: Ranges,
   needs: Needs,
 ): Promise<Message[]> {
-  const rows = await services.reads.facts(selected.view.id, uids, [...needs.facts])
+  const rows = await services.reads.facts(view.id, uids, [...needs.facts])
   return rows.map((row) => ({ uid: row.uid, row }))
 }
 
 /** Header and body texts, with the rows again so that every key can be decided. */
-export async function* readTexts(context: SelectedContext, uids: Ranges, needs: Needs): AsyncGenerator<Message> {
-  const { services, selected } = context
+export async function* readTexts(
+  context: SearchContext,
+  selected: SelectedMailbox,
+  uids: Ranges,
+  needs: Needs,
+): AsyncGenerator<Message> {
   const rows = new Map<number, Message>()
-  if (needs.facts.size > 0) for (const message of await readRows(context, uids, needs)) rows.set(message.uid, message)
+  if (needs.facts.size > 0)
+    for (const message of await readRows(context, selected, uids, needs)) rows.set(message.uid, message)
   let long: LongText | undefined
-  for await (const window of services.reads.texts(selected.view.id, uids, { body: needs.bodies.size > 0 })) {
-    const { uid, header, body, last } = window
+  const windows = context.services.reads.texts(selected.view.id, uids, { body: needs.bodies.size > 0 })
+  for await (const window of windows) {
+    const { uid, last } = window
     if (last && !long) {
-      yield { uid, ...rows.get(uid), text: { header, bodyHolds: (needle) => body.includes(needle) } }
+      yield { uid, ...rows.get(uid), text: new ShortText(window) }
       continue
     }
-    long ??= new LongText(needs.bodies, header)
+    long ??= new LongText(needs.bodies, window.header)
     long.add(window)
     if (!last) continue
     yield { uid, ...rows.get(uid), text: long }
@@ -37,15 +45,42 @@ export async function* readTexts(context: SelectedContext, uids: Ranges, needs: 
   }
 }
 
-/** A text of several windows: which needles it holds, also where one begins in a window and ends in the next. */
-class LongText {
+class Header {
   readonly header: string
+  #lines: readonly string[] | undefined
+
+  constructor(header: string) {
+    this.header = header
+  }
+
+  get lines(): readonly string[] {
+    this.#lines ??= this.header.split('\n')
+    return this.#lines
+  }
+}
+
+/** A text of one window. */
+class ShortText extends Header implements MessageText {
+  readonly #body: string
+
+  constructor({ header, body }: TextWindow) {
+    super(header)
+    this.#body = body
+  }
+
+  bodyHolds(needle: string): boolean {
+    return this.#body.includes(needle)
+  }
+}
+
+/** A text of several windows: which needles it holds, also where one begins in a window and ends in the next. */
+class LongText extends Header implements MessageText {
   readonly #missing: Set<string>
   readonly #overlap: number
   #tail = ''
 
   constructor(needles: ReadonlySet<string>, header: string) {
-    this.header = header
+    super(header)
     this.#missing = new Set(needles)
     this.#overlap = Math.max(...[...needles].map(({ length }) => length), 1) - 1
   }
