@@ -58,6 +58,22 @@ export const accountSettings = {
     parse: (text) => truth(text, (saveSent) => ({ settings: { saveSent } })),
     format: ({ settings }) => `${settings.saveSent ?? ''}`,
   },
+  'imap.hide': {
+    explain:
+      'extensions of IMAP, with commas, that no client of this user is offered, such as NOTIFY,COMPRESS, or none',
+    standard: 'none',
+    parse: (text) => {
+      const imapHide =
+        text === 'none'
+          ? []
+          : text
+              .toUpperCase()
+              .split(',')
+              .map((one) => one.trim())
+      return imapHide.length <= maxHidden && imapHide.every(isCapability) ? { settings: { imapHide } } : undefined
+    },
+    format: ({ settings }) => settings.imapHide?.join(',') ?? '',
+  },
   admin: {
     explain: 'true or false: whether the user may administer the server',
     standard: 'false',
@@ -65,6 +81,10 @@ export const accountSettings = {
     format: ({ admin }) => (admin ? 'true' : ''),
   },
 } satisfies Readonly<Record<string, Setting>>
+
+/** There are some eighty names. */
+const maxHidden = 100
+const isCapability = (text: string) => /^[A-Z0-9][A-Z0-9=+-]{0,63}$/.test(text)
 
 type Key = keyof typeof accountSettings
 

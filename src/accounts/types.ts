@@ -40,6 +40,8 @@ export interface AccountSettings {
   readonly keepCopy?: boolean
   /** File a copy of mail submitted over SMTP in Sent. */
   readonly saveSent?: boolean
+  /** Extensions of IMAP that the account is not offered, in capitals. */
+  readonly imapHide?: readonly string[]
 }
 
 export interface Alias {

@@ -13,6 +13,8 @@ async function open(settings: Readonly<Record<string, string>>): Promise<World> 
     tls: () => (settings['tls'] === 'on' ? testCertificate : undefined),
     limits: { failedLoginDelayMs: 0, ...number('unauthenticatedPerAddress'), ...number('greetedWaitMs') },
   })
+  if (settings['hide'])
+    await world.updateAccount('ann@example.test', { settings: { imapHide: settings['hide'].split(',') } })
   const listener = await listenImap(world.server, { host: '127.0.0.1', port: 0, implicitTls: false })
   return {
     door: () => ({ host: '127.0.0.1', port: listener.port }),

@@ -53,6 +53,8 @@ export interface ConnectionControl {
   readonly channel: SaslChannel
   /** Signs in, or counts a failure and waits; `attempt` throws Fault when the credentials are wrong. */
   authenticate(attempt: () => Promise<Login>): Promise<Login>
+  /** Forgets who signed in and all that followed from it: the mailbox, what was enabled. TLS stays. */
+  unauthenticate(): void
   startTls(): void
   select(mailbox: SelectedMailbox): void
   unselect(): void

@@ -3,6 +3,7 @@
 import { type Fault, type Log, SyntaxFault } from '../../base/index.ts'
 import { abortLiterals, type CommandText, Cursor, type LiteralSink } from '../wire/index.ts'
 import type { Command, Contexts, State } from './command.ts'
+import { type Hidden, hidesCapability, hidesCommand } from './hidden.ts'
 import { failure, type Outcome } from './replies.ts'
 import type { Session } from './session.ts'
 
@@ -23,7 +24,7 @@ export type Parsed =
     }
 
 export interface Dispatch {
-  parse(text: CommandText, state: State): Parsed
+  parse(text: CommandText, session: Pick<Session, 'state' | 'hidden'>): Parsed
   /** Runs the command; never rejects but when the connection is gone. */
   run(parsed: Parsed, session: Session): Promise<Outcome>
   /** Tells the client what else changed, before the reply. */
@@ -42,18 +43,23 @@ export function createDispatch(
   const table = new Map(commands.map((command) => [command.name, command]))
   const announced = [...new Set(commands.flatMap((command) => command.capabilities ?? []))]
 
-  const heading = (text: CommandText) => {
+  const find = (name: string, hidden: Hidden) => {
+    const command = table.get(name)
+    const base = name.startsWith('UID ') ? table.get(name.slice(4)) : undefined
+    return command && !hidesCommand(hidden, command, base) ? command : undefined
+  }
+  const heading = (text: CommandText, hidden: Hidden) => {
     const p = new Cursor(text)
     const tag = p.tag()
-    return { p, tag, command: () => table.get(commandName(p.sp())) }
+    return { p, tag, command: () => find(commandName(p.sp()), hidden) }
   }
 
   return {
-    parse(text, state) {
+    parse(text, { state, hidden }) {
       let tag = '*'
       let command: Command | undefined
       try {
-        const head = heading(text)
+        const head = heading(text, hidden)
         tag = head.tag
         command = head.command()
         if (!command) throw new SyntaxFault('unknown command')
@@ -91,7 +97,7 @@ export function createDispatch(
 
     async place(text, size, session) {
       try {
-        const command = heading(text).command()
+        const command = heading(text, session.hidden).command()
         if (!command?.place || !command.states.includes(session.state)) return 'inline'
         return await command.place(session.context() as Contexts[State], text, size)
       } catch (error) {
@@ -103,7 +109,10 @@ export function createDispatch(
 
     enables: new Set(commands.flatMap((command) => command.enables ?? [])),
 
-    capabilities: (session) => [...new Set([...capabilitiesOf(session), ...announced])].join(' '),
+    capabilities: (session) =>
+      [...new Set([...capabilitiesOf(session), ...announced])]
+        .filter((name) => !hidesCapability(session.hidden, name))
+        .join(' '),
   }
 }
 

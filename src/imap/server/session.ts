@@ -15,6 +15,7 @@ import {
 } from '../wire/index.ts'
 import type { ConnectionControl, GreetedContext, State } from './command.ts'
 import { type Dispatch, type Parsed, refusedBy } from './dispatch.ts'
+import { type Hidden, hidesCapability, nothingHidden } from './hidden.ts'
 import { Input } from './input.ts'
 import type { ImapLimits } from './limits.ts'
 import { startTls } from './listen.ts'
@@ -63,9 +64,11 @@ export class Session implements ConnectionControl {
   #waiting = false
   #tag = ''
   readonly #enabled = new Set<string>()
+  #hidden = nothingHidden
   #failedLogins = 0
   #syntaxErrors = 0
-  readonly #began: number
+  /** When the client was last a stranger. */
+  #began: number
   /** Replies leave in the order of their commands; this is the last one under way. */
   #tail: Promise<void> = Promise.resolve()
   #overlapping = 0
@@ -164,7 +167,7 @@ export class Session implements ConnectionControl {
       return false
     }
     this.#out.beginTurn()
-    const parsed = this.#host.dispatch.parse(received.text, this.state)
+    const parsed = this.#host.dispatch.parse(received.text, this)
     if (received.kind === 'refused') await this.#finish(parsed, refusedBy(parsed, received.fault, this.#log))
     else if (parsed.kind === 'command' && parsed.command.overlaps) await this.#overlap(parsed)
     else await this.#runAlone(parsed)
@@ -248,12 +251,19 @@ export class Session implements ConnectionControl {
     return this.#host.dispatch.capabilities(this)
   }
 
+  /** What this account is not offered. */
+  get hidden(): Hidden {
+    return this.#hidden
+  }
+
   get enabled(): ReadonlySet<string> {
     return this.#enabled
   }
 
   enable(names: readonly string[]): string[] {
-    const known = [...new Set(names)].filter((name) => this.#host.dispatch.enables.has(name))
+    const known = [...new Set(names)].filter(
+      (name) => this.#host.dispatch.enables.has(name) && !hidesCapability(this.#hidden, name),
+    )
     for (const name of known) for (const each of [name, ...(implied[name] ?? [])]) this.#enabled.add(each)
     return known
   }
@@ -274,7 +284,9 @@ export class Session implements ConnectionControl {
   async authenticate(attempt: () => Promise<Login>): Promise<Login> {
     try {
       const login = await attempt()
+      const account = await this.#host.options.services.accounts.account(login.account)
       this.#host.enter(this, login)
+      this.#hidden = new Set(account?.settings.imapHide)
       this.#login = login
       this.#log.info({ user: login.email, tls: this.#secure }, 'signed in')
       return login
@@ -287,6 +299,15 @@ export class Session implements ConnectionControl {
       if (++this.#failedLogins >= this.#host.limits.failedLogins) this.close('too many failed logins')
       throw error
     }
+  }
+
+  unauthenticate(): void {
+    this.#log.info({ user: this.#login?.email }, 'signed out')
+    this.unselect()
+    this.#login = undefined
+    this.#enabled.clear()
+    this.#hidden = nothingHidden
+    this.#began = this.#host.options.clock.monotonic()
   }
 
   startTls(): void {

@@ -73,6 +73,19 @@ async function exchange(
   }
 }
 
+export const unauthenticate = command({
+  name: 'UNAUTHENTICATE',
+  rfc: 'RFC 8437 §3',
+  states: ['authenticated', 'selected'],
+  capabilities: ['UNAUTHENTICATE'],
+  refresh: 'never',
+  parse: noArguments,
+  run({ connection }) {
+    connection.unauthenticate()
+    return { code: `CAPABILITY ${connection.capabilities()}`, text: 'log in again' }
+  },
+})
+
 export const enable = command({
   name: 'ENABLE',
   rfc: 'RFC 9051 §6.3.1',
@@ -91,4 +104,4 @@ export const enable = command({
   },
 })
 
-export const signInCommands: readonly Command[] = [startTls, login, authenticate, enable]
+export const signInCommands: readonly Command[] = [startTls, login, authenticate, unauthenticate, enable]

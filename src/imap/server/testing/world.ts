@@ -4,7 +4,7 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { type Duplex, duplexPair } from 'node:stream'
-import { createAccountReads, createAccountWrites } from '../../../accounts/index.ts'
+import { type AccountWrites, createAccountReads, createAccountWrites } from '../../../accounts/index.ts'
 import { type AccountId, realClock, silentLog } from '../../../base/index.ts'
 import { createMailReads, createMailTx, createMailWrites, createSpool, type MailWrites } from '../../../mail/index.ts'
 import { openReadStore, openStore, type StoreOptions } from '../../../store/index.ts'
@@ -14,6 +14,7 @@ export interface ImapWorld {
   readonly server: ImapServer
   readonly writes: MailWrites
   readonly accounts: { readonly ann: AccountId; readonly bob: AccountId }
+  readonly updateAccount: AccountWrites['updateAccount']
   /** A connection from 127.0.0.1. */
   connect(): ImapClient
   close(): Promise<void>
@@ -71,6 +72,7 @@ export async function openImapWorld(options: Partial<ImapServerOptions> = {}): P
     server,
     writes,
     accounts: { ann: ann.id, bob: bob.id },
+    updateAccount: accounts.updateAccount,
     connect() {
       const [near, far] = duplexPair()
       void server.handle(far, { secure: false, address: '127.0.0.1' })
