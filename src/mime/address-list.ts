@@ -22,6 +22,8 @@ class AddressListReader {
   #at = 0
   #spaced = false
   #comment: string | undefined
+  /** A quote without an end was met: that one and all behind it are ordinary characters. */
+  #openQuote = false
   readonly #out: EnvelopeAddress[] = []
 
   constructor(text: string) {
@@ -67,48 +69,72 @@ class AddressListReader {
 
   /** `name <route:local@domain>`; without `>` it ends at the next comma. */
   #angle(name: string): void {
-    this.#at++
-    this.#skip()
-    this.#route()
-    const local = joinWords(this.#words(), true)
-    const domain = this.#domainAfterAt()
+    while (this.#text[this.#at] === '<') {
+      this.#at++
+      this.#skip()
+    }
+    const route = this.#route()
+    let words = this.#words()
+    // Some write a URI: `<mailto:local@domain>`.
+    if (this.#text[this.#at] === ':') {
+      this.#at++
+      words = this.#words()
+    }
+    const { local, domain } = this.#address(words)
     while (this.#at < this.#text.length && !'>,;'.includes(this.#text[this.#at]!)) this.#at++
     if (this.#text[this.#at] === '>') this.#at++
     // What stands between `>` and the comma belongs to nothing, except a comment.
     this.#skip()
     const rest = this.#words()
-    this.#push(name || this.#comment || joinWords(rest), local, domain)
+    this.#push(name || this.#comment || joinWords(rest), local, domain, route)
   }
 
-  /** `@a,@b:` before the address means nothing any more (RFC 5322 §4.4). */
-  #route(): void {
-    if (this.#text[this.#at] !== '@') return
+  /** `@a,@b:` before the address (RFC 5322 §4.4), without the colon; '' when none stands here. */
+  #route(): string {
     const start = this.#at
+    const domains: string[] = []
     while (this.#text[this.#at] === '@') {
-      this.#domainAfterAt()
+      domains.push(`@${this.#domainAfterAt()}`)
       while (this.#text[this.#at] === ',') {
         this.#at++
         this.#skip()
       }
     }
-    if (this.#text[this.#at] === ':') {
+    if (domains.length > 0 && this.#text[this.#at] === ':') {
       this.#at++
       this.#skip()
-    } else this.#at = start
+      return domains.join(',')
+    }
+    this.#at = start
+    return ''
+  }
+
+  /** What `words` and the domain behind them name; of several `@` the last one counts. */
+  #address(words: readonly Word[]): { local: string; domain: string } {
+    let local = joinWords(words, true)
+    let domain = this.#domainAfterAt()
+    while (this.#text[this.#at] === '@') {
+      local += `@${domain}`
+      domain = this.#domainAfterAt()
+    }
+    return { local, domain }
   }
 
   /** An address without angle brackets; words before the last one are a name that lost its brackets. */
   #bare(words: readonly Word[]): void {
+    const start = this.#at
     let first = words.length - 1
     while (first > 0 && isJoined(words[first - 1]!, words[first]!)) first--
-    const domain = this.#domainAfterAt()
-    const name = joinWords(words.slice(0, Math.max(first, 0)))
-    this.#push(name || this.#comment, joinWords(words.slice(Math.max(first, 0)), true), domain)
+    const { local, domain } = this.#address(words.slice(Math.max(first, 0)))
+    // Outlook writes the address once more as a name, without quotes.
+    if (this.#text[this.#at] === '<') this.#angle(joinWords(words) + this.#text.slice(start, this.#at).trimEnd())
+    else this.#push(joinWords(words.slice(0, Math.max(first, 0))) || this.#comment, local, domain)
   }
 
-  #push(name: string | undefined, local: string, domain?: string): void {
-    const entry: { name?: string; local: string; domain?: string } = { local }
+  #push(name: string | undefined, local: string, domain?: string, route?: string): void {
+    const entry: { name?: string; route?: string; local: string; domain?: string } = { local }
     if (name) entry.name = name
+    if (route) entry.route = route
     if (domain) entry.domain = domain
     this.#out.push(entry)
   }
@@ -121,7 +147,8 @@ class AddressListReader {
       const char = this.#text[this.#at]
       if (char === undefined || isEnd(char)) return words
       const spaced = this.#spaced
-      if (char === '"') words.push({ text: this.#quoted(), spaced })
+      const quoted = char === '"' ? this.#quoted() : undefined
+      if (quoted !== undefined) words.push({ text: quoted, spaced })
       else words.push({ text: this.#atom(), spaced })
     }
   }
@@ -131,14 +158,18 @@ class AddressListReader {
     const start = this.#at
     while (this.#at < this.#text.length) {
       const char = this.#text[this.#at]!
-      if (isEnd(char) || isBlank(char) || char === '"' || char === '(') break
+      if (isEnd(char) || isBlank(char) || (char === '"' && !this.#openQuote) || char === '(') break
       this.#at++
     }
     return this.#text.slice(start, this.#at)
   }
 
-  #quoted(): string {
+  /** Undefined when the quote has no end. */
+  #quoted(): string | undefined {
+    if (this.#openQuote) return undefined
     const { text, end } = unquote(this.#text, this.#at, '"')
+    this.#openQuote = end > this.#text.length
+    if (this.#openQuote) return undefined
     this.#at = end
     return text
   }
@@ -151,7 +182,7 @@ class AddressListReader {
     for (;;) {
       this.#skip()
       const char = this.#text[this.#at]
-      if (char === undefined || isEnd(char) || char === '"') return domain
+      if (char === undefined || isEnd(char) || (char === '"' && !this.#openQuote)) return domain
       // Two words that no dot joins are two things.
       if (this.#spaced && domain !== '' && !domain.endsWith('.') && char !== '.') return domain
       if (char === '[') {

@@ -49,6 +49,7 @@ export function openText(charset?: string): PieceReader<string> {
   const decoder = findTextDecoder(label)
   if (decoder) return { write: (bytes) => decoder.decode(bytes, { stream: true }), end: () => decoder.decode() }
   if (!isIconv(label)) return new GuessedText()
+  if (label === 'utf-7') return new Utf7Text()
   const stream = iconv.getDecoder(label)
   return { write: (bytes) => stream.write(bytes), end: () => stream.end() ?? '' }
 }
@@ -140,6 +141,47 @@ class GuessedText implements PieceReader<string> {
   end(): string {
     return windows1252.decode(this.#rest)
   }
+}
+
+/** UTF-7 in pieces: iconv-lite's own stream takes a shift that ends where a piece begins for a plus sign. */
+class Utf7Text implements PieceReader<string> {
+  #rest: Buffer = Buffer.alloc(0)
+
+  write(bytes: Buffer): string {
+    const all = Buffer.concat([this.#rest, bytes])
+    const shift = openShift(all)
+    const held = shift < 0 ? 0 : all.length - shift
+    if (held <= MAX_SHIFT) {
+      this.#rest = Buffer.from(all.subarray(all.length - held))
+      return iconv.decode(all.subarray(0, all.length - held), 'utf-7')
+    }
+    // Eight characters of base64 are three of the text: cut between, with some left, because an empty shift means a plus.
+    const cut = shift + 1 + Math.floor((held - 9) / 8) * 8
+    this.#rest = Buffer.concat([Buffer.from('+'), all.subarray(cut)])
+    return iconv.decode(all.subarray(0, cut), 'utf-7')
+  }
+
+  end(): string {
+    return iconv.decode(this.#rest, 'utf-7')
+  }
+}
+
+const MAX_SHIFT = 4096
+
+/** Where the shift begins that has not ended (RFC 2152), or -1. */
+function openShift(bytes: Buffer): number {
+  let shift = -1
+  for (let i = 0; i < bytes.length; i++) {
+    const c = bytes[i]!
+    if (shift < 0) {
+      if (c === 43) shift = i
+    } else if (!isBase64(c)) shift = -1
+  }
+  return shift
+}
+
+function isBase64(c: number): boolean {
+  return (c >= 47 && c <= 57) || (c >= 65 && c <= 90) || (c >= 97 && c <= 122) || c === 43
 }
 
 /** Where the last character begins when bytes are missing from it, else the end. */

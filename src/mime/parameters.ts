@@ -174,23 +174,24 @@ function parseSection(text: string): { name: string; order: number; encoded: boo
   return digits !== '' && Number.isInteger(order) && order >= 0 ? { name, order, encoded } : undefined
 }
 
-/** Joins the pieces in order up to the first gap. */
+/** Joins the pieces in order from the first one there up to the first gap. */
 function decodePieces(pieces: Extended['pieces']): string {
   const sorted = [...pieces].sort((a, b) => a.order - b.order)
   const bytes: Buffer[] = []
   let charset: string | undefined
-  let order = 0
+  const first = sorted[0]!.order
+  let order = first
   for (const piece of sorted) {
     if (piece.order !== order) {
       if (piece.order < order) continue
       break
     }
     let { value } = piece
-    if (order === 0 && piece.encoded) {
-      const first = value.indexOf("'")
-      const second = first < 0 ? -1 : value.indexOf("'", first + 1)
+    if (order === first && piece.encoded) {
+      const quote = value.indexOf("'")
+      const second = quote < 0 ? -1 : value.indexOf("'", quote + 1)
       if (second >= 0) {
-        charset = value.slice(0, first)
+        charset = value.slice(0, quote)
         value = value.slice(second + 1)
       }
     }
@@ -223,12 +224,15 @@ export function parseContentType(value: string): ContentType | undefined {
   return subtype === '' ? undefined : { type, subtype, params: readParams(cursor) }
 }
 
-/** RFC 2183 §2. */
+/** RFC 2183 §2; a type that is quoted is read, and one that is missing before a name of a file counts as unknown: an attachment (RFC 2183 §2.8). */
 export function parseDisposition(value: string): { type: string; params: Params } | undefined {
   const cursor = new FieldCursor(value)
   cursor.skip()
+  cursor.take('"')
   const type = cursor.token()
-  return type === '' ? undefined : { type, params: readParams(cursor) }
+  cursor.take('"')
+  const params = readParams(cursor)
+  return type === '' && params.length === 0 ? undefined : { type: type || 'attachment', params }
 }
 
 /** Content-Transfer-Encoding: one token, which some programs quote (RFC 2045 §6.1). `7bit` when there is none. */

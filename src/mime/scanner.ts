@@ -266,7 +266,8 @@ class MessageScanner implements Scanner {
   }
 
   #beginMultipart(frame: Frame, header: Buffer): void {
-    const boundary = findParam(frame.part.params, 'boundary')
+    // RFC 2046 §5.1.1: it does not end with white space, which cannot be told from padding behind a delimiter.
+    const boundary = findParam(frame.part.params, 'boundary')?.trimEnd()
     if (!boundary || !this.#mayNest()) return
     const bytes = Buffer.from(boundary)
     // A header that is not UTF-8 was read as Latin-1: its boundary's bytes are these.

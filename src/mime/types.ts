@@ -35,6 +35,8 @@ export interface Part extends ContentType {
 /** One mailbox of an address header: raw display name (encoded words not decoded), local part and domain as written. A group's start has only `name` in `group`; its end is all undefined. */
 export interface EnvelopeAddress {
   readonly name?: string
+  /** The obsolete source route: `@one.example,@two.example`. */
+  readonly route?: string
   readonly local?: string
   readonly domain?: string
   /** Set on the entry that opens a group; the closing entry has no field at all (RFC 9051 §7.5.2). */

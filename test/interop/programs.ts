@@ -11,6 +11,7 @@ import { freePorts, has, type Ran, run } from '../server.ts'
 const wanted: { readonly [name: string]: { readonly package: string; readonly probe?: string } } = {
   'smtp-source': { package: 'postfix' },
   'smtp-sink': { package: 'postfix' },
+  Dovecot: { package: 'dovecot-imapd', probe: 'test -x /usr/lib/dovecot/imap' },
   mbsync: { package: 'isync' },
   'TLS for swaks': { package: 'libnet-ssleay-perl', probe: 'perl -MNet::SSLeay -e 1' },
   'SASL PLAIN': {

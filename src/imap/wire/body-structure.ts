@@ -12,12 +12,14 @@ export function formatBodyStructure(part: Part, extended: boolean): string {
 /** The grammar wants at least one child: a multipart without parts gets an empty text. */
 function formatMultipart(part: Part, extended: boolean): string {
   const parts = part.parts ?? []
-  const children = parts.length > 0 ? parts.map((child) => formatBodyStructure(child, extended)).join('') : emptyText
+  const children =
+    parts.length > 0 ? parts.map((child) => formatBodyStructure(child, extended)).join('') : emptyText(extended)
   const head = `(${children} ${formatText(part.subtype)}`
   return extended ? `${head} ${formatParams(part.params)} ${formatExtension(part)})` : `${head})`
 }
 
-const emptyText = '("text" "plain" NIL NIL NIL "7bit" 0 0)'
+const emptyText = (extended: boolean) =>
+  `("text" "plain" ("charset" "us-ascii") NIL NIL "7bit" 0 0${extended ? ' NIL NIL NIL NIL' : ''})`
 const emptyEnvelope: Envelope = { from: [], sender: [], replyTo: [], to: [], cc: [], bcc: [] }
 
 function formatSingle(part: Part, extended: boolean): string {
@@ -42,7 +44,7 @@ function isMessage({ type, subtype }: Part): boolean {
 
 /** A contained message that could not be looked into (encoded, too deep) still needs an envelope and a structure. */
 function formatContained({ message }: Part, extended: boolean): string {
-  if (!message) return `${formatEnvelope(emptyEnvelope)} ${emptyText}`
+  if (!message) return `${formatEnvelope(emptyEnvelope)} ${emptyText(extended)}`
   return `${formatEnvelope(message.envelope)} ${formatBodyStructure(message.root, extended)}`
 }
 

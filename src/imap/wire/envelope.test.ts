@@ -30,6 +30,7 @@ const subjects: [string, string][] = [
   ['Grüße an alle', '"=?utf-8?B?R3LDvMOfZQ==?= an alle"'],
   ['=?utf-8?Q?a?= é', '"=?utf-8?Q?a?= =?utf-8?B?w6k=?="'],
   ['a\r\nb\0c', '"a  b c"'],
+  ['=?iso-8859-1?Q?gr\u00fcn_und?= more', '"=?utf-8?B?Z3LDvG4gdW5k?= more"'],
 ]
 for (const [subject, expected] of subjects)
   test(`subject ${JSON.stringify(subject)} is 7-bit and quoted`, () => {
@@ -86,7 +87,7 @@ const structures: [string, Part, boolean, string][] = [
     'empty multipart',
     { ...leaf, type: 'multipart', subtype: 'mixed', parts: [] },
     false,
-    '(("text" "plain" NIL NIL NIL "7bit" 0 0) "mixed")',
+    '(("text" "plain" ("charset" "us-ascii") NIL NIL "7bit" 0 0) "mixed")',
   ],
   [
     'message',
@@ -104,7 +105,7 @@ const structures: [string, Part, boolean, string][] = [
     'message that could not be looked into',
     { ...leaf, type: 'message', subtype: 'rfc822', params: [], encoding: 'base64' },
     false,
-    `("message" "rfc822" NIL NIL NIL "base64" 20 ${formatEnvelope(none)} ("text" "plain" NIL NIL NIL "7bit" 0 0) 2)`,
+    `("message" "rfc822" NIL NIL NIL "base64" 20 ${formatEnvelope(none)} ("text" "plain" ("charset" "us-ascii") NIL NIL "7bit" 0 0) 2)`,
   ],
 ]
 for (const [name, part, extended, expected] of structures)

@@ -30,9 +30,9 @@ function formatAddresses(list: readonly EnvelopeAddress[]): string {
   return list.length === 0 ? 'NIL' : `(${list.map(formatAddress).join('')})`
 }
 
-/** The source route is always NIL; a NIL host marks the begin and the end of a group (RFC 9051 §7.5.2). */
-function formatAddress({ name, local, domain, group }: EnvelopeAddress): string {
+/** A NIL host marks the begin and the end of a group (RFC 9051 §7.5.2). */
+function formatAddress({ name, route, local, domain, group }: EnvelopeAddress): string {
   if (group !== undefined) return `(NIL NIL ${formatText(group)} NIL)`
   if (name === undefined && local === undefined && domain === undefined) return '(NIL NIL NIL NIL)'
-  return `(${formatText(name)} NIL ${formatText(local ?? '')} ${formatText(domain ?? '')})`
+  return `(${formatText(name)} ${formatText(route)} ${formatText(local ?? '')} ${formatText(domain ?? '')})`
 }

@@ -1,5 +1,7 @@
 // Strings of ENVELOPE and BODYSTRUCTURE as IMAP4rev1 wants them: 7-bit, quoted. Knows no message.
 
+import { decodeWords } from '../../mime/index.ts'
+
 const BASE64_WORD_BYTES = 45
 
 /** Whether every character stands in a quoted string as it is or behind a backslash: no NUL, CR, LF, nothing above 0x7e. */
@@ -71,7 +73,9 @@ function encodeWords(text: string): string {
   return out.join(' ')
 }
 
-function encodeRun(text: string): string {
+/** A word that claims to be encoded and holds raw characters is decoded first: nobody would decode it twice. */
+function encodeRun(raw: string): string {
+  const text = decodeWords(raw)
   const words: string[] = []
   let piece = ''
   let size = 0

@@ -29,9 +29,18 @@ export async function writeBody(
     return literal(out, label, end > start ? await reads.bytes(row, start, end) : Buffer.alloc(0))
   out.text(`${label} {${end - start}}\r\n`)
   for await (const chunk of reads.stream(row, start, end)) {
-    out.bytes(chunk)
+    out.bytes(withoutNul(chunk))
     await out.pace()
   }
+}
+
+/** A literal holds no NUL (RFC 9051 §9): it goes out as 0x80, so that sizes and offsets stay. */
+function withoutNul(bytes: Buffer): Buffer {
+  const first = bytes.indexOf(0)
+  if (first < 0) return bytes
+  const out = Buffer.from(bytes)
+  for (let at = first; at >= 0; at = out.indexOf(0, at)) out[at] = 0x80
+  return out
 }
 
 /** Beyond the end there is an empty string (RFC 9051 §6.4.5). */
@@ -42,15 +51,22 @@ function cut({ start, end }: Span, offset: number, length: number): Span {
 
 function literal(out: Output, label: string, bytes: Buffer): void {
   out.text(`${label} {${bytes.length}}\r\n`)
-  out.bytes(bytes)
+  out.bytes(withoutNul(bytes))
 }
 
-/** The fields that were asked for (or not), each as it stands, and the empty line that ends a header. */
+/** The fields that were asked for (or not), each as it stands; and the empty line, unless the message has none (RFC 9051 §6.4.5.1). */
 function chooseFields(header: Buffer, { text, fields = [] }: Section): Buffer {
   const names = new Set(fields.map((name) => name.toLowerCase()))
   const listed = text === 'HEADER.FIELDS'
   const chosen = parseFields(header)
     .filter(({ name }) => names.has(name.toLowerCase()) === listed)
     .map(({ start, end }) => header.subarray(start, end))
-  return Buffer.concat([...chosen, Buffer.from('\r\n')])
+  return Buffer.concat([...chosen, Buffer.from(hasEmptyLine(header) ? '\r\n' : '')])
+}
+
+/** Whether it ends with an empty line; one that was cut at MAX_HEADER has it further on. */
+function hasEmptyLine(header: Buffer): boolean {
+  if (header.length === MAX_HEADER) return true
+  const end = header.length - (header.at(-2) === 13 ? 2 : 1)
+  return header.at(-1) === 10 && (end === 0 || header[end - 1] === 10)
 }
