@@ -18,6 +18,7 @@ import { connectSmtp } from '../smtp/client/index.ts'
 import { accountRows, openStore, type Store, type Writer } from '../store/index.ts'
 import type { Config } from './config/index.ts'
 import { createHealth } from './health.ts'
+import { createIndexKeeper } from './index-keeper.ts'
 import { type DoorCounters, formatMetrics, timeWrites } from './metrics.ts'
 import { createConfiguredResolver } from './resolver.ts'
 import { type AdminServices, type CoreFacts, type CoreServices, type Surroundings, storeOptions } from './services.ts'
@@ -30,6 +31,8 @@ export interface Core {
   watchDoors(doors: readonly { counters(): Promise<DoorCounters> }[]): void
   /** Takes the keys that may change from a configuration that was read again. */
   reconfigure(config: Config): void
+  /** To be awaited before the doors open: what they would read of the search index belongs to this store. */
+  checkIndex(): Promise<void>
   /** Starts the queue and the jobs: from now on things happen by themselves. */
   begin(): void
   /** Instead of the jobs, for a command on a folder at rest: ends what the command began. */
@@ -70,17 +73,19 @@ export async function composeCore(config: Config, around: CoreSurroundings): Pro
     post: createPostHandler(parts),
     'remove-account': ({ account }, job) => eraseWhole(account, job.done),
   }
+  const index = createIndexKeeper(config, store, around)
   let jobs: JobRunner | undefined
   let { minimumFree } = config.disk
   let doors: readonly { counters(): Promise<DoorCounters> }[] = []
   const facts: CoreFacts = {
     health: createHealth({ store, queue, minimumFree: () => minimumFree, clock }),
     async metrics() {
-      const [counted, waiting] = await Promise.all([
+      const [counted, waiting, searchLag] = await Promise.all([
         Promise.all(doors.map((one) => one.counters())),
         queue.admin.stats(),
+        index?.lag(),
       ])
-      return formatMetrics({ queue: waiting, writes: writes(), doors: counted }, around.version)
+      return formatMetrics({ queue: waiting, writes: writes(), doors: counted, searchLag }, around.version)
     },
   }
   return {
@@ -95,7 +100,9 @@ export async function composeCore(config: Config, around: CoreSurroundings): Pro
       resolver.reconfigure(next)
       ;({ minimumFree } = next.disk)
     },
+    checkIndex: async () => index?.check(),
     begin() {
+      index?.begin()
       queue.start().catch((error: unknown) => log.error({ err: error }, 'the queue could not start'))
       jobs = createJobRunner({ store, handlers, clock, log })
       scheduleHousekeeping(store).catch((error: unknown) => log.error({ err: error }, 'housekeeping was not scheduled'))
@@ -104,7 +111,7 @@ export async function composeCore(config: Config, around: CoreSurroundings): Pro
       for (const account of await store.read(accountRows.removed)) await eraseWhole(account, async () => {})
     },
     async close(graceMs = 0) {
-      await Promise.all([queue.stop(graceMs), jobs?.stop()])
+      await Promise.all([queue.stop(graceMs), jobs?.stop(), index?.stop()])
       await store.close()
     },
   }

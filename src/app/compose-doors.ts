@@ -8,7 +8,7 @@ import { createHttpServer } from '../http/server/index.ts'
 import { createImapServer, type ImapListener, type ImapSettings, listenImap } from '../imap/server/index.ts'
 import { createMailReads, createSpool } from '../mail/index.ts'
 import { createSmtpServer, type Kind, type SmtpSettings } from '../smtp/server/index.ts'
-import { openReadStore, type ReadStore } from '../store/index.ts'
+import { openReadStore, openSearchReader, type ReadStore, type SearchReader } from '../store/index.ts'
 import { type CertificatePair, tlsOptions } from '../tls/index.ts'
 import type { Bound } from './banner.ts'
 import type { Config, ListenerName } from './config/index.ts'
@@ -51,7 +51,8 @@ export async function composeDoors(options: DoorsOptions, core: CoreServices, ar
     hostname: config.hostname,
     keep: core.accounts.addScramKeys,
   })
-  const parts = { config: () => config, store, accounts, core, around, tls: () => tls, freeBytes: space.free }
+  const index = config.search.index ? openSearchReader({ data: config.data, ...around }) : undefined
+  const parts = { config: () => config, store, index, accounts, core, around, tls: () => tls, freeBytes: space.free }
   const [smtp, imap] = [openSmtp(parts), openImap(parts)]
   const sources = { health: watchCore(core.core, around.clock), metrics: () => core.core.metrics() }
   const http = createHttpServer({ sources, tls, log: around.log })
@@ -94,6 +95,7 @@ export async function composeDoors(options: DoorsOptions, core: CoreServices, ar
     },
     async close() {
       space.stop()
+      index?.close()
       await store.close()
     },
   }
@@ -104,6 +106,7 @@ interface Parts {
   readonly config: () => Config
   readonly store: ReadStore
   readonly accounts: AccountReads
+  readonly index: SearchReader | undefined
   readonly core: CoreServices
   readonly around: Surroundings
   readonly tls: () => ReturnType<typeof tlsOptions>
@@ -154,13 +157,13 @@ const smtpSettings = ({ auth, smtp, limits }: Config): SmtpSettings => ({
   },
 })
 
-function openImap({ config, store, accounts, core, around, tls }: Parts) {
+function openImap({ config, store, index, accounts, core, around, tls }: Parts) {
   const { clock, log } = around
   const { hostname } = config()
   return createImapServer({
     services: {
       accounts,
-      reads: createMailReads(store),
+      reads: createMailReads(store, index),
       writes: core.mail,
       bell: store.bell,
       spool: () => createSpool({ blobs: store.blobs, maxSize: config().smtp.maxMessageSize }),

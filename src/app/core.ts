@@ -73,6 +73,7 @@ export async function startServer(config: Config, options: StartOptions): Promis
     let current = config
     const core = await composeCore(config, { ...options, clock, onFatal: options.onFatal ?? fail, version: version() })
     undo.push(() => core.close())
+    await core.checkIndex()
     const doors = await openDoors(config, certificate, core.services, { ...options, clock })
     undo.push(() => Promise.all(doors.map((one) => one.end(0))).then(() => {}))
     core.watchDoors(doors.map(({ service }) => service))

@@ -11,6 +11,8 @@ export type DoorCounters = Readonly<Record<string, Counters>>
 export interface CoreFigures {
   readonly queue: Readonly<Record<string, number>>
   readonly writes: Histogram
+  /** Undefined when there is no search index. */
+  readonly searchLag?: number | undefined
   /** Of every thread of doors. */
   readonly doors: readonly DoorCounters[]
 }
@@ -56,6 +58,11 @@ export async function formatMetrics(figures: CoreFigures, version: string): Prom
     ...Object.entries(figures.queue).flatMap(([name, value]) =>
       family(`posthorn_queue_${snake(name)}`, 'gauge', queueHelp[name] ?? name, [[{}, value]]),
     ),
+    ...(figures.searchLag === undefined
+      ? []
+      : family('posthorn_search_lag', 'gauge', 'Contents and messages that are not yet in the search index.', [
+          [{}, figures.searchLag],
+        ])),
     ...histogramLines('posthorn_store_write_seconds', 'From the call of a write to stable storage.', figures.writes),
   ]
   return `${lines.join('\n')}\n${await processMetrics()}`

@@ -8,10 +8,12 @@ import {
   messageRows,
   type Reader,
   type ReadStore,
+  type SearchReader,
   subscriptionRows,
   toBuffer,
 } from '../store/index.ts'
 import { loadKeywords } from './flags.ts'
+import { findHolders } from './holders.ts'
 import { listMailboxes } from './mailboxes.ts'
 import { assertRight, noMailbox } from './rights.ts'
 import { listShared, resolveById, resolveMailbox } from './shared.ts'
@@ -24,7 +26,8 @@ const maxRows = 1000
 const maxGap = 16
 const chunkSize = 65_536
 
-export function createMailReads(store: ReadStore): MailReads {
+/** Without an index searches look at every message. */
+export function createMailReads(store: ReadStore, index?: SearchReader): MailReads {
   return {
     resolve: (actor, name, right) =>
       store.read(async (tx) => {
@@ -55,6 +58,7 @@ export function createMailReads(store: ReadStore): MailReads {
     stream: (row, start, end) => streamBytes(store, row, start, end),
     texts: (mailbox, uids, want) =>
       readTexts(store, mailbox, () => store.read((tx) => readFacts(tx, mailbox, uids, ['size'])), want.body),
+    holders: async (mailbox, needle) => index && findHolders(store, index, mailbox, needle),
     quota: (account) => store.read((tx) => readQuota(tx, account)),
   }
 }

@@ -43,7 +43,12 @@ function* pages(rows: readonly MessageFacts[]): Generator<number[]> {
   if (page.length > 0) yield page
 }
 
-async function* readText(store: ReadStore, row: messageRows.BytesRow, body: boolean): AsyncGenerator<TextWindow> {
+/** The text of one message, or of a content when there is no prefix. */
+export async function* readText(
+  store: ReadStore,
+  row: Omit<messageRows.BytesRow, 'size'>,
+  body: boolean,
+): AsyncGenerator<TextWindow> {
   const { uid, file } = row
   const root = JSON.parse(row.structure) as Part
   const read: ReadBytes =

@@ -119,6 +119,11 @@ export interface MailReads {
    * Missing UIDs are left out. The loop turns between pages.
    */
   texts(mailbox: MailboxId, uids: Ranges, want: { readonly body: boolean }): AsyncIterable<TextWindow>
+  /**
+   * UIDs of the messages that may hold the folded needle anywhere in their texts or header facts: all others hold it nowhere. Undefined
+   * when nothing is known of any.
+   */
+  holders(mailbox: MailboxId, needle: string): Promise<ReadonlySet<number> | undefined>
   quota(
     account: AccountId,
   ): Promise<{ usedBytes: number; usedMessages: number; quotaBytes?: number; quotaMessages?: number }>

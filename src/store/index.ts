@@ -10,6 +10,8 @@ export * as contentRows from './rows/content.ts'
 export * as domainRows from './rows/domain.ts'
 export * as entryRows from './rows/entry.ts'
 export * as flagRows from './rows/flag.ts'
+export type { Heights } from './rows/indexing.ts'
+export * as indexingRows from './rows/indexing.ts'
 export * as jobRows from './rows/job.ts'
 export * as mailboxRows from './rows/mailbox.ts'
 export * as messageRows from './rows/message.ts'
@@ -17,5 +19,13 @@ export * as metaRows from './rows/meta.ts'
 export * as queueRows from './rows/queue.ts'
 export * as subscriptionRows from './rows/subscription.ts'
 export * as threadRows from './rows/thread.ts'
+export { type Candidates, openSearchReader, type SearchReader } from './search/reader.ts'
+export {
+  checkSearchFile,
+  type IndexPage,
+  openSearchWriter,
+  type SearchWriter,
+  type StoreFacts,
+} from './search/writer.ts'
 export { keepLocked, oneOf, skipLocked, sql, toBuffer } from './sql.ts'
 export * from './types.ts'

@@ -222,6 +222,18 @@ export const schema = z.strictObject({
       .prefault({}),
     { description: 'Sending mail.', expected: 'a table' },
   ),
+  search: noted(
+    z
+      .strictObject({
+        index: noted(z.boolean().default(true), {
+          description:
+            'Whether texts are indexed in the background, in search.db in the data folder. Without it every search reads the messages, and finds the same.',
+          expected: 'true or false',
+        }),
+      })
+      .prefault({}),
+    { description: 'Searching mail.', expected: 'a table' },
+  ),
   limits: noted(
     z
       .strictObject({

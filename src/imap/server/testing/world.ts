@@ -7,12 +7,15 @@ import { type Duplex, duplexPair } from 'node:stream'
 import { type AccountWrites, createAccountReads, createAccountWrites } from '../../../accounts/index.ts'
 import { type AccountId, realClock, silentLog } from '../../../base/index.ts'
 import { createMailReads, createMailTx, createMailWrites, createSpool, type MailWrites } from '../../../mail/index.ts'
-import { openReadStore, openStore, type StoreOptions } from '../../../store/index.ts'
+import { openReadStore, openSearchReader, openStore, type ReadStore, type StoreOptions } from '../../../store/index.ts'
 import { createImapServer, type ImapServer, type ImapServerOptions } from '../index.ts'
 
 export interface ImapWorld {
   readonly server: ImapServer
   readonly writes: MailWrites
+  /** The server's data folder, and its store for reading. */
+  readonly data: string
+  readonly store: ReadStore
   readonly accounts: { readonly ann: AccountId; readonly bob: AccountId }
   readonly updateAccount: AccountWrites['updateAccount']
   /** A connection from 127.0.0.1. */
@@ -34,6 +37,7 @@ export async function openImapWorld(options: Partial<ImapServerOptions> = {}): P
   }
   const store = await openStore(storeOptions)
   const readable = await openReadStore(storeOptions)
+  const index = openSearchReader(storeOptions)
   const tx = createMailTx({ store, log: silentLog })
   const accounts = createAccountWrites({
     store,
@@ -53,7 +57,7 @@ export async function openImapWorld(options: Partial<ImapServerOptions> = {}): P
         log: silentLog,
         hostname: 'mail.example.test',
       }),
-      reads: createMailReads(readable),
+      reads: createMailReads(readable, index),
       writes,
       bell: readable.bell,
       spool: () => createSpool({ blobs: readable.blobs, maxSize: options.maxMessageSize ?? 1_000_000 }),
@@ -71,6 +75,8 @@ export async function openImapWorld(options: Partial<ImapServerOptions> = {}): P
   return {
     server,
     writes,
+    data,
+    store: readable,
     accounts: { ann: ann.id, bob: bob.id },
     updateAccount: accounts.updateAccount,
     connect() {
@@ -80,6 +86,7 @@ export async function openImapWorld(options: Partial<ImapServerOptions> = {}): P
     },
     async close() {
       await server.stop(0)
+      index.close()
       await readable.close()
       await store.close()
       rmSync(data, { recursive: true })

@@ -20,6 +20,8 @@ export interface Known {
   readonly number: number
   readonly row?: MessageFacts
   readonly text?: MessageText
+  /** True when the index knows that the message holds the folded needle nowhere. */
+  readonly lacks?: ((uid: number, needle: string) => boolean) | undefined
 }
 
 /** Folded text. `bodyHolds` knows the needles of the program. */
@@ -37,6 +39,8 @@ export interface Needs {
   readonly texts: boolean
   /** Folded texts that are looked for in bodies. */
   readonly bodies: ReadonlySet<string>
+  /** Folded texts that are looked for anywhere. */
+  readonly needles: ReadonlySet<string>
 }
 
 export type Test = (message: Known) => boolean | undefined
@@ -45,7 +49,7 @@ interface Building {
   readonly selected: SelectedMailbox
   readonly charset: string
   readonly now: number
-  readonly needs: { facts: Set<Fact>; texts: boolean; bodies: Set<string> }
+  readonly needs: { facts: Set<Fact>; texts: boolean; bodies: Set<string>; needles: Set<string> }
 }
 
 /** `now`: what OLDER and YOUNGER count from. */
@@ -54,7 +58,7 @@ export function compile(
   selected: SelectedMailbox,
   now: number,
 ): { readonly run: Test; readonly needs: Needs } {
-  const needs = { facts: new Set<Fact>(), texts: false, bodies: new Set<string>() }
+  const needs = { facts: new Set<Fact>(), texts: false, bodies: new Set<string>(), needles: new Set<string>() }
   const run = build(program.key, { selected, charset: program.charset ?? 'UTF-8', now, needs })
   return { run, needs }
 }
@@ -126,17 +130,27 @@ const builders: Builders = {
     // An empty needle asks whether the header is there.
     if (wanted === '') return hasHeader(head, '', building)
     building.needs.facts.add(head)
-    return ({ row }) => row && row[head]!.includes(wanted)
+    return unlessLacking(wanted, building, ({ row }) => row && row[head]!.includes(wanted))
   },
   header: ({ name, needle }, building) => hasHeader(fold(name), foldNeedle(needle, building), building),
   body: ({ needle }, building) => {
     const wanted = findInBody(needle, building)
-    return ({ text }) => text?.bodyHolds(wanted)
+    return unlessLacking(wanted, building, ({ text }) => text?.bodyHolds(wanted))
   },
   text: ({ needle }, building) => {
     const wanted = findInBody(needle, building)
-    return ({ text }) => text && (text.header.includes(wanted) || text.bodyHolds(wanted))
+    return unlessLacking(
+      wanted,
+      building,
+      ({ text }) => text && (text.header.includes(wanted) || text.bodyHolds(wanted)),
+    )
   },
+}
+
+/** What the index rules out is decided before anything is read. */
+function unlessLacking(needle: string, { needs }: Building, test: Test): Test {
+  needs.needles.add(needle)
+  return (message) => (message.lacks?.(message.uid, needle) ? false : test(message))
 }
 
 function build(key: SearchKey, building: Building): Test {
@@ -222,5 +236,7 @@ function findInBody(needle: Buffer, building: Building): string {
 function hasHeader(name: string, wanted: string, building: Building): Test {
   building.needs.texts = true
   const start = `${name}:`
-  return ({ text }) => text?.lines.some((line) => line.startsWith(start) && line.includes(wanted, start.length))
+  return unlessLacking(wanted.length < 3 ? start : wanted, building, ({ text }) =>
+    text?.lines.some((line) => line.startsWith(start) && line.includes(wanted, start.length)),
+  )
 }

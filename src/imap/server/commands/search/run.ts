@@ -6,8 +6,9 @@ import type { SearchProgram } from '../../../wire/index.ts'
 import type { AuthenticatedContext } from '../../command.ts'
 import type { Outcome } from '../../replies.ts'
 import type { SelectedMailbox } from '../../selected.ts'
-import { compile } from './compile.ts'
+import { compile, type Known, type Needs } from './compile.ts'
 import { readRows, readTexts } from './read.ts'
+import { askIndex } from './rule-out.ts'
 
 const PAGE = 1000
 
@@ -35,54 +36,51 @@ export const knowsCharset = ({ charset }: Criteria) => charset === undefined || 
 export async function search(context: SearchContext, selected: SelectedMailbox, criteria: Criteria): Promise<Found> {
   const test = compile(criteria, selected, context.clock.now())
   const { numbers, uids } = selected.pickAll()
-  const found = { numbers: [] as number[], uids: [] as number[] }
-  for (let at = 0; at < uids.length; at += PAGE) {
-    const page = uids.subarray(at, at + PAGE)
-    const hits = await searchPage(context, selected, test, page, numbers.subarray(at, at + PAGE))
-    for (let i = 0; i < page.length; i++) {
-      if (hits[i] !== 1) continue
-      found.numbers.push(numbers[at + i]!)
-      found.uids.push(page[i]!)
+  const lacks = await askIndex(context.services, selected.view.id, test.needs, uids.length)
+  const hits = new Uint8Array(uids.length)
+  const undecided: number[] = []
+  for (let i = 0; i < uids.length; i++) {
+    const verdict = test.run({ uid: uids[i]!, number: numbers[i]!, lacks })
+    if (verdict === undefined) undecided.push(i)
+    else if (verdict) hits[i] = 1
+    if (i % PAGE === PAGE - 1) await context.out.pace()
+  }
+  for (let at = 0; at < undecided.length; at += PAGE) {
+    const page = undecided.slice(at, at + PAGE)
+    const places = new Map(page.map((i) => [uids[i]!, i]))
+    const judge = (message: Omit<Known, 'number'>) => {
+      const i = places.get(message.uid)
+      // Came between the two readings.
+      if (i === undefined) return false
+      const verdict = test.run({ ...message, number: numbers[i]! })
+      if (verdict) hits[i] = 1
+      return verdict
     }
+    await readPage(context, selected, test.needs, [...places.keys()], judge)
     await context.out.pace()
+  }
+  const found = { numbers: [] as number[], uids: [] as number[] }
+  for (let i = 0; i < uids.length; i++) {
+    if (hits[i] !== 1) continue
+    found.numbers.push(numbers[i]!)
+    found.uids.push(uids[i]!)
   }
   return found
 }
 
-type Compiled = ReturnType<typeof compile>
-
-/** 1 where the message matches. */
-async function searchPage(
+/** Shows what rows, and texts where rows do not suffice, say of the messages. */
+async function readPage(
   context: SearchContext,
   selected: SelectedMailbox,
-  test: Compiled,
-  uids: Uint32Array,
-  numbers: Uint32Array,
-) {
-  const hits = new Uint8Array(uids.length)
-  let undecided: number[] = []
-  const decide = (i: number, verdict: boolean | undefined, next: number[]) => {
-    if (verdict === undefined) next.push(i)
-    else if (verdict) hits[i] = 1
+  needs: Needs,
+  asked: readonly number[],
+  judge: (message: Omit<Known, 'number'>) => boolean | undefined,
+): Promise<void> {
+  let uids = asked
+  if (needs.facts.size > 0) {
+    const rows = await readRows(context, selected, toRanges(uids), needs)
+    uids = rows.filter((message) => judge(message) === undefined).map(({ uid }) => uid)
   }
-  const place = new Map<number, number>()
-  for (let i = 0; i < uids.length; i++) {
-    decide(i, test.run({ uid: uids[i]!, number: numbers[i]! }), undecided)
-    place.set(uids[i]!, i)
-  }
-  const asked = () => toRanges(undecided.map((i) => uids[i]!))
-  if (undecided.length > 0 && test.needs.facts.size > 0) {
-    const next: number[] = []
-    for (const message of await readRows(context, selected, asked(), test.needs)) {
-      const i = place.get(message.uid)
-      if (i !== undefined) decide(i, test.run({ ...message, number: numbers[i]! }), next)
-    }
-    undecided = next
-  }
-  if (undecided.length > 0 && test.needs.texts)
-    for await (const message of readTexts(context, selected, asked(), test.needs)) {
-      const i = place.get(message.uid)
-      if (i !== undefined) decide(i, test.run({ ...message, number: numbers[i]! }), [])
-    }
-  return hits
+  if (uids.length === 0 || !needs.texts) return
+  for await (const message of readTexts(context, selected, toRanges(uids), needs)) judge(message)
 }

@@ -1,0 +1,84 @@
+// Rows of search.db: the only place with its SQL. Two indexes of trigrams, over the texts of contents (by content id) and over what
+// delivery put before them (by message id); they keep no texts.
+
+import { oneOf, sql } from '../sql.ts'
+import type { Statements } from '../transaction.ts'
+import type { Sql } from '../types.ts'
+
+/** A file of another version is begun anew. */
+export const version = 1
+
+/** `detail=none` keeps only which texts hold a trigram: half the size, and places are not needed to narrow. Texts come folded. */
+const trigrams = `content = '', contentless_delete = 1, detail = none, tokenize = 'trigram case_sensitive 1'`
+
+export const schema: readonly string[] = [
+  'CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID',
+  `CREATE VIRTUAL TABLE text_index USING fts5 (text, ${trigrams})`,
+  `CREATE VIRTUAL TABLE prefix_index USING fts5 (text, ${trigrams})`,
+  // Contents that are too long to be indexed: any of them may hold anything.
+  'CREATE TABLE unindexed (content INTEGER PRIMARY KEY)',
+  // More is gathered in memory before it becomes a segment: fewer merges.
+  `INSERT INTO text_index (text_index, rank) VALUES ('hashsize', 4194304)`,
+  `PRAGMA user_version = ${version}`,
+]
+
+export type Key = 'store' | 'contents' | 'messages' | 'last' | 'file' | 'open' | 'swept'
+
+export async function getMeta(tx: Statements, key: Key): Promise<string | undefined> {
+  return (await tx.get<{ value: string }>(sql`SELECT value FROM meta WHERE key = ${key}`))?.value
+}
+
+export async function putMeta(tx: Statements, key: Key, value: string): Promise<void> {
+  await tx.run(
+    sql`INSERT INTO meta (key, value) VALUES (${key}, ${value}) ON CONFLICT (key) DO UPDATE SET value = excluded.value`,
+  )
+}
+
+export function addText(tx: Statements, content: number, text: string): Promise<number> {
+  return tx.run(sql`INSERT INTO text_index (rowid, text) VALUES (${content}, ${text})`)
+}
+export function addPrefix(tx: Statements, message: number, text: string): Promise<number> {
+  return tx.run(sql`INSERT INTO prefix_index (rowid, text) VALUES (${message}, ${text})`)
+}
+export function addUnindexed(tx: Statements, content: number): Promise<number> {
+  return tx.run(sql`INSERT INTO unindexed (content) VALUES (${content})`)
+}
+
+/** Which contents hold all these trigrams; of the ids from `from` up to (without) `to`, which bounds the work. */
+export function findTexts(tx: Statements, grams: readonly string[], from: number, to: number) {
+  return tx.all<{ id: number }>(
+    sql`SELECT rowid AS id FROM text_index WHERE text_index MATCH ${all(grams)} AND rowid >= ${from} AND rowid < ${to}`,
+  )
+}
+export function findPrefixes(tx: Statements, grams: readonly string[], from: number, to: number) {
+  return tx.all<{ id: number }>(
+    sql`SELECT rowid AS id FROM prefix_index WHERE prefix_index MATCH ${all(grams)} AND rowid >= ${from} AND rowid < ${to}`,
+  )
+}
+export function findUnindexed(tx: Statements, after: number): Promise<{ id: number }[]> {
+  return tx.all(sql`SELECT content AS id FROM unindexed WHERE content > ${after} ORDER BY content LIMIT 1000`)
+}
+
+/** Each in quotes: a string of the query language, whatever is in it. */
+const all = (grams: readonly string[]) => grams.map((gram) => `"${gram.replaceAll('"', '""')}"`).join(' AND ')
+
+/** Ids in an index, ascending, 500 per page. */
+export type Kept = 'text_index' | 'prefix_index' | 'unindexed'
+const kept: Readonly<Record<Kept, (after: number) => Sql>> = {
+  // The size of each text is kept by FTS5 in a table of its own: a scan of ids.
+  text_index: (after) => sql`SELECT id FROM text_index_docsize WHERE id > ${after} ORDER BY id LIMIT 500`,
+  prefix_index: (after) => sql`SELECT id FROM prefix_index_docsize WHERE id > ${after} ORDER BY id LIMIT 500`,
+  unindexed: (after) => sql`SELECT content AS id FROM unindexed WHERE content > ${after} ORDER BY content LIMIT 500`,
+}
+export async function idsAfter(tx: Statements, from: Kept, after: number): Promise<number[]> {
+  return (await tx.all<{ id: number }>(kept[from](after))).map(({ id }) => id)
+}
+
+const removal: Readonly<Record<Kept, (tx: Statements, ids: readonly number[]) => Sql>> = {
+  text_index: (tx, ids) => sql`DELETE FROM text_index WHERE rowid ${oneOf(tx, ids)}`,
+  prefix_index: (tx, ids) => sql`DELETE FROM prefix_index WHERE rowid ${oneOf(tx, ids)}`,
+  unindexed: (tx, ids) => sql`DELETE FROM unindexed WHERE content ${oneOf(tx, ids)}`,
+}
+export function remove(tx: Statements, from: Kept, ids: readonly number[]): Promise<number> {
+  return tx.run(removal[from](tx, ids))
+}
