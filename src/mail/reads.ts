@@ -15,6 +15,7 @@ import {
 import { loadKeywords } from './flags.ts'
 import { findHolders } from './holders.ts'
 import { listMailboxes } from './mailboxes.ts'
+import { createRangeList } from './open-mailbox.ts'
 import { assertRight, noMailbox } from './rights.ts'
 import { listShared, resolveById, resolveMailbox } from './shared.ts'
 import { readTexts } from './texts.ts'
@@ -52,6 +53,7 @@ export function createMailReads(store: ReadStore, index?: SearchReader): MailRea
     subscriptions: (account) => store.read((tx) => listSubscriptions(tx, account)),
     keywords: (mailbox) => store.read((tx) => loadKeywords(tx, mailbox)),
     changesSince: (mailbox, since) => store.read((tx) => readChanges(tx, mailbox, since)),
+    expunged: (mailbox, since, uids) => readExpunged(store, mailbox, since, uids),
     rows: (mailbox, uids, want) => store.read((tx) => readRows(tx, mailbox, uids, want)),
     facts: (mailbox, uids, want) => store.read((tx) => readFacts(tx, mailbox, uids, want)),
     bytes: (row, start, end) => readBytes(store, row, start, end),
@@ -84,6 +86,24 @@ async function readChanges(tx: Reader, id: MailboxId, since: number) {
     after = page[page.length - 1]!.block
   }
   return { mailbox: toMailbox(row), keywords: await loadKeywords(tx, id), blocks }
+}
+
+/** A page of blocks at a time: the history of a mailbox may be longer than the mailbox. */
+async function readExpunged(store: ReadStore, id: MailboxId, since: number, uids: Ranges): Promise<Ranges> {
+  const asked = normaliseRanges(uids)
+  const gone = createRangeList()
+  const last = asked[asked.length - 1]?.[1] ?? 0
+  for (let after = (asked[0]?.[0] ?? 1) >>> 8, done = last === 0; !done; ) {
+    const page = await store.read((tx) => flagRows.changedSince(tx, id, since, after - 1))
+    for (const { block, count, present, modseqs } of page)
+      for (let slot = 0; slot < count; slot++) {
+        const uid = block * 256 + slot
+        if (present[slot] === 0 && modseqs[slot]! > since && modseqs[slot]! > 0 && inRanges(asked, uid)) gone.add(uid)
+      }
+    after = (page[page.length - 1]?.block ?? 0) + 1
+    done = page.length < flagRows.blocksPerPage || after * 256 > last
+  }
+  return gone.ranges
 }
 
 async function readRows(tx: Reader, mailbox: MailboxId, uids: Ranges, want: RowFields): Promise<MessageRow[]> {

@@ -27,9 +27,14 @@ export async function setFlags(
   const changed = createRangeList()
   const modified = createRangeList()
   const limit = change.unchangedSince ?? Number.POSITIVE_INFINITY
+  // UNCHANGEDSINCE 0 asks whether a keyword was ever there; a system flag always is (RFC 7162 §3.1.3).
+  const absent = limit === 0 && change.mode === 'add' && (bits.lo & 31) === 0
   const { keep, set } = masks[change.mode](bits, may)
   const visit: Visit = (block, slot, uid) => {
-    if (block.modseqs[slot]! > limit) {
+    if (
+      block.modseqs[slot]! > limit &&
+      !(absent && ((block.lo[slot]! & bits.lo) | (block.hi[slot]! & bits.hi)) === 0)
+    ) {
       modified.add(uid)
       return false
     }

@@ -106,6 +106,8 @@ export interface MailReads {
     mailbox: MailboxId,
     since: number,
   ): Promise<{ mailbox: Mailbox; keywords: string[]; blocks: FlagBlock[] } | undefined>
+  /** UIDs of `uids` that were expunged after the modseq `since`. A mailbox forgets no expunge. Read page by page: not one moment's answer. */
+  expunged(mailbox: MailboxId, since: number, uids: Ranges): Promise<Ranges>
   /** Rows by UID, ascending; missing UIDs are left out. Ask for at most 1,000 UIDs. */
   rows(mailbox: MailboxId, uids: Ranges, want: RowFields): Promise<MessageRow[]>
   /** Single facts of at most 1,000 messages, for searching: as `rows`, at a third of its cost. */

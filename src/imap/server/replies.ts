@@ -1,6 +1,7 @@
 // From faults to IMAP's words: one total table, so that a new fault code does not compile until this door answers it.
 
-import { type FaultCode, isFault, type Log, SyntaxFault } from '../../base/index.ts'
+import { type FaultCode, formatRanges, isFault, type Log, type Ranges, SyntaxFault } from '../../base/index.ts'
+import type { Output } from './output.ts'
 
 /** How a command ended well: the text after OK, with a response code if there is one. */
 export interface Outcome {
@@ -55,4 +56,16 @@ function printable(text: string): string {
 
 export function formatReply(tag: string, { status = 'OK', code, text }: Outcome): string {
   return code ? `${tag} ${status} [${code}] ${text}` : `${tag} ${status} ${text}`
+}
+
+export const formatModseq = (modseq: number) => `* OK [HIGHESTMODSEQ ${modseq}] Highest`
+
+/** Ranges of one line: some kilobytes. */
+const RANGES_PER_LINE = 500
+
+/** UIDs that are gone; `earlier`: before the mailbox was opened, so that the client counts none of them (RFC 7162 §3.2.10). */
+export function sayVanished(out: Output, uids: Ranges, earlier: boolean): void {
+  const head = earlier ? '* VANISHED (EARLIER) ' : '* VANISHED '
+  for (let at = 0; at < uids.length; at += RANGES_PER_LINE)
+    out.line(head + formatRanges(uids.slice(at, at + RANGES_PER_LINE)))
 }

@@ -1,10 +1,11 @@
 // A mailbox as one session has been told of it: sequence numbers that stay until EXPUNGE is said, and what is still to be said.
 // A message's number is its place among the view's messages and those expunged but not yet told.
 
-import { type Range, SyntaxFault } from '../../base/index.ts'
+import { type Range, type Ranges, SyntaxFault, toRanges } from '../../base/index.ts'
 import type { Access, Right } from '../../mail/index.ts'
 import { type SequenceSet, SYSTEM_FLAGS, savedResult } from '../wire/index.ts'
 import type { Output } from './output.ts'
+import { sayVanished } from './replies.ts'
 import type { MailboxView, ViewReader } from './view.ts'
 
 /** Messages of a command: numbers and UIDs side by side, ascending. */
@@ -37,11 +38,19 @@ export class SelectedMailbox implements ViewReader {
   #recentTold = 0
   /** UIDs that the last SEARCH with SAVE found, ascending: `$`. What is expunged since is passed over when it is used. */
   saved: readonly number[] = []
+  /** Everything up to this modseq was told. */
+  #toldModseq: number
+  /** The modseq that the client will resynchronise from, as it was last said. */
+  #saidModseq: number
+  readonly #enabled: ReadonlySet<string>
 
-  constructor(view: MailboxView, access: Access, examined: boolean, recentFrom: number) {
+  /** `enabled`: what ENABLE put in force for the session, as it will grow. */
+  constructor(view: MailboxView, access: Access, examined: boolean, recentFrom: number, enabled: ReadonlySet<string>) {
     this.view = view
     this.#access = access
     this.examined = examined
+    this.#enabled = enabled
+    this.#toldModseq = this.#saidModseq = view.mailbox.modseq
     this.position = view.position
     this.#toldUid = view.maxUid
     this.#toldCount = view.count
@@ -86,6 +95,16 @@ export class SelectedMailbox implements ViewReader {
     return this.view.gone ? 'the selected mailbox was deleted' : undefined
   }
 
+  /** The client wants modseqs (RFC 7162 §3.1). */
+  get condstore(): boolean {
+    return this.#enabled.has('CONDSTORE')
+  }
+
+  /** Numbers are never said (RFC 9586 §3). */
+  get uidOnly(): boolean {
+    return this.#enabled.has('UIDONLY')
+  }
+
   release(): void {
     this.view.readers.delete(this)
   }
@@ -95,6 +114,7 @@ export class SelectedMailbox implements ViewReader {
     if (this.position === this.view.position) return
     for (const change of this.view.changesAfter(this.position)) {
       for (const uid of change.changed) if (uid <= this.#toldUid) this.#changed.add(uid)
+      if (this.condstore) for (const uid of change.touched) if (uid <= this.#toldUid) this.#changed.add(uid)
       const expunged = change.expunged.filter((uid) => uid <= this.#toldUid)
       for (const uid of expunged) this.#changed.delete(uid)
       if (expunged.length > 0) this.#pending = mergeSorted(this.#pending, expunged)
@@ -123,6 +143,25 @@ export class SelectedMailbox implements ViewReader {
       this.#pendingNumbers = numbers
     }
     return this.#pendingNumbers
+  }
+
+  get toldModseq(): number {
+    return this.#toldModseq
+  }
+
+  /** The UIDs without those that the client still counts although they are expunged. */
+  withoutPending(uids: Ranges): Ranges {
+    this.absorb()
+    const out: Range[] = []
+    for (const [from, to] of uids) {
+      let next = from
+      for (let at = countBelow(this.#pending, from); at < this.#pending.length && this.#pending[at]! <= to; at++) {
+        if (this.#pending[at]! > next) out.push([next, this.#pending[at]! - 1])
+        next = this.#pending[at]! + 1
+      }
+      if (next <= to) out.push([next, to])
+    }
+    return out
   }
 
   /** The number of the view's message at `index`. */
@@ -232,6 +271,21 @@ export class SelectedMailbox implements ViewReader {
     return words === '' ? '\\Recent' : `${words} \\Recent`
   }
 
+  /** `* 1 FETCH (`, or `* 17 UIDFETCH (` in a session without numbers (RFC 9586 §3.3). */
+  head(number: number, uid: number): string {
+    return this.uidOnly ? `* ${uid} UIDFETCH (` : `* ${number} FETCH (`
+  }
+
+  /** The untagged FETCH that tells the flags of the message at `index`; with UID and MODSEQ to who wants modseqs (RFC 7162 §3.2.4). */
+  formatChange(index: number, withUid: boolean, withFlags = true): string {
+    const uid = this.view.uids[index]!
+    const items: string[] = []
+    if ((withUid || this.condstore) && !this.uidOnly) items.push(`UID ${uid}`)
+    if (withFlags) items.push(`FLAGS (${this.flagWords(index)})`)
+    if (this.condstore) items.push(`MODSEQ (${this.view.modseqs[index]})`)
+    return `${this.head(this.numberAt(index), uid)}${items.join(' ')})\r\n`
+  }
+
   /** This change was already told, as the answer to the command that made it. */
   told(uid: number): void {
     this.#changed.delete(uid)
@@ -254,6 +308,17 @@ export class SelectedMailbox implements ViewReader {
     this.#tellNew(out)
     this.tellKeywords(out)
     this.#tellChanged(out, withUid)
+    if (this.#pending.length === 0) this.#toldModseq = this.view.mailbox.modseq
+  }
+
+  /**
+   * The modseq to resynchronise from, when it is other than the client would compute itself. While an expunge waits it is a lower one
+   * than those of messages already told, or the expunge would be lost with the connection (RFC 7162 §3.2).
+   */
+  takeModseq(): number | undefined {
+    if (!this.condstore || (this.#pending.length === 0 && this.#toldModseq === this.#saidModseq)) return undefined
+    this.#saidModseq = this.#toldModseq
+    return this.#toldModseq
   }
 
   /** New keywords are named before a FETCH shows them. */
@@ -263,11 +328,12 @@ export class SelectedMailbox implements ViewReader {
     out.line(this.formatPermanentFlags())
   }
 
-  /** From the last to the first, so that each number is right when it is read. */
+  /** From the last to the first, so that each number is right when it is read; as UIDs to who asked for that (RFC 7162 §3.2.10). */
   #tellExpunges(out: Output): void {
     if (this.#pending.length === 0) return
     const numbers = this.#numbersOfPending()
-    for (let i = numbers.length - 1; i >= 0; i--) out.text(`* ${numbers[i]} EXPUNGE\r\n`)
+    if (this.#enabled.has('QRESYNC') || this.uidOnly) sayVanished(out, toRanges(this.#pending), false)
+    else for (let i = numbers.length - 1; i >= 0; i--) out.text(`* ${numbers[i]} EXPUNGE\r\n`)
     this.#toldCount -= numbers.length
     this.#pending = []
     this.#pendingNumbers = undefined
@@ -298,9 +364,7 @@ export class SelectedMailbox implements ViewReader {
     if (this.#changed.size === 0) return
     for (const uid of [...this.#changed].sort((a, b) => a - b)) {
       const index = this.view.indexOf(uid)
-      if (index < 0) continue
-      const uidItem = withUid ? `UID ${uid} ` : ''
-      out.text(`* ${this.numberAt(index)} FETCH (${uidItem}FLAGS (${this.flagWords(index)}))\r\n`)
+      if (index >= 0) out.text(this.formatChange(index, withUid))
     }
     this.#changed.clear()
   }

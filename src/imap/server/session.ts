@@ -21,7 +21,7 @@ import type { ImapLimits } from './limits.ts'
 import { startTls } from './listen.ts'
 import type { ImapServerOptions } from './options.ts'
 import { ConnectionClosed, Output } from './output.ts'
-import { formatReply, type Outcome } from './replies.ts'
+import { formatModseq, formatReply, type Outcome } from './replies.ts'
 import type { SelectedMailbox } from './selected.ts'
 import type { MailboxViews } from './views.ts'
 
@@ -215,9 +215,19 @@ export class Session implements ConnectionControl {
   async #finish(parsed: Parsed, outcome: Outcome, untold = false): Promise<void> {
     if (!untold) await this.#host.dispatch.tell(parsed, this)
     if (this.#selected?.gone) this.close(this.#selected.gone)
-    this.#say(formatReply(parsed.tag, outcome))
+    this.#say(formatReply(parsed.tag, untold ? outcome : this.#withModseq(outcome)))
     if (outcome.status === 'BAD' && ++this.#syntaxErrors >= MAX_SYNTAX_ERRORS) this.close('too many errors')
     await this.#out.pace()
+  }
+
+  /** In the tagged reply when it has no other code (RFC 7162 §3.2.7), before it otherwise. */
+  #withModseq(outcome: Outcome): Outcome {
+    const modseq = this.#selected?.takeModseq()
+    if (modseq === undefined) return outcome
+    if (outcome.code === undefined && outcome.status === undefined)
+      return { ...outcome, code: `HIGHESTMODSEQ ${modseq}` }
+    this.#out.line(formatModseq(modseq))
+    return outcome
   }
 
   async #place(text: CommandText, size: number): Promise<'inline' | LiteralSink | Fault> {
@@ -264,7 +274,11 @@ export class Session implements ConnectionControl {
     const known = [...new Set(names)].filter(
       (name) => this.#host.dispatch.enables.has(name) && !hidesCapability(this.#hidden, name),
     )
+    const had = this.#enabled.has('CONDSTORE')
     for (const name of known) for (const each of [name, ...(implied[name] ?? [])]) this.#enabled.add(each)
+    // RFC 7162 §3.1: who begins to want modseqs is told from where.
+    if (!had && this.#enabled.has('CONDSTORE') && this.#selected)
+      this.#out.line(formatModseq(this.#selected.toldModseq))
     return known
   }
 

@@ -10,6 +10,8 @@ export interface ViewChange {
   /** Ascending. */
   readonly expunged: readonly number[]
   readonly changed: readonly number[]
+  /** Flags as before, and yet a new modseq: set and taken back meanwhile. */
+  readonly touched: readonly number[]
   readonly keywords: boolean
 }
 
@@ -106,7 +108,13 @@ export class MailboxView {
     this.mailbox = found.mailbox
     this.recentUid = Math.max(this.recentUid, found.mailbox.recentUid)
     const change = this.#apply(found.blocks)
-    if (first || (before === this.count && !keywords && change.changed.length + change.expunged.length === 0)) return
+    if (
+      first ||
+      (before === this.count &&
+        !keywords &&
+        change.changed.length + change.touched.length + change.expunged.length === 0)
+    )
+      return
     this.#note({ ...change, keywords })
     this.#ring()
   }
@@ -126,12 +134,14 @@ export class MailboxView {
   #apply(blocks: readonly FlagBlock[]): Omit<ViewChange, 'keywords'> {
     const expunged: number[] = []
     const changed: number[] = []
-    for (const block of [...blocks].sort((a, b) => a.block - b.block)) this.#applyBlock(block, expunged, changed)
+    const touched: number[] = []
+    for (const block of [...blocks].sort((a, b) => a.block - b.block))
+      this.#applyBlock(block, expunged, changed, touched)
     if (expunged.length > 0) this.#remove(expunged)
-    return { expunged, changed }
+    return { expunged, changed, touched }
   }
 
-  #applyBlock(block: FlagBlock, expunged: number[], changed: number[]): void {
+  #applyBlock(block: FlagBlock, expunged: number[], changed: number[], touched: number[]): void {
     const base = block.block * 256
     let at = this.lowerBound(base)
     for (let slot = 0; slot < block.count; slot++) {
@@ -145,7 +155,8 @@ export class MailboxView {
         at = this.count
         continue
       } else if (this.modseqs[at] !== block.modseqs[slot]) {
-        if (this.lo[at] !== block.lo[slot] || this.hi[at] !== block.hi[slot]) changed.push(uid)
+        const same = this.lo[at] === block.lo[slot] && this.hi[at] === block.hi[slot]
+        ;(same ? touched : changed).push(uid)
         this.lo[at] = block.lo[slot]!
         this.hi[at] = block.hi[slot]!
         this.modseqs[at] = block.modseqs[slot]!

@@ -152,6 +152,14 @@ export class Cursor {
     return value
   }
 
+  /** A set without `*`: its writer knows what he names. */
+  knownSet(): SequenceSet {
+    if (this.peek() === '$') this.fail('$ is not allowed here')
+    const set = this.sequenceSet()
+    for (const [from, to] of set) if (!Number.isFinite(from + to)) this.fail('* is not allowed here')
+    return set
+  }
+
   sequenceSet(): SequenceSet {
     if (this.has('$')) return savedResult
     const set = [this.#seqItem()]

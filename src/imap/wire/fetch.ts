@@ -20,7 +20,7 @@ export interface BodyItem {
   readonly partial?: { readonly offset: number; readonly length: number }
 }
 export type FetchItem =
-  | { readonly kind: 'flags' | 'uid' | 'internaldate' | 'size' | 'envelope' | 'structure' | 'bodystructure' }
+  | { readonly kind: 'flags' | 'uid' | 'internaldate' | 'size' | 'modseq' | 'envelope' | 'structure' | 'bodystructure' }
   | BodyItem
 
 /** Parts deeper than this are never numbered by the scanner. */
@@ -44,6 +44,7 @@ const whole = (label: string, text: Section['text'], peek: boolean): FetchItem =
 const plainItems: { readonly [name: string]: FetchItem } = {
   FLAGS: { kind: 'flags' },
   UID: { kind: 'uid' },
+  MODSEQ: { kind: 'modseq' },
   INTERNALDATE: { kind: 'internaldate' },
   'RFC822.SIZE': { kind: 'size' },
   ENVELOPE: { kind: 'envelope' },

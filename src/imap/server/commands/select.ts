@@ -1,40 +1,88 @@
 // Commands that open and close a mailbox.
 
-import { type AuthenticatedContext, type Command, command, noArguments } from '../command.ts'
+import { inRanges, SyntaxFault } from '../../../base/index.ts'
+import { type KnownState, parseSelectParameters } from '../../wire/index.ts'
+import {
+  type AuthenticatedContext,
+  type Command,
+  type ConnectionControl,
+  command,
+  noArguments,
+  type SelectedContext,
+} from '../command.ts'
+import { formatModseq } from '../replies.ts'
 import { SelectedMailbox } from '../selected.ts'
 import { SEEN } from '../view.ts'
+import { tellEarlier, toUids } from './vanished.ts'
 
 const open = (name: 'SELECT' | 'EXAMINE', rfc: string, readOnly: boolean) =>
   command({
     name,
     rfc,
     states: ['authenticated', 'selected'],
+    capabilities: ['QRESYNC'],
+    enables: ['QRESYNC'],
     refresh: 'never',
-    parse: (p) => p.sp().mailbox(),
-    async run(context, mailbox) {
+    parse: (p) => ({ mailbox: p.sp().mailbox(), parameters: parseSelectParameters(p) }),
+    async run(context, { mailbox, parameters }) {
+      const { connection, out } = context
+      const { condstore, qresync } = parameters
+      assertMayResync(connection, qresync)
       // A failed SELECT leaves no mailbox selected (RFC 9051 §6.3.2).
-      context.connection.unselect()
+      if (connection.state === 'selected') out.line('* OK [CLOSED] The mailbox before is closed')
+      connection.unselect()
+      if (condstore) connection.enable(['CONDSTORE'])
       const selected = await openMailbox(context, mailbox, readOnly)
-      context.connection.select(selected)
+      connection.select(selected)
       announce(context, selected)
+      if (qresync && qresync.uidValidity === selected.view.mailbox.uidValidity)
+        await resync({ ...context, selected }, qresync)
       return { code: selected.readOnly ? 'READ-ONLY' : 'READ-WRITE', text: 'opened' }
     },
   })
 
+function assertMayResync({ enabled }: ConnectionControl, known: KnownState | undefined): void {
+  if (!known) return
+  if (!enabled.has('QRESYNC')) throw new SyntaxFault('ENABLE QRESYNC first')
+  // RFC 9586 §3.7
+  if (known.numbers && enabled.has('UIDONLY')) throw new SyntaxFault('numbers are not allowed with UIDONLY')
+}
+
+/** What changed since the client was here: first what is gone, then new flags (RFC 7162 §3.2.5.1). */
+async function resync(
+  context: Pick<SelectedContext, 'services' | 'selected' | 'out'>,
+  { modseq, uids: known }: KnownState,
+): Promise<void> {
+  const { selected, out } = context
+  const { view } = selected
+  const uids = toUids(selected, known ?? [[1, Number.POSITIVE_INFINITY]])
+  await tellEarlier(context, uids, modseq)
+  const { uids: present } = selected.pickAll()
+  for (let i = 0; i < present.length; i++) {
+    const index = view.indexOf(present[i]!)
+    if (index >= 0 && view.modseqs[index]! > modseq && inRanges(uids, present[i]!)) {
+      out.text(selected.formatChange(index, true))
+      selected.told(present[i]!)
+    }
+    if (i % 256 === 255) await out.pace()
+  }
+}
+
 async function openMailbox(
-  { services, account, views }: AuthenticatedContext,
+  { services, account, views, connection }: AuthenticatedContext,
   name: string,
   readOnly: boolean,
 ): Promise<SelectedMailbox> {
   const { access } = await services.reads.resolve(account, name, 'r')
   const view = await views.open(access)
+  const { enabled } = connection
   // New to its owner a message stays, whoever else has looked.
-  if (access.owner !== account) return new SelectedMailbox(view, access, readOnly, view.maxUid + 1)
+  if (access.owner !== account) return new SelectedMailbox(view, access, readOnly, view.maxUid + 1, enabled)
   const unclaimed = view.maxUid > view.recentUid
-  if (readOnly || !unclaimed) return new SelectedMailbox(view, access, readOnly, view.recentUid + 1)
+  if (readOnly || !unclaimed) return new SelectedMailbox(view, access, readOnly, view.recentUid + 1, enabled)
   const first = await services.writes.claimRecent(account, view.id)
   const recentFrom = Math.max(first, view.recentUid + 1)
-  const selected = new SelectedMailbox(view, access, readOnly, recentFrom)
+  const selected = new SelectedMailbox(view, access, readOnly, recentFrom, enabled)
   view.recentUid = Math.max(view.recentUid, view.maxUid)
   return selected
 }
@@ -52,6 +100,7 @@ function announce({ out }: AuthenticatedContext, selected: SelectedMailbox): voi
   }
   out.line(`* OK [UIDVALIDITY ${view.mailbox.uidValidity}] UIDs are valid`)
   out.line(`* OK [UIDNEXT ${view.mailbox.uidNext}] Next UID`)
+  out.line(formatModseq(selected.toldModseq))
 }
 
 export const select = open('SELECT', 'RFC 9051 §6.3.2', false)

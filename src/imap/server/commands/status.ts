@@ -4,7 +4,16 @@ import type { Located, Mailbox } from '../../../mail/index.ts'
 import { type Cursor, formatMailbox } from '../../wire/index.ts'
 import { type AuthenticatedContext, command } from '../command.ts'
 
-export const statusItems = ['MESSAGES', 'RECENT', 'UIDNEXT', 'UIDVALIDITY', 'UNSEEN', 'DELETED', 'SIZE'] as const
+export const statusItems = [
+  'MESSAGES',
+  'RECENT',
+  'UIDNEXT',
+  'UIDVALIDITY',
+  'UNSEEN',
+  'DELETED',
+  'SIZE',
+  'HIGHESTMODSEQ',
+] as const
 export type StatusItem = (typeof statusItems)[number]
 
 export function parseStatusItems(p: Cursor): readonly StatusItem[] {
@@ -21,15 +30,17 @@ const values: { readonly [item in Exclude<StatusItem, 'RECENT'>]: (mailbox: Mail
   UNSEEN: (mailbox) => mailbox.unseen,
   DELETED: (mailbox) => mailbox.deleted,
   SIZE: (mailbox) => mailbox.size,
+  HIGHESTMODSEQ: (mailbox) => mailbox.modseq,
 }
 
 /** The untagged STATUS of a mailbox. */
 export async function formatStatus(
-  { views }: AuthenticatedContext,
+  { views, connection }: AuthenticatedContext,
   located: Located,
   items: readonly StatusItem[],
 ): Promise<string> {
   const { mailbox } = located
+  if (items.includes('HIGHESTMODSEQ')) connection.enable(['CONDSTORE'])
   const pairs: string[] = []
   for (const item of items) {
     const value = item === 'RECENT' ? await countRecent(views, located) : values[item](mailbox)

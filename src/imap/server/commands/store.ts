@@ -1,13 +1,14 @@
 // STORE and UID STORE: flags of messages.
 
-import { Fault, SyntaxFault, toRanges } from '../../../base/index.ts'
-import type { Cursor, SequenceSet } from '../../wire/index.ts'
+import { Fault, formatRanges, inRanges, type Ranges, SyntaxFault, toRanges } from '../../../base/index.ts'
+import { type Cursor, parseUnchangedSince, type SequenceSet } from '../../wire/index.ts'
 import { type Command, command, type SelectedContext } from '../command.ts'
 import type { Outcome } from '../replies.ts'
 import type { Picked } from '../selected.ts'
 
 interface StoreArguments {
   readonly set: SequenceSet
+  readonly unchangedSince?: number
   readonly mode: 'add' | 'remove' | 'replace'
   readonly silent: boolean
   readonly flags: readonly string[]
@@ -16,13 +17,14 @@ interface StoreArguments {
 function parse(p: Cursor): StoreArguments {
   const set = p.sp().sequenceSet()
   p.sp()
+  const unchangedSince = parseUnchangedSince(p)
   const mode = p.has('+') ? 'add' : p.has('-') ? 'remove' : 'replace'
   const item = p.word()
   if (item !== 'FLAGS' && item !== 'FLAGS.SILENT') p.fail('expected FLAGS')
   p.sp()
   const flags = p.peek() === '(' ? p.flagList() : [p.flag()]
   while (p.has(' ')) flags.push(p.flag())
-  return { set, mode, silent: item === 'FLAGS.SILENT', flags }
+  return { set, unchangedSince, mode, silent: item === 'FLAGS.SILENT', flags }
 }
 
 /** Flags that a client may set; \Recent is the server's and other system flags do not exist. */
@@ -37,23 +39,33 @@ const storeCommand = (name: string, rfc: string, byUid: boolean) =>
     name,
     rfc,
     states: ['selected'],
+    capabilities: ['CONDSTORE'],
+    enables: ['CONDSTORE'],
     keepsNumbers: !byUid,
     parse,
-    async run(context, { set, mode, silent, flags }): Promise<Outcome> {
+    async run(context, { set, unchangedSince, mode, silent, flags }): Promise<Outcome> {
       if (context.selected.readOnly) throw new Fault('denied', 'the mailbox is open read-only')
       assertStorable(flags)
-      const { services, selected } = context
+      const { services, selected, connection } = context
+      if (unchangedSince !== undefined) connection.enable(['CONDSTORE'])
       const picked = selected.pick(set, byUid)
       if (picked.count === 0) return { text: 'nothing to store' }
-      const ranges = toRanges(picked.uids)
-      const { modseq } = await services.writes.setFlags(selected.access, ranges, { mode, flags })
+      const change = { mode, flags, unchangedSince }
+      const done = await services.writes.setFlags(selected.access, toRanges(picked.uids), change)
       await selected.view.catchUp()
       selected.absorb()
-      if (silent) forgetOwn(context, picked, modseq)
-      else await answer(context, picked, byUid)
-      return { text: 'stored' }
+      // Who wants modseqs is told the new ones even when he asked for silence (RFC 7162 §3.1.3).
+      if (silent && !selected.condstore) forgetOwn(context, picked, done.modseq)
+      else await answer(context, picked, byUid, silent, done.modified)
+      return done.modified.length > 0 ? modified(picked, done.modified, byUid) : { text: 'stored' }
     },
   })
+
+/** What failed UNCHANGEDSINCE, named as it was asked for. */
+function modified({ numbers, uids }: Picked, failed: Ranges, byUid: boolean): Outcome {
+  const named = [...(byUid ? uids : numbers)].filter((_, i) => inRanges(failed, uids[i]!))
+  return { code: `MODIFIED ${formatRanges(toRanges(named))}`, text: 'some had changed' }
+}
 
 /** With .SILENT only what somebody else changed is told. */
 function forgetOwn({ selected }: SelectedContext, { uids }: Picked, modseq: number): void {
@@ -63,15 +75,22 @@ function forgetOwn({ selected }: SelectedContext, { uids }: Picked, modseq: numb
   }
 }
 
-async function answer({ selected, out }: SelectedContext, picked: Picked, byUid: boolean): Promise<void> {
+/** What failed UNCHANGEDSINCE is told with its flags, also in silence: its client has to look at them. */
+async function answer(
+  { selected, out }: SelectedContext,
+  { count, uids }: Picked,
+  byUid: boolean,
+  silent: boolean,
+  failed: Ranges,
+): Promise<void> {
   selected.tellKeywords(out)
-  for (let i = 0; i < picked.count; i++) {
-    const uid = picked.uids[i]!
+  for (let i = 0; i < count; i++) {
+    const uid = uids[i]!
     const index = selected.view.indexOf(uid)
-    if (index < 0) continue
-    const uidItem = byUid ? `UID ${uid} ` : ''
-    out.text(`* ${picked.numbers[i]} FETCH (${uidItem}FLAGS (${selected.flagWords(index)}))\r\n`)
-    selected.told(uid)
+    if (index >= 0) {
+      out.text(selected.formatChange(index, byUid, !silent || inRanges(failed, uid)))
+      selected.told(uid)
+    }
     if (i % 256 === 255) await out.pace()
   }
 }

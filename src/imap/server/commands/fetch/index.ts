@@ -8,11 +8,13 @@ import {
   formatBodyStructure,
   formatDateTime,
   parseFetchItems,
+  parseFetchModifiers,
 } from '../../../wire/index.ts'
 import { type Command, command, type SelectedContext } from '../../command.ts'
 import type { Outcome } from '../../replies.ts'
 import type { Picked } from '../../selected.ts'
 import { SEEN } from '../../view.ts'
+import { assertMayVanish, tellEarlier, toUids } from '../vanished.ts'
 import { findSection, needsStructure } from './section.ts'
 import { writeBody } from './write-body.ts'
 
@@ -28,17 +30,36 @@ const fetchCommand = (name: string, rfc: string, byUid: boolean) =>
     states: ['selected'],
     refresh: 'before',
     keepsNumbers: !byUid,
-    parse: (p) => ({ set: p.sp().sequenceSet(), items: parseFetchItems(p.sp()) }),
-    async run(context, { set, items }) {
-      const wanted = byUid && !items.some(({ kind }) => kind === 'uid') ? [{ kind: 'uid' } as const, ...items] : items
-      const picked = context.selected.pick(set, byUid)
+    parse: (p) => ({ set: p.sp().sequenceSet(), items: parseFetchItems(p.sp()), modifiers: parseFetchModifiers(p) }),
+    async run(context, { set, items, modifiers }) {
+      const { changedSince } = modifiers
+      const modseq = changedSince !== undefined || items.some(({ kind }) => kind === 'modseq')
+      if (modifiers.vanished) assertMayVanish(context.connection, byUid, changedSince)
+      if (modseq) context.connection.enable(['CONDSTORE'])
+      if (modifiers.vanished) await tellEarlier(context, toUids(context.selected, set), changedSince!)
+      const implied = [...(byUid ? ['uid' as const] : []), ...(modseq ? ['modseq' as const] : [])]
+      const wanted = [...missingItems(items, implied), ...items]
+      const all = context.selected.pick(set, byUid)
+      const picked = changedSince === undefined ? all : changedAfter(context, all, changedSince)
       const gone = await (isLight(wanted) ? fetchLight(context, picked, wanted) : fetchRows(context, picked, wanted))
       // A UID that does not exist is no error (RFC 9051 §6.4.9).
       return outcome(byUid ? 0 : gone)
     },
   })
 
-const isLight = (items: readonly FetchItem[]) => items.every(({ kind }) => kind === 'uid' || kind === 'flags')
+const light = new Set(['uid', 'flags', 'modseq'])
+const isLight = (items: readonly FetchItem[]) => items.every(({ kind }) => light.has(kind))
+
+/** Those of `kinds` that are not among the items. */
+const missingItems = (items: readonly FetchItem[], kinds: readonly ('uid' | 'flags' | 'modseq')[]) =>
+  kinds.filter((kind) => !items.some((item) => item.kind === kind)).map((kind) => ({ kind }))
+
+function changedAfter({ selected }: SelectedContext, { missing, numbers, uids }: Picked, modseq: number): Picked {
+  const { view } = selected
+  const kept = (_: number, i: number) => view.modseqs[view.indexOf(uids[i]!)]! > modseq
+  const chosen = uids.filter(kept)
+  return { count: chosen.length, missing, numbers: numbers.filter(kept), uids: chosen }
+}
 
 /** RFC 2180 §4.1.2: what another session expunged meanwhile is left out, and the client is told to look. */
 const outcome = (missing: number): Outcome =>
@@ -53,10 +74,13 @@ async function fetchLight({ selected, out }: SelectedContext, picked: Picked, it
     const index = selected.view.indexOf(uid)
     if (index < 0) missing++
     else {
-      let text = `* ${picked.numbers[i]} FETCH (`
+      let text = selected.head(picked.numbers[i]!, uid)
       for (let n = 0; n < items.length; n++) {
         if (n > 0) text += ' '
-        text += items[n]!.kind === 'uid' ? `UID ${uid}` : `FLAGS (${selected.flagWords(index)})`
+        const { kind } = items[n]!
+        if (kind === 'uid') text += `UID ${uid}`
+        else
+          text += kind === 'flags' ? `FLAGS (${selected.flagWords(index)})` : `MODSEQ (${selected.view.modseqs[index]})`
       }
       out.text(`${text})\r\n`)
     }
@@ -87,16 +111,18 @@ async function fetchRows(context: SelectedContext, picked: Picked, items: readon
         continue
       }
       next++
-      await fetchRow(context, picked.numbers[at + i]!, row, seen.has(row.uid) ? withFlags(items) : items)
+      await fetchRow(context, picked.numbers[at + i]!, row, seen.has(row.uid) ? withFlags(context, items) : items)
       await out.pace()
     }
   }
   return missing
 }
 
-/** The flags are told when reading changed them (RFC 9051 §6.4.5). */
-const withFlags = (items: readonly FetchItem[]): readonly FetchItem[] =>
-  items.some(({ kind }) => kind === 'flags') ? items : [...items, { kind: 'flags' }]
+/** The flags are told when reading changed them (RFC 9051 §6.4.5), with UID and modseq to who wants modseqs (RFC 7162 §3.2.4). */
+const withFlags = ({ selected }: SelectedContext, items: readonly FetchItem[]): readonly FetchItem[] => [
+  ...items,
+  ...missingItems(items, selected.condstore ? ['uid', 'modseq', 'flags'] : ['flags']),
+]
 
 /** Sets \Seen where it is missing; returns the UIDs it changed. */
 async function markSeen({ services, selected }: SelectedContext, uids: Uint32Array): Promise<Set<number>> {
@@ -112,8 +138,11 @@ async function markSeen({ services, selected }: SelectedContext, uids: Uint32Arr
 }
 
 async function fetchRow(context: SelectedContext, number: number, row: MessageRow, items: readonly FetchItem[]) {
-  const { out } = context
-  out.text(`* ${number} FETCH (`)
+  const { out, selected } = context
+  const has = (kind: FetchItem['kind']) => items.some((item) => item.kind === kind)
+  selected.absorb()
+  if (has('flags') && (has('modseq') || !selected.condstore)) selected.told(row.uid)
+  out.text(selected.head(number, row.uid))
   for (let i = 0; i < items.length; i++) {
     const item = items[i]!
     if (i > 0) out.text(' ')
@@ -128,11 +157,11 @@ type PlainKind = Exclude<FetchItem['kind'], 'body'>
 const formats: { readonly [kind in PlainKind]: (context: SelectedContext, row: MessageRow) => string } = {
   uid: (_, { uid }) => `UID ${uid}`,
   flags({ selected }, { uid }) {
-    selected.absorb()
-    selected.told(uid)
     const index = selected.view.indexOf(uid)
     return `FLAGS (${index < 0 ? '' : selected.flagWords(index)})`
   },
+  // Of a message expunged meanwhile: the lowest, so that nobody takes it for news.
+  modseq: ({ selected }, { uid }) => `MODSEQ (${selected.view.modseqs[selected.view.indexOf(uid)] ?? 1})`,
   internaldate: (_, { receivedAt }) => `INTERNALDATE ${formatDateTime(receivedAt)}`,
   size: (_, { size }) => `RFC822.SIZE ${size}`,
   envelope: (_, { envelope }) => `ENVELOPE ${envelope}`,
