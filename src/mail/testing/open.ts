@@ -18,7 +18,7 @@ export interface Mail {
   addAccount(quota?: { readonly bytes?: number; readonly messages?: number }): Promise<AccountId>
   inbox(account: AccountId): Promise<MailboxId>
   mailbox(account: AccountId, name: string): Promise<MailboxId>
-  content(text: string): Promise<NewContent>
+  content(text: string | Buffer): Promise<NewContent>
   check(): Promise<string[]>
   close(): Promise<void>
 }
@@ -48,7 +48,7 @@ export async function openMail(writable: Store, options: StoreOptions): Promise<
     mailbox: async (account, name) => (await reads.mailbox(account, name))!.id,
     async content(text) {
       const spool = createSpool({ blobs: writable.blobs, maxSize: 100_000_000 })
-      await spool.write(Buffer.from(text))
+      await spool.write(Buffer.from(text as string))
       return spool.finish()
     },
     check: () => checkMail(readable),
