@@ -48,11 +48,16 @@ ok(first.expunge())
 ok(second.noop())
 assert second.response('EXPUNGE') == ('EXPUNGE', [b'1']), 'the other session was not told'
 assert ok(second.uid('COPY', '3', 'Archive')) is not None
+moved = ok(second.uid('MOVE', '2', 'Archive'))
+assert ok(second.select('Archive')) == [b'2'], moved
+assert ok(second.search(None, 'SEEN')) == [b'2'], 'a flag was lost on the way'
+ok(second.select('Post/2026'))
+assert ok(second.search(None, 'ALL')) == [b'1'], 'MOVE left it behind'
 ok(second.close())
 ok(second.rename('Post/2026', 'Post/2027'))
 ok(second.delete('Post/2027'))
 status = ok(second.status('Archive', '(MESSAGES UNSEEN)'))
-assert b'(MESSAGES 1 UNSEEN 1)' in status[0], status
+assert b'(MESSAGES 2 UNSEEN 1)' in status[0], status
 second.logout()
 first.logout()
 `

@@ -12,6 +12,8 @@ const wanted: { readonly [name: string]: { readonly package: string; readonly pr
   'smtp-source': { package: 'postfix' },
   'smtp-sink': { package: 'postfix' },
   Dovecot: { package: 'dovecot-imapd', probe: 'test -x /usr/lib/dovecot/imap' },
+  offlineimap: { package: 'offlineimap3' },
+  script: { package: 'bsdutils' },
   mbsync: { package: 'isync' },
   'TLS for swaks': { package: 'libnet-ssleay-perl', probe: 'perl -MNet::SSLeay -e 1' },
   'SASL PLAIN': {
