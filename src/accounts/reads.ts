@@ -5,7 +5,7 @@ import type { AccountId } from '../base/index.ts'
 import { accountRows, aliasRows, domainRows, type Reader } from '../store/index.ts'
 import { Known } from './known.ts'
 import { createLogins, type LoginParts } from './login.ts'
-import { resolveAddress } from './resolve.ts'
+import { findUser, resolveAddress } from './resolve.ts'
 import type { AccountReads, Alias } from './types.ts'
 import { toAccount, toAlias, toDomain } from './values.ts'
 
@@ -28,6 +28,10 @@ export function createAccountReads(parts: AccountReadsParts): AccountReads {
     async account(id) {
       const row = await store.read((tx) => accountRows.find(tx, id))
       return row && toAccount(row)
+    },
+    async findUser(text) {
+      const address = parseAddress(text)
+      return address && store.read((tx) => findUser(tx, address))
     },
     async findAccount(email) {
       const address = parseAddress(email)

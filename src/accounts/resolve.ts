@@ -1,7 +1,7 @@
 // Where an address leads: users, details, aliases, forwards, catch-alls, and the two names that must always reach somebody.
 // Knows no message and no quota. One snapshot per question; a plain user costs two statements.
 
-import { type Address, addressKey, normaliseLocal, parseAddress } from '../address/index.ts'
+import { type Address, addressKey, formatAddress, normaliseLocal, parseAddress } from '../address/index.ts'
 import { type AccountId, type DomainId, toId } from '../base/index.ts'
 import { accountRows, domainRows, type Reader } from '../store/index.ts'
 import type { DomainSettings, LocalDestination, Resolution } from './types.ts'
@@ -138,6 +138,27 @@ class Search {
   #hasPlace(): boolean {
     return this.local.size + this.remote.size < maxDestinations
   }
+}
+
+/**
+ * The one user whom an address names: no details, no catch-all, no forwards, and no alias of several. He may be disabled: what he was given
+ * can be taken back.
+ */
+export async function findUser(
+  tx: Reader,
+  address: Address,
+  depth = 0,
+): Promise<{ readonly id: AccountId; readonly email: string } | undefined> {
+  const domain = await domainRows.findTarget(tx, address.domain)
+  if (!domain || depth > maxDepth) return undefined
+  const local = normaliseLocal(address.local)
+  const owner = (await accountRows.findOwners(tx, domain.id, local, local)).find((row) => row.local === local)
+  if (!owner) return undefined
+  if (owner.destinations === null)
+    return { id: toId<AccountId>(owner.id), email: formatAddress({ local, domain: domain.name }) }
+  const [only, ...others] = parseList(owner.destinations)
+  const next = only === undefined || others.length > 0 ? undefined : parseAddress(only)
+  return next && findUser(tx, next, depth + 1)
 }
 
 function forwardsOf(settings: string | null): { to: readonly string[]; keep: boolean } | undefined {

@@ -87,6 +87,8 @@ export interface AccountReads {
   /** Whether the account may use `address` as sender: its own address (with any detail), or an alias that leads to it. */
   owns(account: AccountId, address: Address): Promise<boolean>
   account(id: AccountId): Promise<Account | undefined>
+  /** The one user whom an address means: his own, also in an alias of its domain, or an alias that leads to him alone. */
+  findUser(address: string): Promise<Pick<Account, 'id' | 'email'> | undefined>
   findAccount(email: string): Promise<Account | undefined>
   /** Verifies a password off the event loop; Fault `unauthenticated` or `disabled`. `from` is the client's IP, for the log and the limits. */
   login(user: string, password: string, from: string): Promise<Login>

@@ -94,8 +94,11 @@ async function assertMayCreate(tx: Writer, actor: AccountId, owner: AccountId, n
     if ((await rightsOn(tx, actor, row)).includes('k')) return
     break
   }
-  throw new Fault('denied', 'you may not create a mailbox there')
+  throw noPlace()
 }
+
+/** The same where somebody shares nothing and where there is nobody. */
+export const noPlace = () => new Fault('denied', 'you may not create a mailbox there')
 
 async function createSuperiors(tx: Writer, epoch: number, account: AccountId, name: string): Promise<void> {
   for (const above of superiors(name))

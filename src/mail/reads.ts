@@ -12,6 +12,7 @@ import {
   subscriptionRows,
   toBuffer,
 } from '../store/index.ts'
+import { listAcl } from './acl.ts'
 import { loadKeywords } from './flags.ts'
 import { findHolders } from './holders.ts'
 import { listMailboxes } from './mailboxes.ts'
@@ -34,11 +35,12 @@ export function createMailReads(store: ReadStore, index?: SearchReader): MailRea
       store.read(async (tx) => {
         const found = await resolveMailbox(tx, actor, name)
         if (!found) throw noMailbox()
-        assertRight(found.access.rights, right)
+        if (right !== 'any') assertRight(found.access.rights, right)
         return found
       }),
     resolveById: (actor, id) => store.read((tx) => resolveById(tx, actor, id)),
     shared: (actor) => store.read((tx) => listShared(tx, actor)),
+    acl: (access) => store.read((tx) => listAcl(tx, access)),
     mailboxes: (account) => store.read(async (tx) => (await listMailboxes(tx, account)).map(toMailbox)),
     mailbox: (account, name) =>
       store.read(async (tx) => {

@@ -64,6 +64,20 @@ export interface Located {
   readonly access: Access
 }
 
+/** One line of a mailbox's access list. */
+export interface AclEntry {
+  readonly email: string
+  readonly rights: string
+  /** These rights are taken away, whatever gives them (`-identifier`). */
+  readonly negative: boolean
+}
+export interface AclChange {
+  readonly account: AccountId
+  readonly negative: boolean
+  readonly mode: 'replace' | 'add' | 'remove'
+  readonly rights: string
+}
+
 /** System flags are bits 0–4 of `lo`: Seen 1, Answered 2, Flagged 4, Deleted 8, Draft 16. Keyword n of the mailbox is bit 5+n (n 0–58; bit 32 and on stand in `hi`). */
 export interface FlagBits {
   readonly lo: number
@@ -86,14 +100,16 @@ export interface FlagBlock {
 
 export interface MailReads {
   /**
-   * The one way from a name to a mailbox: the actor's own, or one that is shared with him and on which he has `right`. Faults `denied`, and
-   * `not-found` also for what he may not look up.
+   * The one way from a name to a mailbox: the actor's own, or one that is shared with him and on which he has `right` (`any`: he may know
+   * that it is there). Faults `denied`, and `not-found` also for what he may not look up.
    */
-  resolve(actor: AccountId, name: string, right: Right): Promise<Located>
+  resolve(actor: AccountId, name: string, right: Right | 'any'): Promise<Located>
   /** What the actor may do now with a mailbox that he knows; undefined when nothing or it is gone. */
   resolveById(actor: AccountId, id: MailboxId): Promise<Located | undefined>
   /** What others let the account look up, as he sees it. */
   shared(actor: AccountId): Promise<Located[]>
+  /** The mailbox's access list ("a"). */
+  acl(mailbox: Access): Promise<AclEntry[]>
   /** The account's own. */
   mailboxes(account: AccountId): Promise<Mailbox[]>
   /** One of the account's own. */
@@ -232,6 +248,8 @@ export interface MailWrites {
   renameMailbox(actor: AccountId, from: string, to: string): Promise<void>
   deleteMailbox(actor: AccountId, name: string): Promise<void>
   subscribe(account: AccountId, name: string, on: boolean): Promise<void>
+  /** Changes what one user was given ("a"); an entry without rights goes. Fault `invalid` when it would take a right from the owner. */
+  setAcl(mailbox: Access, change: AclChange): Promise<void>
   /** Takes the messages that nobody has seen as \Recent: returns the first UID that is recent for the caller. The owner's alone. */
   claimRecent(account: AccountId, mailbox: MailboxId): Promise<number>
 }

@@ -2,10 +2,11 @@
 
 import { type AccountId, Fault, type Log, normaliseRanges, type Ranges } from '../base/index.ts'
 import type { Store, Writer } from '../store/index.ts'
+import { setAcl } from './acl.ts'
 import { appendOne, sizeOf, takeRoom } from './append.ts'
 import { type Appended, AppendQueue } from './append-queue.ts'
 import { copy, everything, expunge, move, type Piece } from './copy.ts'
-import { claimRecent, createMailbox, deleteMailbox, renameMailbox, subscribe } from './mailboxes.ts'
+import { claimRecent, createMailbox, deleteMailbox, noPlace, renameMailbox, subscribe } from './mailboxes.ts'
 import { OpenMailbox } from './open-mailbox.ts'
 import { changeableNames, noMailbox, permit } from './rights.ts'
 import { setFlags } from './set-flags.ts'
@@ -25,9 +26,14 @@ export function createMailWrites({ store, log }: MailWritesOptions): MailWrites 
     store.write(to.owner, (tx) => append(tx, epoch, to, items(), dropFile)),
   )
   /** Runs on the owner of a name as the actor sees it; a name of nobody's is as one that does not exist. */
-  const inTree = async <T>(actor: AccountId, name: string, run: (tx: Writer, space: Namespace) => Promise<T>) => {
+  const inTree = async <T>(
+    actor: AccountId,
+    name: string,
+    run: (tx: Writer, space: Namespace) => Promise<T>,
+    nowhere = noMailbox,
+  ) => {
     const space = await store.read((tx) => findNamespace(tx, actor, name))
-    if (!space) throw noMailbox()
+    if (!space) throw nowhere()
     return store.write(space.owner, (tx) => run(tx, space))
   }
   return {
@@ -52,7 +58,12 @@ export function createMailWrites({ store, log }: MailWritesOptions): MailWrites 
       return { uids: normaliseRanges(gone.flatMap((piece) => piece.uids)), modseq: gone.at(-1)!.modseq }
     },
     createMailbox: (actor, name, role) =>
-      inTree(actor, name, (tx, space) => createMailbox(tx, epoch, actor, space.owner, space.name, role ?? null)),
+      inTree(
+        actor,
+        name,
+        (tx, space) => createMailbox(tx, epoch, actor, space.owner, space.name, role ?? null),
+        noPlace,
+      ),
     async renameMailbox(actor, from, to) {
       const target = await store.read((tx) => findNamespace(tx, actor, to))
       await inTree(actor, from, async (tx, { owner, name }) => {
@@ -63,6 +74,7 @@ export function createMailWrites({ store, log }: MailWritesOptions): MailWrites 
     deleteMailbox: (actor, name) =>
       inTree(actor, name, (tx, space) => deleteMailbox(tx, actor, space.owner, space.name)),
     subscribe: (account, name, on) => store.write(account, (tx) => subscribe(tx, account, name, on)),
+    setAcl: (mailbox, change) => store.write(mailbox.owner, (tx) => setAcl(tx, mailbox, change)),
     // Forgotten in a crash, it shows a message as recent twice: no harm.
     claimRecent: (account, mailbox) =>
       store.write(account, (tx) => claimRecent(tx, account, mailbox), { durable: false }),

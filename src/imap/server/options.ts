@@ -15,7 +15,7 @@ export interface MessageSpool {
 }
 
 export interface ImapServices {
-  readonly accounts: Pick<AccountReads, 'login' | 'scram' | 'scramEnded' | 'account' | 'hasRoom'>
+  readonly accounts: Pick<AccountReads, 'login' | 'scram' | 'scramEnded' | 'account' | 'findUser' | 'hasRoom'>
   /** A name leads to a mailbox only through `resolve`, which looks at the rights. */
   readonly reads: Omit<MailReads, 'mailbox' | 'mailboxById'>
   /** May be on another thread. */

@@ -146,6 +146,18 @@ export class Cursor {
     return value
   }
 
+  /** Up to 2^53: beyond it nothing is counted exactly. */
+  number64(): number {
+    const start = this.#at
+    let value = 0
+    for (let c = this.#line.charCodeAt(this.#at); c >= 48 && c <= 57; c = this.#line.charCodeAt(++this.#at)) {
+      value = value * 10 + c - 48
+      if (value > Number.MAX_SAFE_INTEGER) this.fail('the number is too large')
+    }
+    if (this.#at === start) this.fail('expected a number')
+    return value
+  }
+
   nzNumber(): number {
     const value = this.number()
     if (value === 0) this.fail('expected a number above 0')

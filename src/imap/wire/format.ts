@@ -1,11 +1,16 @@
 // Pieces of responses: mailbox names, strings, flags. Text only; who sends it and when is the server's.
 
 import { encodeModifiedUtf7 } from './modified-utf7.ts'
-import { quote } from './text.ts'
+import { isQuotable, quote } from './text.ts'
 
 /** A mailbox name as astring, in modified UTF-7 (RFC 3501 §5.1.3). */
 export function formatMailbox(name: string): string {
   return name === 'INBOX' ? name : quote(encodeModifiedUtf7(name))
+}
+
+/** Any text as a string: quoted, or as a literal when it cannot be (RFC 9051 §4.3). */
+export function formatString(text: string): string {
+  return isQuotable(text) && text.length <= 1000 ? quote(text) : `{${Buffer.byteLength(text)}}\r\n${text}`
 }
 
 const systemFlags = ['\\Seen', '\\Answered', '\\Flagged', '\\Deleted', '\\Draft'] as const

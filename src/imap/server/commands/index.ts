@@ -1,6 +1,7 @@
 // Every command of IMAP. Dispatch, CAPABILITY and the standards table are derived from this array.
 
 import type { Command } from '../command.ts'
+import { aclCommands } from './acl.ts'
 import { append } from './append/index.ts'
 import { copyCommands } from './copy.ts'
 import { expungeCommands } from './expunge.ts'
@@ -8,6 +9,7 @@ import { fetchCommands } from './fetch/index.ts'
 import { idle } from './idle.ts'
 import { listCommands } from './list.ts'
 import { mailboxCommands } from './mailboxes.ts'
+import { quotaCommands } from './quota.ts'
 import { searchCommands } from './search/index.ts'
 import { selectCommands } from './select.ts'
 import { sessionCommands } from './session.ts'
@@ -21,6 +23,8 @@ export const commands: readonly Command[] = [
   ...mailboxCommands,
   ...listCommands,
   status,
+  ...aclCommands,
+  ...quotaCommands,
   ...selectCommands,
   idle,
   append,

@@ -1,9 +1,11 @@
 // LIST and LSUB with the selection and return options of RFC 5258, special-use attributes and STATUS (RFC 5819).
 
-import { type Located, ownAccess, type Role } from '../../../mail/index.ts'
+import { type Located, ownAccess } from '../../../mail/index.ts'
 import { type Cursor, formatMailbox } from '../../wire/index.ts'
 import { type AuthenticatedContext, type Command, command } from '../command.ts'
 import { joinPattern, matchesPattern, parentsOf, SEPARATOR } from '../names.ts'
+import { specialUseOf } from '../special-use.ts'
+import { formatMyRights } from './acl.ts'
 import { formatStatus, parseStatusItems, type StatusItem } from './status.ts'
 
 interface ListArguments {
@@ -16,7 +18,7 @@ interface ListArguments {
 }
 
 const selectOptions = new Set(['SUBSCRIBED', 'REMOTE', 'RECURSIVEMATCH', 'SPECIAL-USE'])
-const returnOptions = new Set(['SUBSCRIBED', 'CHILDREN', 'SPECIAL-USE', 'STATUS'])
+const returnOptions = new Set(['SUBSCRIBED', 'CHILDREN', 'SPECIAL-USE', 'STATUS', 'MYRIGHTS'])
 const MAX_PATTERNS = 50
 
 function parseList(p: Cursor): ListArguments {
@@ -69,16 +71,6 @@ function parseReturns(p: Cursor): { options: Set<string>; status?: readonly Stat
   return { options, status }
 }
 
-/** RFC 6154 §2; INBOX has no attribute. */
-const roleAttributes: { readonly [role in Role]: string | undefined } = {
-  inbox: undefined,
-  drafts: '\\Drafts',
-  sent: '\\Sent',
-  junk: '\\Junk',
-  trash: '\\Trash',
-  archive: '\\Archive',
-}
-
 /** One name of the hierarchy: a mailbox, a name that only has children, or a subscription without either. */
 interface Node {
   readonly name: string
@@ -105,7 +97,7 @@ function buildTree(mailboxes: readonly Located[], subscriptions: readonly string
     node(mailbox.name).located = located
     for (const parent of parentsOf(mailbox.name)) {
       node(parent).children = true
-      if (roleAttributes[mailbox.role ?? 'inbox']) node(parent).specialBelow = true
+      if (specialUseOf(mailbox.role)) node(parent).specialBelow = true
     }
   }
   for (const name of subscriptions) {
@@ -123,10 +115,7 @@ function compareNodes(a: Node, b: Node): number {
   return left < right ? -1 : left > right ? 1 : 0
 }
 
-const specialUse = ({ located }: Node) => {
-  const role = located?.mailbox.role
-  return role && roleAttributes[role]
-}
+const specialUse = ({ located }: Node) => specialUseOf(located?.mailbox.role)
 
 /** The attributes, or undefined when the node is not to be listed. Special use is always told: clients do not ask for it. */
 function describe(node: Node, args: ListArguments): { attributes: string[]; childInfo: string[] } | undefined {
@@ -166,8 +155,8 @@ export const list = command({
   name: 'LIST',
   rfc: 'RFC 9051 §6.3.9',
   states: ['authenticated', 'selected'],
-  // RFC 3348, RFC 6154, RFC 5258 and RFC 5819, which IMAP4rev2 took in.
-  capabilities: ['CHILDREN', 'SPECIAL-USE', 'LIST-EXTENDED', 'LIST-STATUS'],
+  // RFC 3348, RFC 6154, RFC 5258 and RFC 5819, which IMAP4rev2 took in; RFC 8440.
+  capabilities: ['CHILDREN', 'SPECIAL-USE', 'LIST-EXTENDED', 'LIST-STATUS', 'LIST-MYRIGHTS'],
   parse: parseList,
   async run(context, args) {
     const { out } = context
@@ -188,6 +177,8 @@ export const list = command({
       // Each STATUS right behind its LIST: some clients pair them by order.
       if (args.status && node.located?.access.rights.includes('r'))
         out.line(await formatStatus(context, node.located, args.status))
+      // RFC 8440 §3.
+      if (args.returns.has('MYRIGHTS') && node.located) out.line(formatMyRights(node.name, node.located.access.rights))
       await out.pace()
     }
     return { text: 'done' }

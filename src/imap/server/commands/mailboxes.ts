@@ -1,6 +1,10 @@
 // Commands that make, name and forget mailboxes.
 
+import { Fault } from '../../../base/index.ts'
+import type { Role } from '../../../mail/index.ts'
+import type { Cursor } from '../../wire/index.ts'
 import { type Command, command, noArguments } from '../command.ts'
+import { roleOf } from '../special-use.ts'
 
 export const namespace = command({
   name: 'NAMESPACE',
@@ -14,13 +18,40 @@ export const namespace = command({
   },
 })
 
+/** `(USE (\\Sent …))`. */
+function parseUses(p: Cursor): readonly string[] {
+  const uses: string[] = []
+  p.expect('(')
+  if (p.word() !== 'USE') p.fail('CREATE knows only USE')
+  p.sp().expect('(')
+  while (!p.has(')')) {
+    p.expect('\\')
+    uses.push(`\\${p.atom()}`)
+    p.has(' ')
+  }
+  p.expect(')')
+  return uses
+}
+
+/** A mailbox has one role; what is none of ours (\\All, \\Flagged) is refused, never half granted. */
+function roleFor(uses: readonly string[]): Role | undefined {
+  const [use, ...others] = new Set(uses.map((one) => one.toLowerCase()))
+  if (use === undefined) return undefined
+  const role = roleOf(use)
+  if (!role || others.length > 0) throw new Fault('conflict', 'no mailbox can have this use here')
+  return role
+}
+
 export const create = command({
   name: 'CREATE',
   rfc: 'RFC 9051 §6.3.4',
   states: ['authenticated', 'selected'],
-  parse: (p) => p.sp().mailbox(),
-  async run({ services, account }, name) {
-    await services.writes.createMailbox(account, name)
+  capabilities: ['CREATE-SPECIAL-USE'],
+  // RFC 6154 §3: the name may be free, but the use is not, or there is none such here.
+  codes: { conflict: 'USEATTR' },
+  parse: (p) => ({ name: p.sp().mailbox(), uses: p.has(' ') ? parseUses(p) : [] }),
+  async run({ services, account }, { name, uses }) {
+    await services.writes.createMailbox(account, name, roleFor(uses))
     return { text: 'created' }
   },
 })
