@@ -116,6 +116,8 @@ async function walkMail(mail: CoreServices['mail'], account: AccountId, { store 
   assert.equal((await mail.createMailbox(account, 'Work/2026')).name, 'Work/2026')
   await mail.renameMailbox(account, 'Work/2026', 'Work/Old')
   await mail.subscribe(account, 'Work/Old', true)
+  const note = { entry: '/private/comment', value: Buffer.from('old') }
+  await mail.setMetadata(ownAccess(account, await box('Work/Old')), [note])
   const given = { account, negative: false, mode: 'add', rights: 'lr' } as const
   await mail.setAcl(ownAccess(account, await box('Work/Old')), given)
   await mail.deleteMailbox(account, 'Work/Old')

@@ -1,6 +1,7 @@
 export { checkMail } from './check.ts'
 export { flagNames, keywordBits, maxKeywords, systemFlags } from './flags.ts'
 export { createIndexer, type Indexer, type IndexerOptions, sweepIndex } from './indexer.ts'
+export { metadataLimits, serverAccess } from './metadata.ts'
 export { isSharedName, parseMailboxName, parseSharedName, separator, sharedPrefix } from './names.ts'
 export { createMailReads } from './reads.ts'
 export { allRights, assertRight, changeableFlags, ownAccess } from './rights.ts'

@@ -16,6 +16,7 @@ import { listAcl } from './acl.ts'
 import { loadKeywords } from './flags.ts'
 import { findHolders } from './holders.ts'
 import { listMailboxes } from './mailboxes.ts'
+import { listAnnotations, readAnnotations } from './metadata.ts'
 import { createRangeList } from './open-mailbox.ts'
 import { assertRight, noMailbox } from './rights.ts'
 import { listShared, resolveById, resolveMailbox } from './shared.ts'
@@ -40,6 +41,8 @@ export function createMailReads(store: ReadStore, index?: SearchReader): MailRea
       }),
     resolveById: (actor, id) => store.read((tx) => resolveById(tx, actor, id)),
     shared: (actor) => store.read((tx) => listShared(tx, actor)),
+    annotationNames: (access) => store.read((tx) => listAnnotations(tx, access)),
+    annotations: (access, entries) => store.read((tx) => readAnnotations(tx, access, entries)),
     acl: (access) => store.read((tx) => listAcl(tx, access)),
     mailboxes: (account) => store.read(async (tx) => (await listMailboxes(tx, account)).map(toMailbox)),
     mailbox: (account, name) =>

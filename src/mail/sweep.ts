@@ -4,6 +4,7 @@ import type { AccountId, MailboxId } from '../base/index.ts'
 import type { JobHandlers } from '../jobs/index.ts'
 import {
   aclRows,
+  annotationRows,
   changeRows,
   entryRows,
   flagRows,
@@ -46,7 +47,7 @@ export async function sweepAccount(store: Store, account: AccountId): Promise<vo
     if (rows.length === 0) break
     for (const { id } of rows) await repeat(() => store.write(account, (tx) => sweepPage(tx, id)))
   }
-  for (const sweep of [aclRows.sweep, threadRows.sweep, subscriptionRows.sweep, sweepChanges])
+  for (const sweep of [aclRows.sweep, annotationRows.sweep, threadRows.sweep, subscriptionRows.sweep, sweepChanges])
     await repeat(async () => (await store.write(account, (tx) => sweep(tx, account))) > 0)
 }
 

@@ -71,6 +71,16 @@ export interface AclEntry {
   /** These rights are taken away, whatever gives them (`-identifier`). */
   readonly negative: boolean
 }
+/** What was noted of a mailbox or the server (RFC 5464); `entry` whole and in lower case. */
+export interface Annotation {
+  readonly entry: string
+  readonly value: Uint8Array
+}
+export interface AnnotationChange {
+  readonly entry: string
+  /** Null: the entry goes. */
+  readonly value: Uint8Array | null
+}
 export interface AclChange {
   readonly account: AccountId
   readonly negative: boolean
@@ -110,6 +120,10 @@ export interface MailReads {
   shared(actor: AccountId): Promise<Located[]>
   /** The mailbox's access list ("a"). */
   acl(mailbox: Access): Promise<AclEntry[]>
+  /** Names and sizes of the annotations that the actor may see; of the server with `serverAccess`. */
+  annotationNames(mailbox: Access): Promise<{ readonly entry: string; readonly size: number }[]>
+  /** Those of these (at most 1,000) entries that there are. */
+  annotations(mailbox: Access, entries: readonly string[]): Promise<Annotation[]>
   /** The account's own. */
   mailboxes(account: AccountId): Promise<Mailbox[]>
   /** One of the account's own. */
@@ -248,6 +262,8 @@ export interface MailWrites {
   renameMailbox(actor: AccountId, from: string, to: string): Promise<void>
   deleteMailbox(actor: AccountId, name: string): Promise<void>
   subscribe(account: AccountId, name: string, on: boolean): Promise<void>
+  /** All or none. Faults `too-large`, `limit`; `denied` where others would see it and one may not write. */
+  setMetadata(mailbox: Access, changes: readonly AnnotationChange[]): Promise<void>
   /** Changes what one user was given ("a"); an entry without rights goes. Fault `invalid` when it would take a right from the owner. */
   setAcl(mailbox: Access, change: AclChange): Promise<void>
   /** Takes the messages that nobody has seen as \Recent: returns the first UID that is recent for the caller. The owner's alone. */

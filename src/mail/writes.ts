@@ -7,6 +7,7 @@ import { appendOne, sizeOf, takeRoom } from './append.ts'
 import { type Appended, AppendQueue } from './append-queue.ts'
 import { copy, everything, expunge, move, type Piece } from './copy.ts'
 import { claimRecent, createMailbox, deleteMailbox, noPlace, renameMailbox, subscribe } from './mailboxes.ts'
+import { isServer, setMetadata } from './metadata.ts'
 import { OpenMailbox } from './open-mailbox.ts'
 import { changeableNames, noMailbox, permit } from './rights.ts'
 import { setFlags } from './set-flags.ts'
@@ -74,6 +75,8 @@ export function createMailWrites({ store, log }: MailWritesOptions): MailWrites 
     deleteMailbox: (actor, name) =>
       inTree(actor, name, (tx, space) => deleteMailbox(tx, actor, space.owner, space.name)),
     subscribe: (account, name, on) => store.write(account, (tx) => subscribe(tx, account, name, on)),
+    setMetadata: (mailbox, changes) =>
+      store.write(isServer(mailbox) ? 'server' : mailbox.owner, (tx) => setMetadata(tx, mailbox, changes)),
     setAcl: (mailbox, change) => store.write(mailbox.owner, (tx) => setAcl(tx, mailbox, change)),
     // Forgotten in a crash, it shows a message as recent twice: no harm.
     claimRecent: (account, mailbox) =>

@@ -44,6 +44,11 @@ export class Cursor {
     return this.#line[this.#at] ?? ''
   }
 
+  /** The character behind the next. */
+  peekSecond(): string {
+    return this.#line[this.#at + 1] ?? ''
+  }
+
   /** Takes `char` if it is next. */
   has(char: string): boolean {
     if (this.#line[this.#at] !== char) return false
@@ -249,6 +254,14 @@ export class Cursor {
     const literal = this.#nextLiteral()
     if (!Buffer.isBuffer(literal)) this.fail('no message belongs here')
     if (literal.includes(0)) this.fail('a literal holds no NUL')
+    return literal
+  }
+
+  /** A value of SETMETADATA (RFC 5464 §5): NIL, a string, or a literal8, which may hold any byte. */
+  nvalue(): Buffer | undefined {
+    if (!this.has('~')) return this.nstring()
+    const literal = this.#nextLiteral()
+    if (!Buffer.isBuffer(literal)) this.fail('no message belongs here')
     return literal
   }
 

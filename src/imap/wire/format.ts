@@ -8,6 +8,14 @@ export function formatMailbox(name: string): string {
   return name === 'INBOX' ? name : quote(encodeModifiedUtf7(name))
 }
 
+/** As an atom where it can be one, else as a string. */
+export function formatAstring(text: string): string {
+  let plain = text !== ''
+  for (let i = 0; i < text.length && plain; i++) plain = atomChars.includes(text[i]!)
+  return plain ? text : formatString(text)
+}
+const atomChars = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789/._-+@'
+
 /** Any text as a string: quoted, or as a literal when it cannot be (RFC 9051 §4.3). */
 export function formatString(text: string): string {
   return isQuotable(text) && text.length <= 1000 ? quote(text) : `{${Buffer.byteLength(text)}}\r\n${text}`

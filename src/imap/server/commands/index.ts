@@ -9,6 +9,7 @@ import { fetchCommands } from './fetch/index.ts'
 import { idle } from './idle.ts'
 import { listCommands } from './list.ts'
 import { mailboxCommands } from './mailboxes.ts'
+import { metadataCommands } from './metadata.ts'
 import { quotaCommands } from './quota.ts'
 import { searchCommands } from './search/index.ts'
 import { selectCommands } from './select.ts'
@@ -25,6 +26,7 @@ export const commands: readonly Command[] = [
   status,
   ...aclCommands,
   ...quotaCommands,
+  ...metadataCommands,
   ...selectCommands,
   idle,
   append,

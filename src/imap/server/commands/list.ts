@@ -6,6 +6,7 @@ import { type AuthenticatedContext, type Command, command } from '../command.ts'
 import { joinPattern, matchesPattern, parentsOf, SEPARATOR } from '../names.ts'
 import { specialUseOf } from '../special-use.ts'
 import { formatMyRights } from './acl.ts'
+import { parseEntries, writeListMetadata } from './metadata.ts'
 import { formatStatus, parseStatusItems, type StatusItem } from './status.ts'
 
 interface ListArguments {
@@ -15,10 +16,11 @@ interface ListArguments {
   readonly patterns: readonly string[]
   readonly returns: ReadonlySet<string>
   readonly status?: readonly StatusItem[]
+  readonly entries?: readonly string[]
 }
 
 const selectOptions = new Set(['SUBSCRIBED', 'REMOTE', 'RECURSIVEMATCH', 'SPECIAL-USE'])
-const returnOptions = new Set(['SUBSCRIBED', 'CHILDREN', 'SPECIAL-USE', 'STATUS', 'MYRIGHTS'])
+const returnOptions = new Set(['SUBSCRIBED', 'CHILDREN', 'SPECIAL-USE', 'STATUS', 'MYRIGHTS', 'METADATA'])
 const MAX_PATTERNS = 50
 
 function parseList(p: Cursor): ListArguments {
@@ -37,6 +39,7 @@ function parseList(p: Cursor): ListArguments {
     patterns,
     returns: returns?.options ?? new Set(),
     status: returns?.status,
+    entries: returns?.entries,
   }
 }
 
@@ -56,19 +59,21 @@ function parseSelection(p: Cursor): Set<string> {
   return options
 }
 
-function parseReturns(p: Cursor): { options: Set<string>; status?: readonly StatusItem[] } {
+function parseReturns(p: Cursor): { options: Set<string> } & Pick<ListArguments, 'status' | 'entries'> {
   if (p.word() !== 'RETURN') p.fail('expected RETURN')
   const options = new Set<string>()
   let status: readonly StatusItem[] | undefined
+  let entries: readonly string[] | undefined
   p.sp().expect('(')
   while (!p.has(')')) {
     const option = p.word()
     if (!returnOptions.has(option)) p.fail(`LIST returns no ${option}`)
     if (option === 'STATUS') status = parseStatusItems(p.sp())
+    if (option === 'METADATA') entries = parseEntries(p.sp())
     options.add(option)
     p.has(' ')
   }
-  return { options, status }
+  return { options, status, entries }
 }
 
 /** One name of the hierarchy: a mailbox, a name that only has children, or a subscription without either. */
@@ -155,8 +160,8 @@ export const list = command({
   name: 'LIST',
   rfc: 'RFC 9051 §6.3.9',
   states: ['authenticated', 'selected'],
-  // RFC 3348, RFC 6154, RFC 5258 and RFC 5819, which IMAP4rev2 took in; RFC 8440.
-  capabilities: ['CHILDREN', 'SPECIAL-USE', 'LIST-EXTENDED', 'LIST-STATUS', 'LIST-MYRIGHTS'],
+  // RFC 3348, RFC 6154, RFC 5258 and RFC 5819, which IMAP4rev2 took in; RFC 8440; RFC 9590.
+  capabilities: ['CHILDREN', 'SPECIAL-USE', 'LIST-EXTENDED', 'LIST-STATUS', 'LIST-MYRIGHTS', 'LIST-METADATA'],
   parse: parseList,
   async run(context, args) {
     const { out } = context
@@ -179,6 +184,7 @@ export const list = command({
         out.line(await formatStatus(context, node.located, args.status))
       // RFC 8440 §3.
       if (args.returns.has('MYRIGHTS') && node.located) out.line(formatMyRights(node.name, node.located.access.rights))
+      if (args.entries && node.located) await writeListMetadata(context, node.located, args.entries)
       await out.pace()
     }
     return { text: 'done' }

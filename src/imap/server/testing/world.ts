@@ -47,6 +47,8 @@ export async function openImapWorld(options: Partial<ImapServerOptions> = {}): P
   await accounts.addDomain('example.test')
   const password = 'secret-word'
   const ann = await accounts.addAccount({ email: 'ann@example.test', password })
+  const root = { email: 'root@example.test', password, admin: true }
+  await accounts.addAccount(root)
   const bob = await accounts.addAccount({ email: 'bob@example.test', password, quotaMessages: 3 })
   const writes = createMailWrites({ store, log: silentLog })
   const server = createImapServer({
