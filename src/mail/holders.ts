@@ -11,8 +11,10 @@ import {
   type SearchReader,
 } from '../store/index.ts'
 
-/** Trigrams that are looked up of one needle: a longer one is not much rarer. */
-const maxGrams = 24
+/** Trigrams that are looked up of one needle: each costs as much as many texts hold it, and more of them rule out little more. */
+const maxGrams = 8
+/** What most texts of most languages are full of; anything else is rarer. */
+const commonest = new Set(' etaoinsrhldcumpg.')
 /** Of these the first so many code points count. */
 const maxPoints = 1_000
 /** A message found through the index costs as much as so many that are passed by on a walk through the mailbox. */
@@ -38,7 +40,7 @@ export async function findHolders(
   return looked * walkFactor > box.messages ? walk(store, mailbox, found) : join(store, mailbox, found)
 }
 
-/** Some trigrams of the needle's longest line (a text is indexed line by line as far as headers go), spread evenly. */
+/** The trigrams that are likely the rarest of the needle's longest line (a text is indexed line by line as far as headers go). */
 export function gramsOf(needle: string): string[] | undefined {
   if (needle.includes('\0') || !needle.isWellFormed()) return undefined
   const line = needle.split('\n').reduce((longest, next) => (next.length > longest.length ? next : longest))
@@ -46,10 +48,11 @@ export function gramsOf(needle: string): string[] | undefined {
   const grams = new Set<string>()
   for (let at = 0; at + 3 <= points.length; at++) grams.add(points.slice(at, at + 3).join(''))
   if (grams.size === 0) return undefined
-  const all = [...grams]
-  const step = Math.max(1, all.length / maxGrams)
-  return Array.from({ length: Math.min(all.length, maxGrams) }, (_, i) => all[Math.floor(i * step)]!)
+  return [...grams].sort((a, b) => commonness(a) - commonness(b)).slice(0, maxGrams)
 }
+
+/** How many of its characters are common. */
+const commonness = (gram: string) => [...gram].filter((point) => commonest.has(point)).length
 
 /** Other connections of this thread have their turn. */
 const turn = () => new Promise<void>((resolve) => setImmediate(resolve))

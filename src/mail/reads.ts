@@ -1,6 +1,15 @@
 // Reading mail, in any thread: mailboxes, packed flags, rows, bytes. Never writes.
 
-import { type AccountId, Fault, inRanges, type MailboxId, normaliseRanges, type Ranges } from '../base/index.ts'
+import {
+  type AccountId,
+  countRanges,
+  eachInRanges,
+  Fault,
+  inRanges,
+  type MailboxId,
+  normaliseRanges,
+  type Ranges,
+} from '../base/index.ts'
 import {
   contentRows,
   flagRows,
@@ -27,6 +36,7 @@ import { toMailbox } from './values.ts'
 const maxRows = 1000
 /** Rows that nobody asked for are cheaper than a statement each, up to this gap between ranges. */
 const maxGap = 16
+const maxRanges = 4
 const chunkSize = 65_536
 
 /** Without an index searches look at every message. */
@@ -130,6 +140,9 @@ async function readRows(tx: Reader, mailbox: MailboxId, uids: Ranges, want: RowF
 
 async function readFacts(tx: Reader, mailbox: MailboxId, uids: Ranges, want: readonly Fact[]): Promise<MessageFacts[]> {
   const asked = normaliseRanges(uids)
+  // Single messages here and there: one statement for all instead of one for each.
+  if (joinNear(asked).length > maxRanges && countRanges(asked) <= maxRows)
+    return messageRows.factsOf(tx, mailbox, [...eachInRanges(asked)], want)
   return readPages(asked, maxRows, (from, to) => messageRows.facts(tx, mailbox, from, to, maxRows, want))
 }
 

@@ -98,6 +98,9 @@ interface Place {
 /** A page ends within a message: it is asked for again behind the last place. */
 export const pageOfPlaces = 1000
 
+// CROSS JOIN: SQLite takes the tables in this order. It would begin with the mailbox, which
+// has more messages than are asked for; and with +m.id it does not take the page's bound on e.message for one on the message, nor +content for a range of its index.
+
 /** UIDs in the mailbox of messages with these contents (≤ 500). */
 export function uidsOfContents(
   tx: Reader,
@@ -106,8 +109,8 @@ export function uidsOfContents(
   after: Place,
 ): Promise<Place[]> {
   return tx.all<Place>(sql`
-    SELECT e.message, e.uid FROM message m JOIN entry e ON e.message = m.id
-    WHERE m.content ${oneOf(tx, contents)} AND e.mailbox = ${mailbox}
+    SELECT e.message, e.uid FROM message m CROSS JOIN entry e
+    WHERE m.content ${oneOf(tx, contents)} AND e.message = +m.id AND e.mailbox = ${mailbox}
       AND (e.message > ${after.message} OR (e.message = ${after.message} AND e.uid > ${after.uid}))
     ORDER BY e.message, e.uid LIMIT ${pageOfPlaces}`)
 }
@@ -130,9 +133,11 @@ export function uidsOfMessages(
 export function uidsAbove(tx: Reader, mailbox: number, above: Heights, after: Place): Promise<Place[]> {
   return tx.all<Place>(sql`
     SELECT e.message, e.uid
-    FROM (SELECT id FROM message WHERE content > ${above.contents} UNION SELECT id FROM message WHERE id > ${above.messages}) AS m
-      JOIN entry e ON e.message = m.id
-    WHERE e.mailbox = ${mailbox}
+    FROM (
+      SELECT id FROM message WHERE content > ${above.contents}
+      UNION ALL SELECT id FROM message WHERE id > ${above.messages} AND +content <= ${above.contents}) AS m
+      CROSS JOIN entry e
+    WHERE e.message = +m.id AND e.mailbox = ${mailbox}
       AND (e.message > ${after.message} OR (e.message = ${after.message} AND e.uid > ${after.uid}))
     ORDER BY e.message, e.uid LIMIT ${pageOfPlaces}`)
 }

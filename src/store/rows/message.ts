@@ -1,7 +1,7 @@
 // Rows of message, and the joins by which doors show them: entry → message → content.
 
 import { sql } from '../sql.ts'
-import type { Reader, Writer } from '../types.ts'
+import type { Reader, Sql, Writer } from '../types.ts'
 import { among } from './entry.ts'
 
 export interface NewMessageRow {
@@ -144,11 +144,26 @@ export function facts(
   limit: number,
   want: readonly FactName[],
 ): Promise<FactRow[]> {
+  return tx.all<FactRow>(sql`
+    ${selectFacts(want)}
+    WHERE e.mailbox = ${mailbox} AND e.uid >= ${from} AND e.uid <= ${to} ORDER BY e.uid LIMIT ${limit}`)
+}
+
+/** The same of single UIDs (≤ 1,000). */
+export function factsOf(
+  tx: Reader,
+  mailbox: number,
+  uids: readonly number[],
+  want: readonly FactName[],
+): Promise<FactRow[]> {
+  return tx.all<FactRow>(sql`
+    ${selectFacts(want)} WHERE e.mailbox = ${mailbox} AND e.uid ${among(tx, uids)} ORDER BY e.uid LIMIT 1000`)
+}
+
+function selectFacts(want: readonly FactName[]): Sql {
   const names = toFactNames(want)
   const columns = names.reduce((list, name) => sql`${list}, ${factColumns[name]}`, sql`e.uid`)
-  return tx.all<FactRow>(sql`
-    SELECT ${columns} ${names.every(isOfMessage) ? joinedMessage : joined}
-    WHERE e.mailbox = ${mailbox} AND e.uid >= ${from} AND e.uid <= ${to} ORDER BY e.uid LIMIT ${limit}`)
+  return sql`SELECT ${columns} ${names.every(isOfMessage) ? joinedMessage : joined}`
 }
 
 /** Facts that cost nothing beside each other. */

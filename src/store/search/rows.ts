@@ -44,15 +44,20 @@ export function addUnindexed(tx: Statements, content: number): Promise<number> {
   return tx.run(sql`INSERT INTO unindexed (content) VALUES (${content})`)
 }
 
-/** Which contents hold all these trigrams; of the ids from `from` up to (without) `to`, which bounds the work. */
+/** Most ids of one statement. */
+export const found = 20_000
+
+/** Which contents hold all these trigrams, ascending; of the ids from `from` up to (without) `to`, which bounds the work. */
 export function findTexts(tx: Statements, grams: readonly string[], from: number, to: number) {
   return tx.all<{ id: number }>(
-    sql`SELECT rowid AS id FROM text_index WHERE text_index MATCH ${all(grams)} AND rowid >= ${from} AND rowid < ${to}`,
+    sql`SELECT rowid AS id FROM text_index WHERE text_index MATCH ${all(grams)} AND rowid >= ${from} AND rowid < ${to}
+        ORDER BY rowid LIMIT ${found}`,
   )
 }
 export function findPrefixes(tx: Statements, grams: readonly string[], from: number, to: number) {
   return tx.all<{ id: number }>(
-    sql`SELECT rowid AS id FROM prefix_index WHERE prefix_index MATCH ${all(grams)} AND rowid >= ${from} AND rowid < ${to}`,
+    sql`SELECT rowid AS id FROM prefix_index WHERE prefix_index MATCH ${all(grams)} AND rowid >= ${from} AND rowid < ${to}
+        ORDER BY rowid LIMIT ${found}`,
   )
 }
 export function findUnindexed(tx: Statements, after: number): Promise<{ id: number }[]> {
