@@ -1,6 +1,7 @@
 // A running server for tests that use real programs: its own process from bin/posthorn, a temporary data folder, free loopback ports.
 
 import { type ChildProcess, spawn } from 'node:child_process'
+import { randomInt } from 'node:crypto'
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
 import { connect, createServer } from 'node:net'
 import { tmpdir } from 'node:os'
@@ -50,20 +51,21 @@ export async function has(program: string): Promise<boolean> {
   return (await run('sh', ['-c', `PATH=$PATH:/usr/sbin command -v ${program}`])).code === 0
 }
 
-/** `count` loopback ports that were free a moment ago. */
+/** Ports that nobody listens on, below those that the system gives to connections going out: one of these may be taken a moment later. */
 export async function freePorts(count: number): Promise<number[]> {
-  const servers = await Promise.all(
-    Array.from(
-      { length: count },
-      () =>
-        new Promise<ReturnType<typeof createServer>>((done) => {
-          const server = createServer().listen(0, '127.0.0.1', () => done(server))
-        }),
-    ),
-  )
-  const ports = servers.map((server) => (server.address() as { port: number }).port)
-  await Promise.all(servers.map((server) => new Promise((done) => server.close(done))))
-  return ports
+  const ports = new Set<number>()
+  while (ports.size < count) {
+    const port = 10_000 + randomInt(22_000)
+    if (await isFree(port)) ports.add(port)
+  }
+  return [...ports]
+}
+
+function isFree(port: number): Promise<boolean> {
+  return new Promise((done) => {
+    const server = createServer().on('error', () => done(false))
+    server.listen(port, '127.0.0.1', () => server.close(() => done(true)))
+  })
 }
 
 export interface Setup {

@@ -66,7 +66,9 @@ export async function smtpSink(t: { after(fn: () => Promise<void>): void }, ...a
     /** Texts of the messages received until now; smtp-sink puts its own X-… header lines in front. */
     async messages(): Promise<string[]> {
       const names = await readdir(folder)
-      return Promise.all(names.map((name) => readFile(join(folder, name), 'latin1')))
+      const texts = await Promise.all(names.map((name) => readFile(join(folder, name), 'latin1')))
+      // It makes the file at MAIL and writes into it later.
+      return texts.filter((text) => text !== '')
     },
   }
 }
