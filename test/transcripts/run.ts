@@ -204,7 +204,7 @@ function toPieces(line: string): Piece[] {
     if (found.index > from) pieces.push({ text: line.slice(from, found.index) })
     from = found.index + found[0].length
     const [, times, what, base64, scram, hex, short, variable] = found
-    if (times !== undefined) pieces.push({ text: what!.repeat(Number(times)) })
+    if (times !== undefined) pieces.push(...repeat(toPieces(what!), Number(times)))
     else if (base64 !== undefined) pieces.push({ text: Buffer.from(base64.replaceAll('\\0', '\0')).toString('base64') })
     else if (scram !== undefined) pieces.push({ scram })
     else if (hex !== undefined) pieces.push({ bytes: Buffer.from(hex, 'hex') })
@@ -215,6 +215,13 @@ function toPieces(line: string): Piece[] {
   }
   if (from < line.length) pieces.push({ text: line.slice(from) })
   return pieces
+}
+
+/** Much text is one piece, not one for each time. */
+function repeat(pieces: readonly Piece[], times: number): readonly Piece[] {
+  const [only] = pieces
+  if (pieces.length === 1 && only && 'text' in only) return [{ text: only.text.repeat(times) }]
+  return Array.from({ length: times }, () => pieces).flat()
 }
 
 function toBytes(piece: Piece, variables: ReadonlyMap<string, string>, socket?: net.Socket): Buffer {

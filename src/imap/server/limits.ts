@@ -64,6 +64,6 @@ export const imapLimits: ImapLimits = {
   pollMs: 10_000,
   // Nobody signs in with more than a name and a password.
   beforeLogin: { line: 8 * KIB, literal: 4 * KIB, command: 16 * KIB, discard: 64 * KIB },
-  // Thunderbird writes long UID sets; a search needle or a mailbox name is short; 128 MiB passes a message twice too large.
-  afterLogin: { line: 64 * KIB, literal: 64 * KIB, command: 256 * KIB, discard: 128 * KIB * KIB },
+  // Thunderbird writes UID sets of more than 64 KiB; a search needle or a mailbox name is short; 128 MiB passes a message twice too large.
+  afterLogin: { line: 128 * KIB, literal: 64 * KIB, command: 256 * KIB, discard: 128 * KIB * KIB },
 }
