@@ -248,6 +248,7 @@ export class MailboxView {
 }
 
 export const SEEN = 1
+export const DELETED = 8
 const systemBits: { readonly [flag: string]: number } = {
   '\\Seen': SEEN,
   '\\Answered': 2,

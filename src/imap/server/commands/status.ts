@@ -1,8 +1,10 @@
 // STATUS: counts of a mailbox without opening it. Also the STATUS that LIST returns.
 
+import { toRanges } from '../../../base/index.ts'
 import type { Located, Mailbox } from '../../../mail/index.ts'
 import { type Cursor, formatMailbox } from '../../wire/index.ts'
 import { type AuthenticatedContext, command } from '../command.ts'
+import { DELETED } from '../view.ts'
 
 export const statusItems = [
   'MESSAGES',
@@ -11,6 +13,7 @@ export const statusItems = [
   'UIDVALIDITY',
   'UNSEEN',
   'DELETED',
+  'DELETED-STORAGE',
   'SIZE',
   'HIGHESTMODSEQ',
 ] as const
@@ -23,7 +26,8 @@ export function parseStatusItems(p: Cursor): readonly StatusItem[] {
   })
 }
 
-const values: { readonly [item in Exclude<StatusItem, 'RECENT'>]: (mailbox: Mailbox) => number } = {
+type Counted = Exclude<StatusItem, 'RECENT' | 'DELETED-STORAGE'>
+const values: { readonly [item in Counted]: (mailbox: Mailbox) => number } = {
   MESSAGES: (mailbox) => mailbox.messages,
   UIDNEXT: (mailbox) => mailbox.uidNext,
   UIDVALIDITY: (mailbox) => mailbox.uidValidity,
@@ -35,19 +39,39 @@ const values: { readonly [item in Exclude<StatusItem, 'RECENT'>]: (mailbox: Mail
 
 /** The untagged STATUS of a mailbox. */
 export async function formatStatus(
-  { views, connection }: AuthenticatedContext,
+  context: AuthenticatedContext,
   located: Located,
   items: readonly StatusItem[],
 ): Promise<string> {
   const { mailbox } = located
-  if (items.includes('HIGHESTMODSEQ')) connection.enable(['CONDSTORE'])
+  if (items.includes('HIGHESTMODSEQ')) context.connection.enable(['CONDSTORE'])
   const pairs: string[] = []
   for (const item of items) {
-    const value = item === 'RECENT' ? await countRecent(views, located) : values[item](mailbox)
-    pairs.push(`${item} ${value}`)
+    pairs.push(`${item} ${await numberOf(context, located, item)}`)
   }
   return `* STATUS ${formatMailbox(mailbox.name)} (${pairs.join(' ')})`
 }
+
+function numberOf(context: AuthenticatedContext, located: Located, item: StatusItem): Promise<number> | number {
+  if (item === 'RECENT') return countRecent(context.views, located)
+  if (item === 'DELETED-STORAGE') return measureDeleted(context, located)
+  return values[item](located.mailbox)
+}
+
+/** Bytes that an EXPUNGE would give back (RFC 9208 §4.1.4). */
+async function measureDeleted({ views, services, out }: AuthenticatedContext, { mailbox, access }: Located) {
+  if (mailbox.deleted === 0) return 0
+  const view = await views.open(access)
+  const uids = [...view.uids.subarray(0, view.count)].filter((_, index) => view.lo[index]! & DELETED)
+  let bytes = 0
+  for (let at = 0; at < uids.length; at += PAGE) {
+    const facts = await services.reads.facts(mailbox.id, toRanges(uids.slice(at, at + PAGE)), ['size'])
+    for (const { size = 0 } of facts) bytes += size
+    await out.pace()
+  }
+  return bytes
+}
+const PAGE = 1000
 
 async function countRecent(views: AuthenticatedContext['views'], { mailbox, access }: Located): Promise<number> {
   if (access.actor !== access.owner || mailbox.recentUid + 1 >= mailbox.uidNext) return 0
