@@ -66,10 +66,14 @@ export const setAcl = command({
   capabilities: ['ACL', 'RIGHTS=kxte'],
   parse: (p) => ({ name: p.sp().mailbox(), who: parseIdentifier(p.sp()), change: parseRights(p.sp()) }),
   async run(context, { name, who, change }) {
-    const { services, account } = context
+    const { services, account, log } = context
     const { access } = await services.reads.resolve(account, name, 'a')
     const user = await findUser(context, who)
     await services.writes.setAcl(access, { ...change, account: user.id, negative: who.negative })
+    log.info(
+      { owner: access.owner, mailbox: access.mailbox, for: user.email, ...change, negative: who.negative },
+      'shared',
+    )
     return { text: 'done' }
   },
 })
