@@ -10,7 +10,18 @@ import { join, resolve } from 'node:path'
 const root = resolve(import.meta.dirname, '..')
 export const full = process.env['POSTHORN_FULL'] === '1'
 
-export const listeners = ['smtp', 'submission', 'submissions', 'lmtp', 'imap', 'imaps', 'http', 'https'] as const
+export const listeners = [
+  'smtp',
+  'submission',
+  'submissions',
+  'lmtp',
+  'imap',
+  'imaps',
+  'pop3',
+  'pop3s',
+  'http',
+  'https',
+] as const
 export type Ports = { readonly [K in (typeof listeners)[number]]: number }
 
 export interface Ran {

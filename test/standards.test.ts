@@ -21,7 +21,7 @@ interface Row {
   readonly rfc: number
   readonly title: string
   readonly state: string
-  /** The keywords of EHLO and CAPABILITY that promise this standard. */
+  /** The keywords of EHLO, CAPABILITY and CAPA (`POP3:` and the keyword) that promise this standard. */
   readonly announced: string
   readonly rooms: string
   readonly sections: string
@@ -124,6 +124,11 @@ test('every keyword that a door announces belongs to a standard that is kept, an
     const lines = ['a CAPABILITY', 'b LOGIN ada@posthorn.test "correct horse"', 'c CAPABILITY', 'd LOGOUT']
     for (const keyword of imapKeywords(await dialogue(port, secure, lines))) heard.add(keyword)
   }
+  for (const [port, secure] of [
+    [ports.pop3, false],
+    [ports.pop3s, true],
+  ] as const)
+    for (const keyword of pop3Keywords(await dialogue(port, secure, ['CAPA', 'QUIT']))) heard.add(keyword)
   assert.ok(heard.has('SIZE') && heard.has('IMAP4rev1') && heard.has('AUTH=PLAIN'), [...heard].join(' '))
   assert.deepEqual(
     [...heard].filter((keyword) => !kept.has(keyword) && !(keyword in withoutRfc)),
@@ -161,6 +166,16 @@ function smtpKeywords(text: string): string[] {
     return keyword === 'AUTH' ? [keyword, ...values.map((value) => `AUTH=${value}`)] : [keyword]
   })
 }
+
+/** `UIDL` is POP3:UIDL, so that other doors' words of the same name are other words; the mechanisms are the same everywhere. */
+const pop3Keywords = (text: string): string[] =>
+  text
+    .split('\r\n')
+    .filter((line) => !['.', ''].includes(line) && !line.startsWith('+OK'))
+    .flatMap((line) => {
+      const [keyword, ...values] = line.split(' ')
+      return [`POP3:${keyword}`, ...(keyword === 'SASL' ? values.map((value) => `AUTH=${value}`) : [])]
+    })
 
 const imapKeywords = (text: string): string[] =>
   text

@@ -25,6 +25,8 @@ const about: Readonly<Record<ListenerName, string>> = {
   lmtp: 'mail from a server in front',
   imap: 'reading mail, STARTTLS',
   imaps: 'reading mail, TLS',
+  pop3: 'fetching mail, STLS',
+  pop3s: 'fetching mail, TLS',
   http: '/health and /metrics',
   https: 'the same, TLS',
 }

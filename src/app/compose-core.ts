@@ -1,7 +1,13 @@
 // Makes the core out of the rooms: everything that writes, on one store. A plain function: who calls it decides the thread.
 // Knows what needs what; when things start and stop is told in core.ts.
 
-import { type AccountReads, createAccountReads, createAccountWrites, eraseAccount } from '../accounts/index.ts'
+import {
+  type AccountReads,
+  createAccountReads,
+  createAccountWrites,
+  createMaildropLocks,
+  eraseAccount,
+} from '../accounts/index.ts'
 import type { AccountId, ContentId } from '../base/index.ts'
 import { createDelivery, createLocalRetry, createPostHandler } from '../delivery/index.ts'
 import type { Resolver } from '../dns/index.ts'
@@ -90,7 +96,7 @@ export async function composeCore(config: Config, around: CoreSurroundings): Pro
   }
   return {
     store,
-    services: { mail, accounts, delivery, core: facts },
+    services: { mail, accounts, delivery, maildrops: createMaildropLocks(), core: facts },
     admin: { queries, accounts, queue: queue.admin },
     watchDoors(list) {
       doors = list

@@ -5,8 +5,9 @@ import { type AccountReads, createAccountReads } from '../accounts/index.ts'
 import { Fault } from '../base/index.ts'
 import { createDeliveryChecks } from '../delivery/index.ts'
 import { createHttpServer } from '../http/server/index.ts'
-import { createImapServer, type ImapListener, type ImapSettings, listenImap } from '../imap/server/index.ts'
+import { createImapServer, type ImapSettings, listenImap } from '../imap/server/index.ts'
 import { createMailReads, createSpool } from '../mail/index.ts'
+import { createPop3Server, listenPop3, type Pop3Settings } from '../pop3/index.ts'
 import { createSmtpServer, type Kind, type SmtpSettings } from '../smtp/server/index.ts'
 import { openReadStore, openSearchReader, type ReadStore, type SearchReader } from '../store/index.ts'
 import { type CertificatePair, tlsOptions } from '../tls/index.ts'
@@ -53,22 +54,29 @@ export async function composeDoors(options: DoorsOptions, core: CoreServices, ar
   })
   const index = config.search.index ? openSearchReader({ data: config.data, ...around }) : undefined
   const parts = { config: () => config, store, index, accounts, core, around, tls: () => tls, freeBytes: space.free }
-  const [smtp, imap] = [openSmtp(parts), openImap(parts)]
+  const [smtp, imap, pop3] = [openSmtp(parts), openImap(parts), openPop3(parts)]
   const sources = { health: watchCore(core.core, around.clock), metrics: () => core.core.metrics() }
   const http = createHttpServer({ sources, tls, log: around.log })
-  const imapListeners: ImapListener[] = []
+  const listeners: { close(): Promise<void> }[] = []
 
   const reusePort = config.doors > 1
   const openers: Readonly<Record<ListenerName, (at: Endpoint) => Promise<number>>> = {
     ...smtpOpeners(smtp, reusePort),
     imap: (at) => openImapPort(at, false),
     imaps: (at) => openImapPort(at, true),
+    pop3: (at) => openPop3Port(at, false),
+    pop3s: (at) => openPop3Port(at, true),
     http: (at) => http.listen({ ...at, tls: false }),
     https: (at) => http.listen({ ...at, tls: true }),
   }
   const openImapPort = async (at: Endpoint, implicitTls: boolean) => {
     const listener = await listenImap(imap, { ...at, implicitTls, reusePort })
-    imapListeners.push(listener)
+    listeners.push(listener)
+    return listener.port
+  }
+  const openPop3Port = async (at: Endpoint, implicitTls: boolean) => {
+    const listener = await listenPop3(pop3, { ...at, implicitTls, reusePort })
+    listeners.push(listener)
     return listener.port
   }
   return {
@@ -81,17 +89,22 @@ export async function composeDoors(options: DoorsOptions, core: CoreServices, ar
       }
       return bound
     },
-    counters: async () => ({ smtp: smtp.stats as unknown as Counters, imap: { ...imap.stats } }),
+    counters: async () => ({
+      smtp: smtp.stats as unknown as Counters,
+      imap: { ...imap.stats },
+      pop3: { ...pop3.stats },
+    }),
     async reconfigure(next) {
       config = next.config
       tls = tlsOptions(next.certificate)
       http.setCertificate(tls)
       smtp.reconfigure(smtpSettings(config))
       imap.reconfigure(imapSettings(config))
+      pop3.reconfigure(pop3Settings(config))
     },
     async stop(graceMs) {
-      const closing = imapListeners.map((listener) => listener.close())
-      await Promise.all([smtp.stop(graceMs), imap.stop(graceMs), http.stop(), ...closing])
+      const closing = listeners.map((listener) => listener.close())
+      await Promise.all([smtp.stop(graceMs), imap.stop(graceMs), pop3.stop(graceMs), http.stop(), ...closing])
     },
     async close() {
       space.stop()
@@ -183,6 +196,33 @@ const imapSettings = ({ auth, smtp, limits }: Config): ImapSettings => ({
   limits: {
     ...(limits.connections !== undefined && { connections: limits.connections }),
     ...(limits.connectionsPerAddress !== undefined && { unauthenticatedPerAddress: limits.connectionsPerAddress }),
+  },
+})
+
+function openPop3({ config, store, accounts, core, around, tls }: Parts) {
+  const { clock, log } = around
+  return createPop3Server({
+    services: {
+      accounts,
+      reads: createMailReads(store),
+      writes: core.mail,
+      locks: core.maildrops,
+      bell: store.bell,
+    },
+    hostname: config().hostname,
+    clock,
+    log: log.child({ door: 'pop3' }),
+    tls,
+    ...pop3Settings(config()),
+  })
+}
+
+const pop3Settings = ({ auth, limits }: Config): Pop3Settings => ({
+  plaintext: auth.plaintext,
+  proxies: [],
+  limits: {
+    ...(limits.connections !== undefined && { connections: limits.connections }),
+    ...(limits.connectionsPerAddress !== undefined && { perAddress: limits.connectionsPerAddress }),
   },
 })
 

@@ -21,6 +21,7 @@ parentPort!.once('message', (start: DoorsStart) => {
         mail: remote('mail'),
         accounts: remote('accounts'),
         delivery: remote('delivery'),
+        maildrops: remote('maildrops'),
         core: remote('core'),
       }
       const fault = readFault(process.env)

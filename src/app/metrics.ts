@@ -5,7 +5,7 @@ import type { Store } from '../store/index.ts'
 
 /** Counters of one door thread: numbers, or numbers by label. */
 export type Counters = Readonly<Record<string, number | Readonly<Record<string, number>>>>
-/** What one thread of doors has counted, by door: `smtp`, `imap`. */
+/** What one thread of doors has counted, by door: `smtp`, `imap`, `pop3`. */
 export type DoorCounters = Readonly<Record<string, Counters>>
 
 export interface CoreFigures {
@@ -76,7 +76,14 @@ const queueHelp: Readonly<Record<string, string>> = {
 }
 
 /** What goes down as well. */
-const gauges: ReadonlySet<string> = new Set(['smtp open', 'imap connections', 'imap authenticated', 'imap views'])
+const gauges: ReadonlySet<string> = new Set([
+  'smtp open',
+  'pop3 connections',
+  'pop3 authenticated',
+  'imap connections',
+  'imap authenticated',
+  'imap views',
+])
 
 function doorLines(threads: readonly DoorCounters[]): string[] {
   const total = new Map<string, { plain: number; labelled: Map<string, number> }>()

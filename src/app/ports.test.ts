@@ -75,6 +75,9 @@ test('arguments and results of every core service are structured-cloneable', asy
     await accounts.removeAlias('info@a.test')
     await accounts.renameAccount('bob@a.test', 'bo@a.test')
     assert.equal((await accounts.describeRemoval('bo@a.test')).mailboxes, 6)
+    const maildrops = service('maildrops')
+    assert.deepEqual([await maildrops.enter(anna.id), await maildrops.enter(anna.id)], [true, false])
+    await maildrops.leave(anna.id)
     await accounts.removeAccount('bo@a.test')
     await accounts.removeDomain('b.test')
 

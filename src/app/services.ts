@@ -1,6 +1,6 @@
 // What one part of the program asks of another: the doors of the core, commands of the server (running or not).
 
-import type { AccountReads, AccountWrites } from '../accounts/index.ts'
+import type { AccountReads, AccountWrites, MaildropLocks } from '../accounts/index.ts'
 import type { Clock, Log } from '../base/index.ts'
 import type { Delivery } from '../delivery/index.ts'
 import type { Health } from '../http/server/index.ts'
@@ -33,6 +33,7 @@ export interface CoreServices {
   readonly mail: MailWrites
   readonly accounts: AccountWrites
   readonly delivery: Delivery
+  readonly maildrops: MaildropLocks
   readonly core: CoreFacts
 }
 export interface CoreFacts {

@@ -102,11 +102,24 @@ test('random bytes and half commands never end the server', async (t) => {
     'a LOGIN ada@posthorn.test "correct horse"\r\nb SELECT INBOX\r\n',
     'MAIL FROM:<',
     'STARTTLS\r\n',
+    'STLS\r\n',
+    'USER ada@posthorn.test\r\nPASS correct horse\r\nRETR 1\r\n',
     'a STARTTLS\r\n',
     'a APPEND INBOX {10}\r\n',
   ]
   for (let round = 0; round < (full ? 200 : 20); round++)
-    for (const name of ['smtp', 'submission', 'submissions', 'lmtp', 'imap', 'imaps', 'http', 'https'] as const) {
+    for (const name of [
+      'smtp',
+      'submission',
+      'submissions',
+      'lmtp',
+      'imap',
+      'imaps',
+      'pop3',
+      'pop3s',
+      'http',
+      'https',
+    ] as const) {
       const talk = await dial(server.ports[name])
       talk.socket.on('error', () => {})
       talk.socket.write(starts[round % starts.length]!)

@@ -15,6 +15,7 @@ const wanted: { readonly [name: string]: { readonly package: string; readonly pr
   offlineimap: { package: 'offlineimap3' },
   script: { package: 'bsdutils' },
   mbsync: { package: 'isync' },
+  getmail: { package: 'getmail6' },
   'TLS for swaks': { package: 'libnet-ssleay-perl', probe: 'perl -MNet::SSLeay -e 1' },
   'SASL PLAIN': {
     package: 'libsasl2-modules',

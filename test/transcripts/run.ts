@@ -21,7 +21,7 @@ export interface World {
   readonly door: (name: string) => Door
   readonly variables?: Readonly<Record<string, string>>
   /** For `D:` lines: what arrived behind the door and was not looked at yet, one line each. */
-  readonly takeDelivered?: () => readonly string[]
+  readonly takeDelivered?: () => readonly string[] | Promise<readonly string[]>
   readonly close: () => Promise<void>
 }
 
@@ -81,7 +81,7 @@ async function play(file: string, steps: readonly Step[], world: World): Promise
     for (const step of steps) {
       if (step.who === '@') continue
       if (step.who === 'D') {
-        const lines = world.takeDelivered?.() ?? []
+        const lines = (await world.takeDelivered?.()) ?? []
         const got = lines.length === 0 ? '<nothing>' : lines.join(' | ')
         if (!match(step.text, got, variables)) throw wrong(step, got)
         continue

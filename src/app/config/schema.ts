@@ -91,6 +91,8 @@ export const schema = z.strictObject({
         lmtp: listen('Mail from a server in front, one answer for each recipient (RFC 2033).', '127.0.0.1:2424'),
         imap: listen('Reading mail, STARTTLS (port 143).', '127.0.0.1:2143'),
         imaps: listen('Reading mail, TLS from the first byte (port 993).', '127.0.0.1:2993'),
+        pop3: listen('Fetching mail by POP3, STLS (port 110). Off unless given.', '127.0.0.1:2110'),
+        pop3s: listen('The same, TLS from the first byte (port 995). Off unless given.', '127.0.0.1:2995'),
         http: listen('/health and /metrics.', '127.0.0.1:8980'),
         https: listen('The same over TLS.', '127.0.0.1:8943'),
       })

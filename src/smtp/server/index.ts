@@ -1,7 +1,6 @@
 export { commands } from './commands/index.ts'
 export * from './limits.ts'
 export { createSmtpServer, type SmtpServer } from './listen.ts'
-export * from './networks.ts'
 export * from './stats.ts'
 export { createTraceId } from './trace-id.ts'
 export type { Kind, MessageSpool, SmtpServerOptions, SmtpSettings } from './types.ts'

@@ -2,12 +2,12 @@
 
 import net from 'node:net'
 import tls from 'node:tls'
+import { createNetworkTest, isLoopback, toClientIp } from '../../base/index.ts'
 import { secureContext } from '../../tls/index.ts'
 import { formatReply } from '../wire/index.ts'
 import { commandsOf } from './commands/index.ts'
 import { converse } from './dispatch.ts'
 import { defaultLimits, type SmtpLimits } from './limits.ts'
-import { createNetworkTest, isLoopback, toClientIp } from './networks.ts'
 import { replies } from './replies.ts'
 import { SmtpSession } from './session.ts'
 import { createStats, type SmtpStats } from './stats.ts'

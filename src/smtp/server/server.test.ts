@@ -6,11 +6,11 @@ import net from 'node:net'
 import { test } from 'node:test'
 import { testCertificate } from '../../../test/transcripts/certificate.ts'
 import type { AccountReads } from '../../accounts/index.ts'
-import { fakeClock, silentLog } from '../../base/index.ts'
+import { createNetworkTest, fakeClock, silentLog, toClientIp } from '../../base/index.ts'
 import type { Delivery, DeliveryChecks } from '../../delivery/index.ts'
 import type { NewContent } from '../../mail/index.ts'
 import { connectSmtp, type OutgoingMail } from '../client/index.ts'
-import { createNetworkTest, createSmtpServer, createTraceId, type SmtpServerOptions, toClientIp } from './index.ts'
+import { createSmtpServer, createTraceId, type SmtpServerOptions } from './index.ts'
 import { parseListenAddress } from './listen.ts'
 
 const yes = { ok: true } as const

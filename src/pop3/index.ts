@@ -1,0 +1,5 @@
+export { type Pop3Limits, pop3Limits } from './limits.ts'
+export { listenPop3, type Pop3Listener } from './listen.ts'
+export type { Pop3ServerOptions, Pop3Services, Pop3Settings } from './options.ts'
+export { createPop3Server, type Pop3Server } from './server.ts'
+export type { Pop3Stats } from './stats.ts'
