@@ -127,8 +127,9 @@ async function readRows(tx: Reader, mailbox: MailboxId, uids: Ranges, want: RowF
     envelope: want.envelope ? 1 : 0,
     bodystructure: want.bodystructure ? 1 : 0,
     structure: want.structure ? 1 : 0,
+    preview: want.preview ? 1 : 0,
   }
-  const isLean = columns.envelope + columns.bodystructure + columns.structure === 0
+  const isLean = columns.envelope + columns.bodystructure + columns.structure + columns.preview === 0
   if (isLean) {
     const rows = await readPages(asked, maxRows, (from, to) => messageRows.lean(tx, mailbox, from, to, maxRows))
     return rows.map(toLean)
@@ -200,6 +201,7 @@ function toFull(full: messageRows.FullRow): MessageRow {
     envelope: full.envelope ?? undefined,
     bodystructure: full.bodystructure ?? undefined,
     structure: full.structure === null ? undefined : JSON.parse(full.structure),
+    preview: full.preview ?? undefined,
   }
 }
 

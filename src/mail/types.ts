@@ -207,6 +207,7 @@ export interface RowFields {
   readonly envelope?: boolean
   readonly bodystructure?: boolean
   readonly structure?: boolean
+  readonly preview?: boolean
 }
 export interface MessageRow {
   readonly uid: number
@@ -222,6 +223,8 @@ export interface MessageRow {
   readonly envelope?: string
   readonly bodystructure?: string
   readonly structure?: Part
+  /** First words of the text. */
+  readonly preview?: string
 }
 
 export interface AppendItem {

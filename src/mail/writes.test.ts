@@ -93,7 +93,7 @@ testMail('append gives UIDs, counts, and reads back the same bytes', async (mail
   assert.deepEqual(
     await mail.reads.rows(inbox, [[2, 2]], {}),
     [{ ...second, envelope: undefined, bodystructure: undefined, structure: undefined }].map(
-      ({ envelope: _e, bodystructure: _b, structure: _s, ...lean }) => lean,
+      ({ envelope: _e, bodystructure: _b, structure: _s, preview: _p, ...lean }) => lean,
     ),
   )
   const texts = await Array.fromAsync(mail.reads.texts(inbox, [[1, 1]], { body: true }))

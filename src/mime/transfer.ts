@@ -18,10 +18,9 @@ export function isIdentity(encoding: string): boolean {
 
 /** As decodeBody, for a body that comes in pieces. */
 export function openTransfer(encoding: string): PieceReader<Buffer> {
-  const decode = decoders.get(encoding)
-  const seam = seams.get(encoding)
-  if (!decode) return { write: (bytes) => bytes, end: () => nothing }
-  return seam ? new SeamedBody(decode, seam) : new UuencodedBody()
+  if (encoding === 'base64') return new Base64Body()
+  if (encoding === 'quoted-printable') return new SeamedBody(decodeQuotedPrintable, quotedPrintableSeam)
+  return decoders.has(encoding) ? new UuencodedBody() : { write: (bytes) => bytes, end: () => nothing }
 }
 
 const nothing = Buffer.alloc(0)
@@ -51,17 +50,28 @@ class SeamedBody implements PieceReader<Buffer> {
   }
 }
 
+/** Holds at most three characters back, whatever else stands between them: a body of blanks alone would be copied for each piece. */
+class Base64Body implements PieceReader<Buffer> {
+  #rest: Buffer = nothing
+
+  write(bytes: Buffer): Buffer {
+    const all = this.#rest.length > 0 ? Buffer.concat([this.#rest, bytes]) : bytes
+    const seam = base64Seam(all)
+    this.#rest = Buffer.from(all.subarray(seam).filter(isBase64))
+    return decodeBase64(all.subarray(0, seam))
+  }
+
+  end(): Buffer {
+    return decodeBase64(this.#rest)
+  }
+}
+
 const decoders = new Map<string, (bytes: Buffer) => Buffer>([
   ['base64', decodeBase64],
   ['quoted-printable', decodeQuotedPrintable],
   ['x-uuencode', decodeUuencode],
   ['x-uue', decodeUuencode],
   ['uuencode', decodeUuencode],
-])
-
-const seams = new Map<string, Seam>([
-  ['base64', base64Seam],
-  ['quoted-printable', quotedPrintableSeam],
 ])
 
 /** Characters outside the alphabet are skipped (RFC 2045 §6.8); padding in the middle ends one stretch and starts another. */
@@ -138,7 +148,7 @@ export function decodeQuotedPrintable(bytes: Buffer): Buffer {
   return out.subarray(0, size)
 }
 
-/** A line longer than this is cut within. */
+/** A line longer than this is cut within, and so is a longer run of blanks. */
 const MAX_QP_LINE = 4096
 
 /** Behind the last line end that is no soft break, because a blank before it goes only when the line ends; else before what may change. */
@@ -151,7 +161,9 @@ function quotedPrintableSeam(bytes: Buffer): number {
   }
   if (bytes.length < MAX_QP_LINE) return 0
   let seam = bytes.length - 2
-  while (seam > 0 && (isBlankOrCr(bytes[seam - 1]!) || bytes[seam - 1] === EQUALS || bytes[seam - 2] === EQUALS)) seam--
+  const least = Math.max(0, seam - MAX_QP_LINE)
+  while (seam > least && (isBlankOrCr(bytes[seam - 1]!) || bytes[seam - 1] === EQUALS || bytes[seam - 2] === EQUALS))
+    seam--
   return seam
 }
 

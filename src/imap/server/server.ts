@@ -42,7 +42,8 @@ export function createImapServer(options: ImapServerOptions): ImapServer {
   let stopping = false
 
   const dispatch = createDispatch(commands, (session) => {
-    const capabilities = ['IMAP4rev1', 'LITERAL+', 'SASL-IR']
+    // RFC 7888 §5: who is not signed in may send 4 KiB unasked, which is what the limits before login allow.
+    const capabilities = ['IMAP4rev1', session.login ? 'LITERAL+' : 'LITERAL-', 'SASL-IR']
     if (session.mayStartTls) capabilities.push('STARTTLS')
     if (session.login) return capabilities
     if (!session.channel.plaintext) capabilities.push('LOGINDISABLED')

@@ -56,6 +56,11 @@ export class Cursor {
     return true
   }
 
+  /** Whether `text` (capitals) stands next, in any case; takes nothing. */
+  hasNext(text: string): boolean {
+    return this.#line.slice(this.#at, this.#at + text.length).toUpperCase() === text
+  }
+
   expect(char: string): this {
     if (!this.has(char)) this.fail(`expected "${char}"`)
     return this
@@ -265,9 +270,19 @@ export class Cursor {
     return literal
   }
 
-  /** The message of an APPEND: always a literal, usually one that was not kept in memory. */
+  /**
+   * The message of an APPEND: a literal, usually one that was not kept in memory; as literal8 (RFC 3516 §4.4) and as `UTF8 (literal8)`
+   * (RFC 6855 §4) too. What the bytes are, they say themselves.
+   */
   messageLiteral(): Buffer | LiteralSink {
-    return this.#nextLiteral()
+    if (!this.hasWord('UTF8')) {
+      this.has('~')
+      return this.#nextLiteral()
+    }
+    this.sp().expect('(').expect('~')
+    const literal = this.#nextLiteral()
+    this.expect(')')
+    return literal
   }
 
   /** A mailbox name in Unicode: modified UTF-7, or UTF-8 when it holds bytes beyond ASCII; INBOX in capitals. */

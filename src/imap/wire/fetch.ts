@@ -19,9 +19,22 @@ export interface BodyItem {
   readonly peek: boolean
   readonly partial?: { readonly offset: number; readonly length: number }
 }
+/** The decoded bytes of a part, or how many there are (RFC 3516 §4.2). */
+export interface BinaryItem {
+  readonly kind: 'binary' | 'binarysize'
+  readonly label: string
+  readonly section: Section
+  readonly peek: boolean
+  readonly partial?: { readonly offset: number; readonly length: number }
+}
+export type SectionItem = BodyItem | BinaryItem
 export type FetchItem =
   | { readonly kind: 'flags' | 'uid' | 'internaldate' | 'size' | 'modseq' | 'envelope' | 'structure' | 'bodystructure' }
-  | BodyItem
+  | { readonly kind: 'savedate' | 'emailid' | 'threadid' | 'preview' }
+  | SectionItem
+
+export const isSectionItem = (item: FetchItem): item is SectionItem =>
+  item.kind === 'body' || item.kind === 'binary' || item.kind === 'binarysize'
 
 /** Parts deeper than this are never numbered by the scanner. */
 const MAX_PATH = 100
@@ -52,6 +65,10 @@ const plainItems: { readonly [name: string]: FetchItem } = {
   RFC822: whole('RFC822', undefined, false),
   'RFC822.HEADER': whole('RFC822.HEADER', 'HEADER', true),
   'RFC822.TEXT': whole('RFC822.TEXT', 'TEXT', false),
+  // RFC 8514, RFC 8474 §5.3.
+  SAVEDATE: { kind: 'savedate' },
+  EMAILID: { kind: 'emailid' },
+  THREADID: { kind: 'threadid' },
 }
 
 /** A macro, one item, or a list of items. */
@@ -71,6 +88,8 @@ function parseFetchAtt(p: Cursor): FetchItem {
     if (p.peek() === '[') return parseBodyItem(p, name === 'BODY.PEEK')
     if (name === 'BODY') return { kind: 'structure' }
   }
+  if (name === 'BINARY' || name === 'BINARY.PEEK' || name === 'BINARY.SIZE') return parseBinaryItem(p, name)
+  if (name === 'PREVIEW') return parsePreview(p)
   return plainItems[name] ?? p.fail(`FETCH knows no ${name}`)
 }
 
@@ -92,22 +111,51 @@ function parseBodyItem(p: Cursor, peek: boolean): BodyItem {
   const section = parseSection(p)
   p.expect(']')
   const label = `BODY[${formatSection(section)}]`
-  if (!p.has('<')) return { kind: 'body', label, section, peek }
+  return { kind: 'body', section, peek, ...parsePartial(p, label) }
+}
+
+/** The name in the answer tells where a partial begins, not how long it is. */
+function parsePartial(p: Cursor, label: string): Pick<BodyItem, 'label' | 'partial'> {
+  if (!p.has('<')) return { label }
   const offset = p.number()
   const length = p.expect('.').nzNumber()
   p.expect('>')
-  return { kind: 'body', label: `${label}<${offset}>`, section, peek, partial: { offset, length } }
+  return { label: `${label}<${offset}>`, partial: { offset, length } }
 }
 
-function parseSection(p: Cursor): Section {
+/** Only part numbers: what is decoded is a body. */
+function parseBinaryItem(p: Cursor, name: string): BinaryItem {
+  p.expect('[')
+  const { path, dot } = parsePath(p)
+  if (dot) p.fail('expected a part number')
+  p.expect(']')
+  const inBrackets = `[${path.join('.')}]`
+  const section = { path }
+  if (name === 'BINARY.SIZE') return { kind: 'binarysize', label: `${name}${inBrackets}`, section, peek: true }
+  return { kind: 'binary', section, peek: name === 'BINARY.PEEK', ...parsePartial(p, `BINARY${inBrackets}`) }
+}
+
+/** LAZY changes nothing (RFC 8970 §4.1): previews are always at hand. Another list behind PREVIEW modifies the FETCH. */
+function parsePreview(p: Cursor): FetchItem {
+  if (p.hasNext(' (LAZY')) p.sp().list(() => p.hasWord('LAZY') || p.fail('PREVIEW is modified by LAZY alone'))
+  return { kind: 'preview' }
+}
+
+/** Part numbers; `dot`: something follows them. */
+function parsePath(p: Cursor): { readonly path: number[]; readonly dot: boolean } {
   const path: number[] = []
   while (p.peek() >= '0' && p.peek() <= '9') {
     path.push(p.nzNumber())
     if (path.length > MAX_PATH) p.fail('the part is too deep')
-    if (!p.has('.')) return { path }
+    if (!p.has('.')) return { path, dot: false }
   }
-  if (p.peek() === ']' && path.length === 0) return { path }
-  return parseSectionText(p, path)
+  return { path, dot: path.length > 0 }
+}
+
+function parseSection(p: Cursor): Section {
+  const { path, dot } = parsePath(p)
+  if (dot || (path.length === 0 && p.peek() !== ']')) return parseSectionText(p, path)
+  return { path }
 }
 
 function parseSectionText(p: Cursor, path: readonly number[]): Section {

@@ -3,6 +3,11 @@
 import { encodeModifiedUtf7 } from './modified-utf7.ts'
 import { isQuotable, quote } from './text.ts'
 
+/** Object ids (RFC 8474 §7): a letter for the kind, and the number. */
+export const formatMailboxId = (id: number) => `F${id}`
+export const formatEmailId = (id: number) => `M${id}`
+export const formatThreadId = (id: number) => `T${id}`
+
 /** A mailbox name as astring, in modified UTF-7 (RFC 3501 §5.1.3). */
 export function formatMailbox(name: string): string {
   return name === 'INBOX' ? name : quote(encodeModifiedUtf7(name))

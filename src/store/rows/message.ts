@@ -55,6 +55,7 @@ export interface FullRow extends LeanRow {
   readonly envelope: string | null
   readonly bodystructure: string | null
   readonly structure: string | null
+  readonly preview: string | null
 }
 
 const leanColumns = sql`e.uid, e.message, m.content, coalesce(m.thread, m.id) AS thread, m.size, c.size AS "contentSize",
@@ -74,13 +75,14 @@ export function full(
   from: number,
   to: number,
   limit: number,
-  want: { envelope: number; bodystructure: number; structure: number },
+  want: { envelope: number; bodystructure: number; structure: number; preview: number },
 ): Promise<FullRow[]> {
   return tx.all<FullRow>(sql`
     SELECT ${leanColumns},
       CASE WHEN ${want.envelope} = 1 THEN c.envelope END AS envelope,
       CASE WHEN ${want.bodystructure} = 1 THEN c.bodystructure END AS bodystructure,
-      CASE WHEN ${want.structure} = 1 THEN c.structure END AS structure
+      CASE WHEN ${want.structure} = 1 THEN c.structure END AS structure,
+      CASE WHEN ${want.preview} = 1 THEN c.preview END AS preview
     ${joined}
     WHERE e.mailbox = ${mailbox} AND e.uid >= ${from} AND e.uid <= ${to} ORDER BY e.uid LIMIT ${limit}`)
 }

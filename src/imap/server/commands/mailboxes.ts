@@ -2,7 +2,7 @@
 
 import { Fault } from '../../../base/index.ts'
 import type { Role } from '../../../mail/index.ts'
-import type { Cursor } from '../../wire/index.ts'
+import { type Cursor, formatMailboxId } from '../../wire/index.ts'
 import { type Command, command, noArguments } from '../command.ts'
 import { roleOf } from '../special-use.ts'
 
@@ -51,8 +51,8 @@ export const create = command({
   codes: { conflict: 'USEATTR' },
   parse: (p) => ({ name: p.sp().mailbox(), uses: p.has(' ') ? parseUses(p) : [] }),
   async run({ services, account }, { name, uses }) {
-    await services.writes.createMailbox(account, name, roleFor(uses))
-    return { text: 'created' }
+    const { id } = await services.writes.createMailbox(account, name, roleFor(uses))
+    return { code: `MAILBOXID (${formatMailboxId(id)})`, text: 'created' } // RFC 8474 §4.1
   },
 })
 

@@ -1,7 +1,7 @@
 // Commands that open and close a mailbox.
 
 import { inRanges, SyntaxFault } from '../../../base/index.ts'
-import { type KnownState, parseSelectParameters } from '../../wire/index.ts'
+import { formatMailboxId, type KnownState, parseSelectParameters } from '../../wire/index.ts'
 import {
   type AuthenticatedContext,
   type Command,
@@ -100,6 +100,7 @@ function announce({ out }: AuthenticatedContext, selected: SelectedMailbox): voi
   }
   out.line(`* OK [UIDVALIDITY ${view.mailbox.uidValidity}] UIDs are valid`)
   out.line(`* OK [UIDNEXT ${view.mailbox.uidNext}] Next UID`)
+  out.line(`* OK [MAILBOXID (${formatMailboxId(view.id)})] Its name for good`)
   out.line(formatModseq(selected.toldModseq))
 }
 

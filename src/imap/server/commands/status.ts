@@ -2,7 +2,7 @@
 
 import { toRanges } from '../../../base/index.ts'
 import type { Located, Mailbox } from '../../../mail/index.ts'
-import { type Cursor, formatMailbox } from '../../wire/index.ts'
+import { type Cursor, formatMailbox, formatMailboxId } from '../../wire/index.ts'
 import { type AuthenticatedContext, command } from '../command.ts'
 import { DELETED } from '../view.ts'
 
@@ -16,6 +16,7 @@ export const statusItems = [
   'DELETED-STORAGE',
   'SIZE',
   'HIGHESTMODSEQ',
+  'MAILBOXID',
 ] as const
 export type StatusItem = (typeof statusItems)[number]
 
@@ -27,7 +28,7 @@ export function parseStatusItems(p: Cursor): readonly StatusItem[] {
 }
 
 type Counted = Exclude<StatusItem, 'RECENT' | 'DELETED-STORAGE'>
-const values: { readonly [item in Counted]: (mailbox: Mailbox) => number } = {
+const values: { readonly [item in Counted]: (mailbox: Mailbox) => number | string } = {
   MESSAGES: (mailbox) => mailbox.messages,
   UIDNEXT: (mailbox) => mailbox.uidNext,
   UIDVALIDITY: (mailbox) => mailbox.uidValidity,
@@ -35,6 +36,7 @@ const values: { readonly [item in Counted]: (mailbox: Mailbox) => number } = {
   DELETED: (mailbox) => mailbox.deleted,
   SIZE: (mailbox) => mailbox.size,
   HIGHESTMODSEQ: (mailbox) => mailbox.modseq,
+  MAILBOXID: (mailbox) => `(${formatMailboxId(mailbox.id)})`, // RFC 8474 §4.3
 }
 
 /** The untagged STATUS of a mailbox. */

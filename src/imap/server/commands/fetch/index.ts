@@ -3,19 +3,24 @@
 import { toRanges } from '../../../../base/index.ts'
 import type { MessageRow } from '../../../../mail/index.ts'
 import {
-  type BodyItem,
   type FetchItem,
   formatBodyStructure,
   formatDateTime,
+  formatEmailId,
+  formatString,
+  formatThreadId,
+  isSectionItem,
   parseFetchItems,
   parseFetchModifiers,
+  type SectionItem,
 } from '../../../wire/index.ts'
 import { type Command, command, type SelectedContext } from '../../command.ts'
 import type { Outcome } from '../../replies.ts'
 import type { Picked } from '../../selected.ts'
 import { SEEN } from '../../view.ts'
 import { assertMayVanish, tellEarlier, toUids } from '../vanished.ts'
-import { findSection, needsStructure } from './section.ts'
+import { findEncoded, findSection, isDecodable, needsStructure } from './section.ts'
+import { writeBinary } from './write-binary.ts'
 import { writeBody } from './write-body.ts'
 
 /** Messages whose rows are read at once: a page lives only until it is sent. */
@@ -28,6 +33,8 @@ const fetchCommand = (name: string, rfc: string, byUid: boolean) =>
     name,
     rfc,
     states: ['selected'],
+    // RFC 3516, RFC 8474, RFC 8514, RFC 8970.
+    capabilities: ['BINARY', 'OBJECTID', 'SAVEDATE', 'PREVIEW'],
     refresh: 'before',
     keepsNumbers: !byUid,
     parse: (p) => ({ set: p.sp().sequenceSet(), items: parseFetchItems(p.sp()), modifiers: parseFetchModifiers(p) }),
@@ -41,9 +48,9 @@ const fetchCommand = (name: string, rfc: string, byUid: boolean) =>
       const wanted = [...missingItems(items, implied), ...items]
       const all = context.selected.pick(set, byUid)
       const picked = changedSince === undefined ? all : changedAfter(context, all, changedSince)
-      const gone = await (isLight(wanted) ? fetchLight(context, picked, wanted) : fetchRows(context, picked, wanted))
+      const { missing, undecodable } = await (isLight(wanted) ? fetchLight : fetchRows)(context, picked, wanted)
       // A UID that does not exist is no error (RFC 9051 §6.4.9).
-      return outcome(byUid ? 0 : gone)
+      return outcome(byUid ? 0 : missing, undecodable)
     },
   })
 
@@ -61,13 +68,24 @@ function changedAfter({ selected }: SelectedContext, { missing, numbers, uids }:
   return { count: chosen.length, missing, numbers: numbers.filter(kept), uids: chosen }
 }
 
-/** RFC 2180 §4.1.2: what another session expunged meanwhile is left out, and the client is told to look. */
-const outcome = (missing: number): Outcome =>
-  missing === 0
-    ? { text: 'done' }
-    : { status: 'NO', code: 'EXPUNGEISSUED', text: 'some of these messages no longer exist' }
+/** Messages that were left out, and those of which a part was. */
+interface Tally {
+  missing: number
+  undecodable: number
+}
 
-async function fetchLight({ selected, out }: SelectedContext, picked: Picked, items: readonly FetchItem[]) {
+/** RFC 2180 §4.1.2: what another session expunged meanwhile is left out, and the client is told to look. */
+function outcome(missing: number, undecodable: number): Outcome {
+  if (missing > 0) return { status: 'NO', code: 'EXPUNGEISSUED', text: 'some of these messages no longer exist' }
+  if (undecodable === 0) return { text: 'done' }
+  return { status: 'NO', code: 'UNKNOWN-CTE', text: 'a part has an encoding that is not known: fetch BODY instead' }
+}
+
+async function fetchLight(
+  { selected, out }: SelectedContext,
+  picked: Picked,
+  items: readonly FetchItem[],
+): Promise<Tally> {
   let { missing } = picked
   for (let i = 0; i < picked.count; i++) {
     const uid = picked.uids[i]!
@@ -86,19 +104,21 @@ async function fetchLight({ selected, out }: SelectedContext, picked: Picked, it
     }
     if (i % LINES === LINES - 1) await out.pace()
   }
-  return missing
+  return { missing, undecodable: 0 }
 }
 
-async function fetchRows(context: SelectedContext, picked: Picked, items: readonly FetchItem[]): Promise<number> {
+async function fetchRows(context: SelectedContext, picked: Picked, items: readonly FetchItem[]): Promise<Tally> {
   const { services, selected, out } = context
   const has = (kind: FetchItem['kind']) => items.some((item) => item.kind === kind)
   const want = {
     envelope: has('envelope'),
     bodystructure: has('bodystructure'),
-    structure: has('structure') || items.some((item) => item.kind === 'body' && needsStructure(item.section)),
+    structure: has('structure') || items.some((item) => isSectionItem(item) && needsStructure(item.section)),
+    preview: has('preview'),
   }
-  const marksSeen = selected.may('s') && items.some((item) => item.kind === 'body' && !item.peek)
-  let { missing } = picked
+  const marksSeen = selected.may('s') && items.some((item) => isSectionItem(item) && !item.peek)
+  const decodes = has('binary') || has('binarysize')
+  const tally = { missing: picked.missing, undecodable: 0 }
   for (let at = 0; at < picked.count; at += PAGE) {
     const uids = picked.uids.subarray(at, at + PAGE)
     const seen = marksSeen ? await markSeen(context, uids) : new Set<number>()
@@ -107,15 +127,25 @@ async function fetchRows(context: SelectedContext, picked: Picked, items: readon
     for (let i = 0; i < uids.length; i++) {
       const row = rows[next]
       if (!row || row.uid !== uids[i]) {
-        missing++
+        tally.missing++
         continue
       }
       next++
-      await fetchRow(context, picked.numbers[at + i]!, row, seen.has(row.uid) ? withFlags(context, items) : items)
+      const possible = decodes ? items.filter((item) => isPossible(row, item)) : items
+      if (possible.length < items.length) tally.undecodable++
+      const shown = seen.has(row.uid) ? withFlags(context, possible) : possible
+      if (shown.length > 0) await fetchRow(context, picked.numbers[at + i]!, row, shown)
       await out.pace()
     }
   }
-  return missing
+  return tally
+}
+
+/** Not what would have to be decoded and cannot. */
+function isPossible(row: MessageRow, item: FetchItem): boolean {
+  if (item.kind !== 'binary' && item.kind !== 'binarysize') return true
+  const part = findEncoded(row, item.section)
+  return part === undefined || isDecodable(part)
 }
 
 /** The flags are told when reading changed them (RFC 9051 §6.4.5), with UID and modseq to who wants modseqs (RFC 7162 §3.2.4). */
@@ -146,13 +176,13 @@ async function fetchRow(context: SelectedContext, number: number, row: MessageRo
   for (let i = 0; i < items.length; i++) {
     const item = items[i]!
     if (i > 0) out.text(' ')
-    if (item.kind === 'body') await fetchBody(context, row, item)
+    if (isSectionItem(item)) await fetchSection(context, row, item)
     else out.text(formatItem(context, row, item.kind))
   }
   out.text(')\r\n')
 }
 
-type PlainKind = Exclude<FetchItem['kind'], 'body'>
+type PlainKind = Exclude<FetchItem['kind'], SectionItem['kind']>
 
 const formats: { readonly [kind in PlainKind]: (context: SelectedContext, row: MessageRow) => string } = {
   uid: (_, { uid }) => `UID ${uid}`,
@@ -167,11 +197,16 @@ const formats: { readonly [kind in PlainKind]: (context: SelectedContext, row: M
   envelope: (_, { envelope }) => `ENVELOPE ${envelope}`,
   bodystructure: (_, { bodystructure }) => `BODYSTRUCTURE ${bodystructure}`,
   structure: (_, { structure }) => `BODY ${structure ? formatBodyStructure(structure, false) : 'NIL'}`,
+  savedate: (_, { savedAt }) => `SAVEDATE ${formatDateTime(savedAt)}`,
+  emailid: (_, { message }) => `EMAILID (${formatEmailId(message)})`,
+  threadid: (_, { thread }) => `THREADID (${formatThreadId(thread)})`,
+  preview: (_, { preview }) => `PREVIEW ${formatString(preview ?? '')}`,
 }
 const formatItem = (context: SelectedContext, row: MessageRow, kind: PlainKind) => formats[kind](context, row)
 
-async function fetchBody({ services, out }: SelectedContext, row: MessageRow, item: BodyItem): Promise<void> {
-  await writeBody(services.reads, out, row, item, findSection(row, item.section))
+async function fetchSection({ services, out }: SelectedContext, row: MessageRow, item: SectionItem): Promise<void> {
+  if (item.kind === 'body') await writeBody(services.reads, out, row, item, findSection(row, item.section))
+  else await writeBinary(services.reads, out, row, item, findEncoded(row, item.section))
 }
 
 export const fetchCommands: readonly Command[] = [

@@ -1,7 +1,7 @@
 // Where a section of FETCH lies in a message (RFC 9051 §6.4.5.1). Offsets only; reads no bytes.
 
 import type { MessageRow } from '../../../../mail/index.ts'
-import type { Part } from '../../../../mime/index.ts'
+import { isIdentity, type Part } from '../../../../mime/index.ts'
 import type { Section } from '../../../wire/index.ts'
 
 /** Bytes of the message as IMAP sees it, `end` exclusive. */
@@ -31,6 +31,25 @@ export function findSection(row: MessageRow, { path, text }: Section): Span | un
   if (!contained) return undefined
   return text === 'TEXT' ? at(contained.body, contained.end) : at(contained.start, contained.body)
 }
+
+/** A part's body and how it is decoded. */
+export interface Encoded extends Span {
+  /** As in Part: `base64`, `quoted-printable` or an identity. */
+  readonly encoding: string
+}
+
+/** What BINARY decodes, or undefined when the message has no such part. A multipart or message is never encoded itself. */
+export function findEncoded(row: MessageRow, { path }: Section): Encoded | undefined {
+  const span = findSection(row, { path })
+  if (!span) return undefined
+  const part = path.length > 0 && row.structure ? findPart(row.structure, path) : undefined
+  const encoding = !part || part.message || part.parts?.length ? 'binary' : part.encoding
+  return { ...span, encoding }
+}
+
+/** Whether the encoding is one of RFC 2045 §6.1; what else is written there cannot be decoded. */
+export const isDecodable = ({ encoding }: Encoded) =>
+  isIdentity(encoding) || encoding === 'base64' || encoding === 'quoted-printable'
 
 function findPart(root: Part, path: readonly number[]): Part | undefined {
   let message: Part | undefined = root

@@ -50,8 +50,8 @@ function cut({ start, end }: Span, offset: number, length: number): Span {
 }
 
 function literal(out: Output, label: string, bytes: Buffer): void {
-  out.text(`${label} {${bytes.length}}\r\n`)
-  out.bytes(withoutNul(bytes))
+  out.text(bytes.length === 0 ? `${label} ""` : `${label} {${bytes.length}}\r\n`)
+  if (bytes.length > 0) out.bytes(withoutNul(bytes))
 }
 
 /** The fields that were asked for (or not), each as it stands; and the empty line, unless the message has none (RFC 9051 §6.4.5.1). */
