@@ -6,6 +6,7 @@ import net from 'node:net'
 import { basename, join } from 'node:path'
 import { test } from 'node:test'
 import tls from 'node:tls'
+import zlib from 'node:zlib'
 import { answerScram } from './scram.ts'
 
 /** Where a door under test listens. */
@@ -113,6 +114,7 @@ class Connection {
   #text = ''
   #closed = false
   #wake: () => void = () => {}
+  #write = (bytes: Buffer) => new Promise<void>((resolve) => this.#socket.write(bytes, () => resolve()))
 
   constructor(socket: net.Socket) {
     this.#socket = socket
@@ -129,6 +131,7 @@ class Connection {
 
   async say(text: string, variables: ReadonlyMap<string, string>): Promise<void> {
     if (text === '<starttls>') return this.#startTls()
+    if (text === '<deflate>') return this.#startDeflate()
     if (text === '<close>') return this.close()
     if (text === '<end>') {
       this.#socket.end()
@@ -136,7 +139,7 @@ class Connection {
     }
     const whole = text.endsWith('\\c') ? text.slice(0, -2) : `${text}\\r\\n`
     const bytes = Buffer.concat(toPieces(whole).map((piece) => toBytes(piece, variables, this.#socket)))
-    await new Promise<void>((resolve) => this.#socket.write(bytes, () => resolve()))
+    await this.#write(bytes)
   }
 
   /** The next line; `<closed>` when the server hung up, `<silence>` when nothing came. */
@@ -173,11 +176,28 @@ class Connection {
     this.#attach(socket)
   }
 
+  /** From here on both sides speak raw deflate (RFC 4978). */
+  #startDeflate(): void {
+    const socket = this.#socket
+    const deflate = zlib.createDeflateRaw()
+    const inflate = zlib.createInflateRaw()
+    deflate.on('data', (chunk: Buffer) => socket.write(chunk))
+    socket.removeAllListeners('data').on('data', (chunk: Buffer) => inflate.write(chunk))
+    inflate.on('data', (chunk: Buffer) => this.#take(chunk))
+    this.#write = (bytes) =>
+      new Promise((resolve) => {
+        deflate.write(bytes)
+        deflate.flush(zlib.constants.Z_SYNC_FLUSH, resolve)
+      })
+  }
+
+  #take(chunk: Buffer): void {
+    this.#text += chunk.toString('utf8')
+    this.#wake()
+  }
+
   #attach(socket: net.Socket): void {
-    socket.on('data', (chunk: Buffer) => {
-      this.#text += chunk.toString('utf8')
-      this.#wake()
-    })
+    socket.on('data', (chunk: Buffer) => this.#take(chunk))
     socket.on('close', () => {
       this.#closed = true
       this.#wake()

@@ -56,6 +56,9 @@ export interface ConnectionControl {
   /** Forgets who signed in and all that followed from it: the mailbox, what was enabled. TLS stays. */
   unauthenticate(): void
   startTls(): void
+  readonly compressed: boolean
+  /** Deflates both ways after the reply (RFC 4978). */
+  compress(): void
   select(mailbox: SelectedMailbox): void
   unselect(): void
   /** The name that the selected mailbox had when it was last caught up. */

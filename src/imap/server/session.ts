@@ -14,6 +14,7 @@ import {
   type Received,
 } from '../wire/index.ts'
 import type { ConnectionControl, GreetedContext, State } from './command.ts'
+import { CompressedSocket } from './compress.ts'
 import { type Dispatch, type Parsed, refusedBy } from './dispatch.ts'
 import { type Hidden, hidesCapability, nothingHidden } from './hidden.ts'
 import { Input } from './input.ts'
@@ -61,6 +62,7 @@ export class Session implements ConnectionControl {
   /** Set: the connection ends after this reply; empty when BYE was said already. */
   #bye: string | undefined
   #tlsWanted = false
+  #compression: 'none' | 'wanted' | 'active' = 'none'
   #waiting = false
   #tag = ''
   readonly #enabled = new Set<string>()
@@ -194,6 +196,7 @@ export class Session implements ConnectionControl {
     this.#tag = parsed.tag
     await this.#finish(parsed, await this.#host.dispatch.run(parsed, this))
     if (this.#tlsWanted) await this.#secureConnection()
+    if (this.#compression === 'wanted') this.#compressConnection()
   }
 
   /** Runs beside those before it; its reply waits for theirs. */
@@ -338,6 +341,25 @@ export class Session implements ConnectionControl {
     this.#secure = true
     this.#out.attach(this.#socket)
     this.#input.attach(this.#socket)
+  }
+
+  get compressed(): boolean {
+    return this.#compression !== 'none'
+  }
+
+  compress(): void {
+    this.#compression = 'wanted'
+  }
+
+  #compressConnection(): void {
+    this.#compression = 'active'
+    this.#input.detach()
+    const { queue } = this.#input
+    // What a client sent without waiting for the reply is compressed already, or ends the connection.
+    const socket = new CompressedSocket(this.#socket, this.#host.options.clock, Buffer.from(queue.take(queue.length)))
+    this.#socket = socket
+    this.#out.attach(socket)
+    this.#input.attach(socket)
   }
 
   select(mailbox: SelectedMailbox): void {

@@ -3,6 +3,7 @@
 import type { Command } from '../command.ts'
 import { aclCommands } from './acl.ts'
 import { append } from './append/index.ts'
+import { compress } from './compress.ts'
 import { copyCommands } from './copy.ts'
 import { expungeCommands } from './expunge.ts'
 import { fetchCommands } from './fetch/index.ts'
@@ -29,6 +30,7 @@ export const commands: readonly Command[] = [
   ...metadataCommands,
   ...selectCommands,
   idle,
+  compress,
   append,
   ...fetchCommands,
   ...storeCommands,
