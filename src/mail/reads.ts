@@ -192,6 +192,7 @@ function toLean(row: messageRows.LeanRow): MessageRow {
     savedAt: row.savedAt,
     sentAt: row.sentAt ?? undefined,
     file: row.file ?? undefined,
+    has8bit: row.has8bit === 1,
   }
 }
 

@@ -220,6 +220,8 @@ export interface MessageRow {
   readonly savedAt: number
   readonly sentAt?: number
   readonly file?: string
+  /** Bytes beyond ASCII, in the header or elsewhere. */
+  readonly has8bit: boolean
   readonly envelope?: string
   readonly bodystructure?: string
   readonly structure?: Part

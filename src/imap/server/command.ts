@@ -47,6 +47,8 @@ export interface ConnectionControl {
   capabilities(): string
   /** Names that are in force since ENABLE, or since a command that implies it, in capitals. */
   readonly enabled: ReadonlySet<string>
+  /** Whether strings and mailbox names are UTF-8 both ways (RFC 6855 §3, RFC 9051 §5.1). */
+  readonly utf8: boolean
   /** Puts names in force, with those they imply; unknown ones have no effect. Returns those of `names` that are in force now. */
   enable(names: readonly string[]): string[]
   /** How one may sign in here. */

@@ -24,7 +24,7 @@ export type Parsed =
     }
 
 export interface Dispatch {
-  parse(text: CommandText, session: Pick<Session, 'state' | 'hidden'>): Parsed
+  parse(text: CommandText, session: Pick<Session, 'state' | 'hidden' | 'utf8'>): Parsed
   /** Runs the command; never rejects but when the connection is gone. */
   run(parsed: Parsed, session: Session): Promise<Outcome>
   /** Tells the client what else changed, before the reply. */
@@ -48,18 +48,19 @@ export function createDispatch(
     const base = name.startsWith('UID ') ? table.get(name.slice(4)) : undefined
     return command && !hidesCommand(hidden, command, base) ? command : undefined
   }
-  const heading = (text: CommandText, hidden: Hidden) => {
-    const p = new Cursor(text)
+  const heading = (text: CommandText, { hidden, utf8 }: Pick<Session, 'hidden' | 'utf8'>) => {
+    const p = new Cursor(text, utf8)
     const tag = p.tag()
     return { p, tag, command: () => find(commandName(p.sp()), hidden) }
   }
 
   return {
-    parse(text, { state, hidden }) {
+    parse(text, session) {
+      const { state } = session
       let tag = '*'
       let command: Command | undefined
       try {
-        const head = heading(text, hidden)
+        const head = heading(text, session)
         tag = head.tag
         command = head.command()
         if (!command) throw new SyntaxFault('unknown command')
@@ -97,7 +98,7 @@ export function createDispatch(
 
     async place(text, size, session) {
       try {
-        const command = heading(text, session.hidden).command()
+        const command = heading(text, session).command()
         if (!command?.place || !command.states.includes(session.state)) return 'inline'
         return await command.place(session.context() as Contexts[State], text, size)
       } catch (error) {

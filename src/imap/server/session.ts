@@ -273,6 +273,10 @@ export class Session implements ConnectionControl {
     return this.#enabled
   }
 
+  get utf8(): boolean {
+    return this.#enabled.has('UTF8=ACCEPT') || this.#enabled.has('IMAP4REV2')
+  }
+
   enable(names: readonly string[]): string[] {
     const known = [...new Set(names)].filter(
       (name) => this.#host.dispatch.enables.has(name) && !hidesCapability(this.#hidden, name),

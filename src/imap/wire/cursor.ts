@@ -29,13 +29,16 @@ const listChars = charTable('(){"\\')
 
 export class Cursor {
   readonly #text: CommandText
+  readonly #rawNames: boolean
   #segment = 0
   #at = 0
   #line: string
   #depth = 0
 
-  constructor(text: CommandText) {
+  /** `rawNames`: mailbox names are as they stand, a `&` included. */
+  constructor(text: CommandText, rawNames = false) {
     this.#text = text
+    this.#rawNames = rawNames
     this.#line = text.segments[0] ?? ''
   }
 
@@ -285,7 +288,7 @@ export class Cursor {
     return literal
   }
 
-  /** A mailbox name in Unicode: modified UTF-7, or UTF-8 when it holds bytes beyond ASCII; INBOX in capitals. */
+  /** A mailbox name in Unicode: modified UTF-7, or UTF-8 when that is enabled or it holds bytes beyond ASCII; INBOX in capitals. */
   mailbox(): string {
     return this.#mailboxName(this.astring())
   }
@@ -300,7 +303,7 @@ export class Cursor {
 
   #mailboxName(bytes: Buffer): string {
     const text = this.#utf8(bytes)
-    const name = text.length === bytes.length ? decodeModifiedUtf7(text) : text
+    const name = text.length === bytes.length && !this.#rawNames ? decodeModifiedUtf7(text) : text
     if (name === undefined) throw new Fault('invalid', 'the mailbox name is not modified UTF-7')
     return name.toUpperCase() === 'INBOX' ? 'INBOX' : normaliseInbox(name.normalize('NFC'))
   }

@@ -8,9 +8,9 @@ export const formatMailboxId = (id: number) => `F${id}`
 export const formatEmailId = (id: number) => `M${id}`
 export const formatThreadId = (id: number) => `T${id}`
 
-/** A mailbox name as astring, in modified UTF-7 (RFC 3501 §5.1.3). */
-export function formatMailbox(name: string): string {
-  return name === 'INBOX' ? name : quote(encodeModifiedUtf7(name))
+/** A mailbox name as astring: as it is for who enabled UTF-8 (RFC 6855 §3), else in modified UTF-7 (RFC 3501 §5.1.3). */
+export function formatMailbox(name: string, utf8: boolean): string {
+  return name === 'INBOX' ? name : quote(utf8 ? name : encodeModifiedUtf7(name))
 }
 
 /** As an atom where it can be one, else as a string. */
@@ -21,9 +21,9 @@ export function formatAstring(text: string): string {
 }
 const atomChars = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789/._-+@'
 
-/** Any text as a string: quoted, or as a literal when it cannot be (RFC 9051 §4.3). */
-export function formatString(text: string): string {
-  return isQuotable(text) && text.length <= 1000 ? quote(text) : `{${Buffer.byteLength(text)}}\r\n${text}`
+/** Any text as a string: quoted, or as a literal when it cannot be (RFC 9051 §4.3). UTF-8 is quoted for who enabled it (RFC 6855 §3). */
+export function formatString(text: string, utf8 = false): string {
+  return isQuotable(text, utf8) && text.length <= 1000 ? quote(text) : `{${Buffer.byteLength(text)}}\r\n${text}`
 }
 
 const systemFlags = ['\\Seen', '\\Answered', '\\Flagged', '\\Deleted', '\\Draft'] as const

@@ -1,14 +1,14 @@
-// Strings of ENVELOPE and BODYSTRUCTURE as IMAP4rev1 wants them: 7-bit, quoted. Knows no message.
+// Strings of ENVELOPE and BODYSTRUCTURE, quoted: 7-bit as IMAP4rev1 wants them, or UTF-8 for who enabled it. Knows no message.
 
 import { decodeWords } from '../../mime/index.ts'
 
 const BASE64_WORD_BYTES = 45
 
-/** Whether every character stands in a quoted string as it is or behind a backslash: no NUL, CR, LF, nothing above 0x7e. */
-export function isQuotable(text: string): boolean {
+/** Whether every character stands in a quoted string as it is or behind a backslash: no NUL, CR, LF, nothing above 0x7e unless `utf8`. */
+export function isQuotable(text: string, utf8 = false): boolean {
   for (let i = 0; i < text.length; i++) {
     const c = text.charCodeAt(i)
-    if (c > 0x7e || c === 0 || c === 10 || c === 13) return false
+    if ((c > 0x7e && !utf8) || c === 0 || c === 10 || c === 13) return false
   }
   return true
 }
@@ -26,21 +26,23 @@ export function quote(text: string): string {
   return `${out}${text.slice(from)}"`
 }
 
-/** A header value as nstring: line ends and NUL become spaces, words beyond ASCII encoded words (RFC 2047 §2). */
-export function formatText(text: string | undefined): string {
+/** A header value as nstring: line ends and NUL become spaces, words beyond ASCII encoded words (RFC 2047 §2) unless `utf8`. */
+export function formatText(text: string | undefined, utf8 = false): string {
   if (text === undefined) return 'NIL'
-  return quote(isQuotable(text) ? text : encodeWords(withoutBreaks(text)))
+  if (isQuotable(text)) return quote(text)
+  const clean = withoutBreaks(text)
+  return quote(utf8 ? clean.toWellFormed() : encodeWords(clean))
 }
 
-/** Parameters of Content-Type or Content-Disposition; values beyond ASCII are written as RFC 2231 §4 has them. */
-export function formatParams(params: readonly (readonly [name: string, value: string])[]): string {
+/** Parameters of Content-Type or Content-Disposition; values beyond ASCII are written as RFC 2231 §4 has them unless `utf8`. */
+export function formatParams(params: readonly (readonly [name: string, value: string])[], utf8 = false): string {
   if (params.length === 0) return 'NIL'
-  return `(${params.map(([name, value]) => formatParam(name, value)).join(' ')})`
+  return `(${params.map(([name, value]) => formatParam(name, value, utf8)).join(' ')})`
 }
 
-function formatParam(name: string, value: string): string {
+function formatParam(name: string, value: string, utf8: boolean): string {
   const clean = withoutBreaks(value)
-  if (isQuotable(clean)) return `${formatText(name)} ${quote(clean)}`
+  if (utf8 || isQuotable(clean)) return `${formatText(name, utf8)} ${quote(clean.toWellFormed())}`
   return `${formatText(`${name}*`)} ${quote(`utf-8''${percentEncode(clean)}`)}`
 }
 

@@ -50,6 +50,7 @@ export interface LeanRow {
   readonly savedAt: number
   readonly sentAt: number | null
   readonly file: string | null
+  readonly has8bit: number
 }
 export interface FullRow extends LeanRow {
   readonly envelope: string | null
@@ -59,7 +60,8 @@ export interface FullRow extends LeanRow {
 }
 
 const leanColumns = sql`e.uid, e.message, m.content, coalesce(m.thread, m.id) AS thread, m.size, c.size AS "contentSize",
-  m.received_at AS "receivedAt", e.saved_at AS "savedAt", c.sent_at AS "sentAt", c.file`
+  m.received_at AS "receivedAt", e.saved_at AS "savedAt", c.sent_at AS "sentAt", c.file,
+  c.has8bit`
 const joined = sql`FROM entry e JOIN message m ON m.id = e.message JOIN content c ON c.id = m.content`
 
 export function lean(tx: Reader, mailbox: number, from: number, to: number, limit: number): Promise<LeanRow[]> {

@@ -37,7 +37,7 @@ const grammars: readonly ((p: Cursor) => unknown)[] = [
 function parse(text: CommandText): void {
   for (const grammar of grammars) {
     try {
-      const p = new Cursor(text)
+      const p = new Cursor(text, text.segments.length % 2 === 0)
       p.tag()
       p.sp().word()
       grammar(p.sp())
@@ -90,15 +90,19 @@ function checkStored(input: Buffer): void {
   scanner.write(input)
   const { envelope, root } = scanner.end()
   for (const text of [formatEnvelope(envelope), formatBodyStructure(root, true), formatBodyStructure(root, false)])
-    assertBalanced(text)
+    assertBalanced(text, 0x7e)
+  for (const text of [formatEnvelope(envelope, true), formatBodyStructure(root, true, true)])
+    assertBalanced(text, 0xffff)
 }
 
-function assertBalanced(text: string): void {
+const hasBreak = (text: string) => text.includes('\r') || text.includes('\n') || text.includes('\0')
+
+function assertBalanced(text: string, highest: number): void {
   let depth = 0
   let quoted = false
   for (let i = 0; i < text.length; i++) {
     const c = text[i]!
-    assert.ok(c !== '\r' && c !== '\n' && c !== '\0' && c < '\x7f')
+    assert.ok(c !== '\r' && c !== '\n' && c !== '\0' && c.charCodeAt(0) <= highest)
     if (quoted && c === '\\') i++
     else if (c === '"') quoted = !quoted
     else if (!quoted && c === '(') depth++
@@ -132,6 +136,10 @@ export const target: Target = {
     'HEADER.FIELDS (',
     ']',
     'ALL',
+    'BINARY.SIZE[',
+    'PREVIEW (LAZY)',
+    'UTF8 (~{600+}',
+    '~{3+}\r\n',
     'NOT ',
     'OR ',
     'SINCE 1-Feb-2024',
@@ -164,6 +172,9 @@ export const target: Target = {
       'a SEARCH RETURN (SAVE COUNT PARTIAL 5:1) $ UID $ OLDER 5 YOUNGER 9 SAVEDON 1-Feb-2024 SAVEDATESUPPORTED\r\n',
       'a SEARCH MODSEQ "/flags/\\\\seen" shared 99 MODSEQ 0 EMAILID M1 THREADID T2 UIDAFTER 7 NOT UIDBEFORE 3\r\n',
       `a APPEND INBOX (\\Seen \\x kw) " 1-Feb-2024 01:02:03 -0130" {600+}\r\n${'m'.repeat(600)}\r\n`,
+      'a FETCH 1:* (BINARY.PEEK[1.2]<0.5> BINARY.SIZE[] BINARY[1] PREVIEW (LAZY) SAVEDATE EMAILID THREADID)\r\n',
+      'a FETCH 1 PREVIEW (CHANGEDSINCE 5)\r\na UID FETCH 1 BINARY[1\r\n',
+      `a APPEND "Q&A" (\\Seen) UTF8 (~{600+}\r\n${'m'.repeat(600)}) ~{600+}\r\n${'\0'.repeat(600)}\r\n`,
       'a STORE 1:* inbox/x\r\na LIST "" "&AOk-%*"\r\na LOGIN {3+}\r\nann {1}\r\nx\r\n',
       'a X $kw 1-Feb-2024 5 NIL AGEAYg==\r\na X \\seen 1-Feb-2024 5 "s" =\r\n',
       `a LOGIN {2000+}\r\n${'x'.repeat(2000)} {3+}\r\nabc\r\nb NOOP\r\n`,
@@ -176,9 +187,11 @@ export const target: Target = {
     if (name?.isWellFormed()) assert.equal(decodeModifiedUtf7(encodeModifiedUtf7(name)), name)
     const unicode = input.toString()
     assert.equal(decodeModifiedUtf7(encodeModifiedUtf7(unicode)), unicode)
-    for (const formatted of [formatText(text), formatText(unicode), formatMailbox(unicode)])
+    for (const formatted of [formatText(text), formatText(unicode), formatMailbox(unicode, false)])
       for (let i = 0; i < formatted.length; i++)
         assert.ok(formatted.charCodeAt(i) < 0x7f && formatted[i] !== '\r' && formatted[i] !== '\n')
+    for (const formatted of [formatText(text, true), formatText(unicode, true)])
+      assert.ok(formatted === 'NIL' || (formatted.startsWith('"') && formatted.isWellFormed() && !hasBreak(formatted)))
     const at = parseDateTime(text)
     if (at !== undefined && at > -6e13 && at < 2.5e14) assert.equal(parseDateTime(formatDateTime(at).slice(1, -1)), at)
     headerDay(text)

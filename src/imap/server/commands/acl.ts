@@ -98,13 +98,13 @@ export const getAcl = command({
   rfc: 'RFC 4314 §3.3',
   states: ['authenticated', 'selected'],
   parse: (p) => p.sp().mailbox(),
-  async run({ services, account, out }, name) {
+  async run({ services, account, out, connection }, name) {
     const { mailbox, access } = await services.reads.resolve(account, name, 'a')
     const entries = await services.reads.acl(access)
     const pairs = entries.map(
       ({ email, rights, negative }) => ` ${formatString(negative ? `-${email}` : email)} ${formatRights(rights)}`,
     )
-    out.line(`* ACL ${formatMailbox(mailbox.name)}${pairs.join('')}`)
+    out.line(`* ACL ${formatMailbox(mailbox.name, connection.utf8)}${pairs.join('')}`)
     return { text: 'done' }
   },
 })
@@ -115,29 +115,29 @@ export const listRights = command({
   states: ['authenticated', 'selected'],
   parse: (p) => ({ name: p.sp().mailbox(), who: parseIdentifier(p.sp()) }),
   async run(context, { name, who }) {
-    const { services, account, out } = context
+    const { services, account, out, connection } = context
     const { mailbox, access } = await services.reads.resolve(account, name, 'a')
     const user = await findUser(context, who)
     const isOwner = user.id === access.owner && !who.negative
     // The identifier as the client wrote it, so that it knows the answer for its own (RFC 4314 §3.4).
-    const head = `* LISTRIGHTS ${formatMailbox(mailbox.name)} ${formatString(who.given)}`
+    const head = `* LISTRIGHTS ${formatMailbox(mailbox.name, connection.utf8)} ${formatString(who.given)}`
     out.line(isOwner ? `${head} ${formatRights(allRights)}` : `${head} "" ${[...formatRights(allRights)].join(' ')}`)
     return { text: 'done' }
   },
 })
 
 /** The untagged answer, also of LIST (RFC 8440 §3). */
-export const formatMyRights = (name: string, rights: string): string =>
-  `* MYRIGHTS ${formatMailbox(name)} ${formatRights(rights)}`
+export const formatMyRights = (name: string, rights: string, utf8: boolean): string =>
+  `* MYRIGHTS ${formatMailbox(name, utf8)} ${formatRights(rights)}`
 
 export const myRights = command({
   name: 'MYRIGHTS',
   rfc: 'RFC 4314 §3.5',
   states: ['authenticated', 'selected'],
   parse: (p) => p.sp().mailbox(),
-  async run({ services, account, out }, name) {
+  async run({ services, account, out, connection }, name) {
     const { mailbox, access } = await services.reads.resolve(account, name, 'any')
-    out.line(formatMyRights(mailbox.name, access.rights))
+    out.line(formatMyRights(mailbox.name, access.rights, connection.utf8))
     return { text: 'done' }
   },
 })

@@ -164,7 +164,7 @@ export const list = command({
   capabilities: ['CHILDREN', 'SPECIAL-USE', 'LIST-EXTENDED', 'LIST-STATUS', 'LIST-MYRIGHTS', 'LIST-METADATA'],
   parse: parseList,
   async run(context, args) {
-    const { out } = context
+    const { out, connection } = context
     const plain = !args.extended && args.patterns.length === 1
     // An empty pattern asks for the separator only (RFC 9051 §6.3.9).
     if (plain && args.patterns[0] === '') {
@@ -178,12 +178,13 @@ export const list = command({
       if (!described) continue
       const { attributes, childInfo } = described
       const info = childInfo.length > 0 ? ` ("CHILDINFO" (${childInfo.join(' ')}))` : ''
-      out.line(`* LIST (${attributes.join(' ')}) "${SEPARATOR}" ${formatMailbox(node.name)}${info}`)
+      out.line(`* LIST (${attributes.join(' ')}) "${SEPARATOR}" ${formatMailbox(node.name, connection.utf8)}${info}`)
       // Each STATUS right behind its LIST: some clients pair them by order.
       if (args.status && node.located?.access.rights.includes('r'))
         out.line(await formatStatus(context, node.located, args.status))
       // RFC 8440 §3.
-      if (args.returns.has('MYRIGHTS') && node.located) out.line(formatMyRights(node.name, node.located.access.rights))
+      if (args.returns.has('MYRIGHTS') && node.located)
+        out.line(formatMyRights(node.name, node.located.access.rights, connection.utf8))
       if (args.entries && node.located) await writeListMetadata(context, node.located, args.entries)
       await out.pace()
     }
@@ -197,7 +198,7 @@ export const lsub = command({
   states: ['authenticated', 'selected'],
   parse: (p) => ({ reference: p.sp().mailbox(), pattern: p.sp().listMailbox() }),
   async run(context, { reference, pattern }) {
-    const { out } = context
+    const { out, connection } = context
     if (pattern === '') out.line(`* LSUB (\\Noselect) "${SEPARATOR}" ""`)
     const joined = joinPattern(reference, pattern)
     for (const node of pattern === '' ? [] : await readTree(context)) {
@@ -207,7 +208,7 @@ export const lsub = command({
       if (!node.subscribed && !through) continue
       const use = specialUse(node)
       const attributes = through || !node.located ? '\\Noselect' : (use ?? '')
-      out.line(`* LSUB (${attributes}) "${SEPARATOR}" ${formatMailbox(node.name)}`)
+      out.line(`* LSUB (${attributes}) "${SEPARATOR}" ${formatMailbox(node.name, connection.utf8)}`)
     }
     return { text: 'done' }
   },

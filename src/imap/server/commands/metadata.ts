@@ -107,10 +107,10 @@ const PAGE = 16
 
 /** The untagged METADATA; NIL for what is not there. */
 async function writeMetadata(context: AuthenticatedContext, located: Located | undefined, pairs: Shown): Promise<void> {
-  const { services, account, out } = context
+  const { services, account, out, connection } = context
   const access = located?.access ?? serverAccess(account)
   const use = specialUseOf(located?.mailbox.role)
-  out.text(`* METADATA ${formatMailbox(located?.mailbox.name ?? '')} (`)
+  out.text(`* METADATA ${formatMailbox(located?.mailbox.name ?? '', connection.utf8)} (`)
   for (let at = 0; at < pairs.length; at += PAGE) {
     const page = pairs.slice(at, at + PAGE)
     const entries = page.map(([entry]) => entry)

@@ -26,10 +26,10 @@ export const getQuotaRoot = command({
   states: ['authenticated', 'selected'],
   parse: (p) => p.sp().mailbox(),
   async run(context, name) {
-    const { services, account, out } = context
+    const { services, account, out, connection } = context
     const { mailbox, access } = await services.reads.resolve(account, name, 'r')
     const root = rootOf(access)
-    out.line(`* QUOTAROOT ${formatMailbox(mailbox.name)} ${formatString(root)}`)
+    out.line(`* QUOTAROOT ${formatMailbox(mailbox.name, connection.utf8)} ${formatString(root)}`)
     // How full another's account is matters to those who may put something there.
     if (access.owner === account || access.rights.includes('i'))
       out.line(await formatQuota(context, root, access.owner))

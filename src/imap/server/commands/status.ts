@@ -51,7 +51,7 @@ export async function formatStatus(
   for (const item of items) {
     pairs.push(`${item} ${await numberOf(context, located, item)}`)
   }
-  return `* STATUS ${formatMailbox(mailbox.name)} (${pairs.join(' ')})`
+  return `* STATUS ${formatMailbox(mailbox.name, connection.utf8)} (${pairs.join(' ')})`
 }
 
 function numberOf(context: AuthenticatedContext, located: Located, item: StatusItem): Promise<number> | number {

@@ -39,8 +39,8 @@ function parseMessage(p: Cursor): Message {
 
 /** Refuses what cannot succeed before the client sends it; the law on quota is in the transaction. */
 async function place(context: AuthenticatedContext, text: CommandText, size: number): Promise<LiteralSink | 'inline'> {
-  const { options, services, account, limits } = context
-  const p = new Cursor(text)
+  const { options, services, account, limits, connection } = context
+  const p = new Cursor(text, connection.utf8)
   p.tag()
   p.sp().word()
   p.sp()

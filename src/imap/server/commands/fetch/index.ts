@@ -19,6 +19,7 @@ import type { Outcome } from '../../replies.ts'
 import type { Picked } from '../../selected.ts'
 import { SEEN } from '../../view.ts'
 import { assertMayVanish, tellEarlier, toUids } from '../vanished.ts'
+import { inUtf8 } from './in-utf8.ts'
 import { findEncoded, findSection, isDecodable, needsStructure } from './section.ts'
 import { writeBinary } from './write-binary.ts'
 import { writeBody } from './write-body.ts'
@@ -33,8 +34,9 @@ const fetchCommand = (name: string, rfc: string, byUid: boolean) =>
     name,
     rfc,
     states: ['selected'],
-    // RFC 3516, RFC 8474, RFC 8514, RFC 8970.
-    capabilities: ['BINARY', 'OBJECTID', 'SAVEDATE', 'PREVIEW'],
+    // RFC 3516, RFC 8474, RFC 8514, RFC 8970, RFC 6855.
+    capabilities: ['BINARY', 'OBJECTID', 'SAVEDATE', 'PREVIEW', 'UTF8=ACCEPT'],
+    enables: ['UTF8=ACCEPT'],
     refresh: 'before',
     keepsNumbers: !byUid,
     parse: (p) => ({ set: p.sp().sequenceSet(), items: parseFetchItems(p.sp()), modifiers: parseFetchModifiers(p) }),
@@ -108,7 +110,7 @@ async function fetchLight(
 }
 
 async function fetchRows(context: SelectedContext, picked: Picked, items: readonly FetchItem[]): Promise<Tally> {
-  const { services, selected, out } = context
+  const { services, selected, out, connection } = context
   const has = (kind: FetchItem['kind']) => items.some((item) => item.kind === kind)
   const want = {
     envelope: has('envelope'),
@@ -125,12 +127,13 @@ async function fetchRows(context: SelectedContext, picked: Picked, items: readon
     const rows = await services.reads.rows(selected.view.id, toRanges(uids), want)
     let next = 0
     for (let i = 0; i < uids.length; i++) {
-      const row = rows[next]
-      if (!row || row.uid !== uids[i]) {
+      const found = rows[next]
+      if (found?.uid !== uids[i]!) {
         tally.missing++
         continue
       }
       next++
+      const row = connection.utf8 ? await inUtf8(services.reads, selected.view.id, found) : found
       const possible = decodes ? items.filter((item) => isPossible(row, item)) : items
       if (possible.length < items.length) tally.undecodable++
       const shown = seen.has(row.uid) ? withFlags(context, possible) : possible
@@ -196,11 +199,12 @@ const formats: { readonly [kind in PlainKind]: (context: SelectedContext, row: M
   size: (_, { size }) => `RFC822.SIZE ${size}`,
   envelope: (_, { envelope }) => `ENVELOPE ${envelope}`,
   bodystructure: (_, { bodystructure }) => `BODYSTRUCTURE ${bodystructure}`,
-  structure: (_, { structure }) => `BODY ${structure ? formatBodyStructure(structure, false) : 'NIL'}`,
+  structure: ({ connection }, { structure }) =>
+    `BODY ${structure ? formatBodyStructure(structure, false, connection.utf8) : 'NIL'}`,
   savedate: (_, { savedAt }) => `SAVEDATE ${formatDateTime(savedAt)}`,
   emailid: (_, { message }) => `EMAILID (${formatEmailId(message)})`,
   threadid: (_, { thread }) => `THREADID (${formatThreadId(thread)})`,
-  preview: (_, { preview }) => `PREVIEW ${formatString(preview ?? '')}`,
+  preview: ({ connection }, { preview }) => `PREVIEW ${formatString(preview ?? '', connection.utf8)}`,
 }
 const formatItem = (context: SelectedContext, row: MessageRow, kind: PlainKind) => formats[kind](context, row)
 
