@@ -49,12 +49,12 @@ export async function formatStatus(
   if (items.includes('HIGHESTMODSEQ')) context.connection.enable(['CONDSTORE'])
   const pairs: string[] = []
   for (const item of items) {
-    pairs.push(`${item} ${await numberOf(context, located, item)}`)
+    pairs.push(`${item} ${await valueOf(context, located, item)}`)
   }
-  return `* STATUS ${formatMailbox(mailbox.name, connection.utf8)} (${pairs.join(' ')})`
+  return `* STATUS ${formatMailbox(mailbox.name, context.connection.utf8)} (${pairs.join(' ')})`
 }
 
-function numberOf(context: AuthenticatedContext, located: Located, item: StatusItem): Promise<number> | number {
+function valueOf(context: AuthenticatedContext, located: Located, item: StatusItem): Promise<number> | number | string {
   if (item === 'RECENT') return countRecent(context.views, located)
   if (item === 'DELETED-STORAGE') return measureDeleted(context, located)
   return values[item](located.mailbox)
