@@ -253,6 +253,13 @@ export interface MailWrites {
   setFlags(mailbox: Access, uids: Ranges, change: FlagChange): Promise<{ modseq: number; modified: Ranges }>
   /** Copies flags and dates; `source[i]` became `target[i]`. */
   copy(from: Access, uids: Ranges, to: Access): Promise<{ uidValidity: number; source: number[]; target: number[] }>
+  /** Appends the item to `to` and removes `uid` from `from`, both or neither; the quota counts the difference. Fault `conflict`: it is gone. */
+  replace(
+    from: Access,
+    uid: number,
+    to: Access,
+    item: AppendItem,
+  ): Promise<{ uidValidity: number; uid: number; modseq: number }>
   /** As `copy` and `expunge`. Thousands of messages take several transactions: what fails then has moved a part. */
   move(
     from: Access,

@@ -206,6 +206,42 @@ testMail('a mailbox has 59 keywords and no more, all of them usable', async (mai
   assert.deepEqual(await flagsOf(mail, inbox), { 1: ['k0'] })
 })
 
+testMail('replace puts one message in the place of another, and only the difference needs room', async (mail) => {
+  const short = await mail.content(message('m0'))
+  const long = await mail.content(message('m0 and much more'))
+  const account = await mail.addAccount({ bytes: short.size + long.size })
+  const inbox = ownAccess(account, await mail.inbox(account))
+  const sent = ownAccess(account, await mail.mailbox(account, 'Sent'))
+  await mail.writes.append(inbox, [
+    { content: short, flags: [] },
+    { content: short, flags: ['\\Deleted'] },
+  ])
+  const done = await mail.writes.replace(inbox, 1, inbox, { content: long, flags: ['\\Draft', 'Work'] })
+  assert.deepEqual(await flagsOf(mail, inbox.mailbox), { 2: ['\\Deleted'], 3: ['\\Draft', 'Work'] })
+  const box = (await mail.reads.mailboxById(inbox.mailbox))!
+  assert.deepEqual(
+    [done.uid, done.uidValidity, done.modseq, box.messages, box.size],
+    [3, box.uidValidity, box.modseq, 2, short.size + long.size],
+  )
+  // Full: what grows is refused, with nothing changed; what shrinks goes through, also elsewhere.
+  await assert.rejects(mail.writes.replace(inbox, 2, sent, { content: long, flags: [] }), fault('over-quota'))
+  assert.deepEqual(Object.keys(await flagsOf(mail, inbox.mailbox)), ['2', '3'])
+  const moved = await mail.writes.replace(inbox, 3, sent, { content: short, flags: ['\\Seen'] })
+  assert.equal(moved.uid, 1)
+  assert.deepEqual(await flagsOf(mail, sent.mailbox), { 1: ['\\Seen'] })
+  assert.deepEqual((await mail.reads.quota(account)).usedBytes, 2 * short.size)
+  await assert.rejects(mail.writes.replace(inbox, 3, sent, { content: short, flags: [] }), fault('conflict'))
+  await assert.rejects(
+    mail.writes.replace(inbox, 2, ownAccess(account, 9999 as MailboxId), { content: short, flags: [] }),
+    fault('not-found'),
+  )
+  // Another account pays for what it gets.
+  const other = await mail.addAccount({ bytes: 0 })
+  const theirs = ownAccess(other, await mail.inbox(other))
+  await assert.rejects(mail.writes.replace(inbox, 2, theirs, { content: short, flags: [] }), fault('over-quota'))
+  assert.deepEqual(Object.keys(await flagsOf(mail, inbox.mailbox)), ['2'])
+})
+
 testMail('copy keeps flags under the other mailbox’s numbers and counts against the quota', async (mail) => {
   const size = (await mail.content(message('m0'))).size
   const account = await mail.addAccount({ bytes: size * 7 })

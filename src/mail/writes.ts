@@ -9,6 +9,7 @@ import { copy, everything, expunge, move, type Piece } from './copy.ts'
 import { claimRecent, createMailbox, deleteMailbox, noPlace, renameMailbox, subscribe } from './mailboxes.ts'
 import { isServer, setMetadata } from './metadata.ts'
 import { OpenMailbox } from './open-mailbox.ts'
+import { replace } from './replace.ts'
 import { changeableNames, noMailbox, permit } from './rights.ts'
 import { setFlags } from './set-flags.ts'
 import { findNamespace } from './shared.ts'
@@ -41,6 +42,8 @@ export function createMailWrites({ store, log }: MailWritesOptions): MailWrites 
     append: (to, items) => appends.append(to, items),
     setFlags: (mailbox, uids, change) => store.write(mailbox.owner, (tx) => setFlags(tx, epoch, mailbox, uids, change)),
     copy: (from, uids, to) => store.write([from.owner, to.owner], (tx) => copy(tx, epoch, from, uids, to)),
+    replace: (from, uid, to, item) =>
+      store.write([from.owner, to.owner], (tx) => replace(tx, epoch, from, uid, to, item, dropFile)),
     async move(from, uids, to) {
       const moved = await inPieces(uids, (left) =>
         store.write([from.owner, to.owner], (tx) => move(tx, epoch, from, left, to, pieceSize)),

@@ -45,7 +45,7 @@ export function createImapServer(options: ImapServerOptions): ImapServer {
     // RFC 7888 §5: who is not signed in may send 4 KiB unasked, which is what the limits before login allow.
     const capabilities = ['IMAP4rev1', session.login ? 'LITERAL+' : 'LITERAL-', 'SASL-IR']
     if (session.mayStartTls) capabilities.push('STARTTLS')
-    if (session.login) return capabilities
+    if (session.login) return [...capabilities, `APPENDLIMIT=${session.context().options.maxMessageSize}`] // RFC 7889 §2
     if (!session.channel.plaintext) capabilities.push('LOGINDISABLED')
     for (const name of offeredMechanisms(session.channel)) capabilities.push(`AUTH=${name}`)
     return capabilities

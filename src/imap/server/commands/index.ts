@@ -3,6 +3,7 @@
 import type { Command } from '../command.ts'
 import { aclCommands } from './acl.ts'
 import { append } from './append/index.ts'
+import { replaceCommands } from './append/replace.ts'
 import { compress } from './compress.ts'
 import { copyCommands } from './copy.ts'
 import { expungeCommands } from './expunge.ts'
@@ -32,6 +33,7 @@ export const commands: readonly Command[] = [
   idle,
   compress,
   append,
+  ...replaceCommands,
   ...fetchCommands,
   ...storeCommands,
   ...searchCommands,

@@ -17,6 +17,7 @@ export const statusItems = [
   'SIZE',
   'HIGHESTMODSEQ',
   'MAILBOXID',
+  'APPENDLIMIT',
 ] as const
 export type StatusItem = (typeof statusItems)[number]
 
@@ -28,7 +29,8 @@ export function parseStatusItems(p: Cursor): readonly StatusItem[] {
 }
 
 type Counted = Exclude<StatusItem, 'RECENT' | 'DELETED-STORAGE'>
-const values: { readonly [item in Counted]: (mailbox: Mailbox) => number | string } = {
+type Value = (mailbox: Mailbox, context: AuthenticatedContext) => number | string
+const values: { readonly [item in Counted]: Value } = {
   MESSAGES: (mailbox) => mailbox.messages,
   UIDNEXT: (mailbox) => mailbox.uidNext,
   UIDVALIDITY: (mailbox) => mailbox.uidValidity,
@@ -37,6 +39,7 @@ const values: { readonly [item in Counted]: (mailbox: Mailbox) => number | strin
   SIZE: (mailbox) => mailbox.size,
   HIGHESTMODSEQ: (mailbox) => mailbox.modseq,
   MAILBOXID: (mailbox) => `(${formatMailboxId(mailbox.id)})`, // RFC 8474 §4.3
+  APPENDLIMIT: (_, { options }) => options.maxMessageSize, // RFC 7889 §5.1
 }
 
 /** The untagged STATUS of a mailbox. */
@@ -49,15 +52,19 @@ export async function formatStatus(
   if (items.includes('HIGHESTMODSEQ')) context.connection.enable(['CONDSTORE'])
   const pairs: string[] = []
   for (const item of items) {
-    pairs.push(`${item} ${await valueOf(context, located, item)}`)
+    pairs.push(`${item} ${await tellItem(context, located, item)}`)
   }
   return `* STATUS ${formatMailbox(mailbox.name, context.connection.utf8)} (${pairs.join(' ')})`
 }
 
-function valueOf(context: AuthenticatedContext, located: Located, item: StatusItem): Promise<number> | number | string {
+function tellItem(
+  context: AuthenticatedContext,
+  located: Located,
+  item: StatusItem,
+): Promise<number> | number | string {
   if (item === 'RECENT') return countRecent(context.views, located)
   if (item === 'DELETED-STORAGE') return measureDeleted(context, located)
-  return values[item](located.mailbox)
+  return values[item](located.mailbox, context)
 }
 
 /** Bytes that an EXPUNGE would give back (RFC 9208 §4.1.4). */

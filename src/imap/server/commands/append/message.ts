@@ -1,0 +1,62 @@
+// One message of APPEND or REPLACE: its flags, its date, and its bytes, which go to the spool while they arrive.
+
+import { type AccountId, Fault, SyntaxFault } from '../../../../base/index.ts'
+import type { AppendItem } from '../../../../mail/index.ts'
+import type { Cursor } from '../../../wire/index.ts'
+import type { AuthenticatedContext } from '../../command.ts'
+import { assertStorable } from '../store.ts'
+import { AppendLiteral } from './spool.ts'
+
+export interface Message {
+  readonly flags: readonly string[]
+  readonly receivedAt?: number
+  readonly literal: AppendLiteral
+}
+
+/** The literal was placed by `placeMessage`. */
+export function parseMessage(p: Cursor): Message {
+  let flags: string[] = []
+  if (p.peek() === '(') {
+    flags = p.flagList()
+    p.sp()
+  }
+  let receivedAt: number | undefined
+  if (p.peek() === '"') {
+    receivedAt = p.dateTime()
+    p.sp()
+  }
+  const literal = p.messageLiteral()
+  if (!(literal instanceof AppendLiteral)) throw new SyntaxFault('expected the message as a literal')
+  return { flags: flags.filter((flag) => flag !== '\\Recent'), receivedAt, literal }
+}
+
+/**
+ * Where a message for the mailbox of this name goes. Faults for what cannot succeed, before the client sends it: the law on quota is in
+ * the transaction, `hasRoom` a hint.
+ */
+export async function placeMessage(
+  { options, services, account }: AuthenticatedContext,
+  name: string,
+  size: number,
+  hasRoom: (owner: AccountId) => Promise<boolean>,
+): Promise<AppendLiteral> {
+  if (size > options.maxMessageSize)
+    throw new Fault('too-large', `a message is at most ${options.maxMessageSize} bytes`)
+  const { access } = await services.reads.resolve(account, name, 'i')
+  if (!(await hasRoom(access.owner))) throw new Fault('over-quota', 'the account is full')
+  return new AppendLiteral(access, services.spool())
+}
+
+/** Everything that was spooled, or nothing: what is wrong with one message frees all. */
+export async function finishMessages(messages: readonly Message[]): Promise<AppendItem[]> {
+  const items: AppendItem[] = []
+  try {
+    for (const { flags } of messages) assertStorable(flags)
+    for (const { literal, flags, receivedAt } of messages)
+      items.push({ content: await literal.finish(), flags, receivedAt })
+  } catch (error) {
+    for (const { literal } of messages) await literal.abort()
+    throw error
+  }
+  return items
+}
