@@ -32,6 +32,12 @@ function toKnown(row: { id: number; file: string | null }, { file }: NewContent)
   return file === undefined || file === row.file ? { id } : { id, superfluous: file }
 }
 
+/** One id a line; behind an empty line those that only In-Reply-To names. */
+function joinRefs(ids: readonly string[], own = ids.length): string {
+  const head = ids.slice(0, own).join('\n')
+  return own < ids.length ? `${head}\n\n${ids.slice(own).join('\n')}` : head
+}
+
 function toContentRow({ digest, ...content }: NewContent): contentRows.ContentRow {
   if ((content.bytes === undefined) === (content.file === undefined))
     throw new Error('content has either bytes or a file')
@@ -46,7 +52,7 @@ function toContentRow({ digest, ...content }: NewContent): contentRows.ContentRo
     bodystructure: content.bodystructure,
     has8bit: content.has8bit,
     messageId: digest.messageId ?? null,
-    refs: digest.references.join('\n'),
+    refs: joinRefs(digest.references, digest.ownReferences),
     sentAt: digest.sentAt ?? null,
   }
 }

@@ -13,6 +13,7 @@ import { insertMessage, type StoredContent, takeRoom } from './append.ts'
 import { createKeywordMap, deleted } from './flags.ts'
 import { OpenMailbox, vacate } from './open-mailbox.ts'
 import { changeableFlags, permit } from './rights.ts'
+import { parseRefs } from './thread.ts'
 import type { Access } from './types.ts'
 
 const uidLimit = 0xffff_ffff
@@ -218,7 +219,7 @@ const pageOfMessages = 100
 const toStored = ({ content, contentSize, messageId, refs, baseSubject }: messageRows.CopyRow): StoredContent => ({
   id: content as ContentId,
   size: contentSize,
-  digest: { messageId: messageId ?? undefined, references: refs === '' ? [] : refs.split('\n'), baseSubject },
+  digest: { messageId: messageId ?? undefined, references: parseRefs(refs), baseSubject },
 })
 
 function* chunks(uids: readonly number[]): Generator<readonly number[]> {

@@ -18,6 +18,9 @@ function threadKey(messageId: string, baseSubject: string): number {
 /** What a message says of its thread. */
 export type ThreadFacts = Pick<Digest, 'messageId' | 'references' | 'baseSubject'>
 
+/** The ids of a row's `refs`. */
+export const parseRefs = (refs: string): string[] => refs.split('\n').filter((id) => id !== '')
+
 /** Keys of the message's own id and of those that it names. */
 export function threadKeys(digest: ThreadFacts): number[] {
   const ids = digest.messageId === undefined ? digest.references : [digest.messageId, ...digest.references]

@@ -4,6 +4,7 @@ import { type AccountId, type ContentId, Fault, type Log, type MailboxId } from 
 import { type Blobs, contentRows, type Reader, type Store, type Writer } from '../store/index.ts'
 import { type Arrival, appendOne, putContent, type StoredContent, sizeOf, takeRoom } from './append.ts'
 import { ensureMailboxes, openForDelivery } from './mailboxes.ts'
+import { parseRefs } from './thread.ts'
 import type { MailTx, NewContent, Role } from './types.ts'
 
 export interface MailTxOptions {
@@ -49,7 +50,7 @@ async function readFacts(tx: Reader, content: ContentId) {
 }
 
 function toThreadFacts({ messageId, refs, baseSubject }: contentRows.FactsRow): StoredContent['digest'] {
-  return { messageId: messageId ?? undefined, references: refs === '' ? [] : refs.split('\n'), baseSubject }
+  return { messageId: messageId ?? undefined, references: parseRefs(refs), baseSubject }
 }
 
 export type DropFile = (file: string) => void

@@ -4,7 +4,7 @@ import { parseDate } from './date.ts'
 import { decodeWords } from './encoded-words.ts'
 import { fold } from './fold.ts'
 import { fieldValue, parseFields } from './header.ts'
-import { joinReferences, messageId } from './message-ids.ts'
+import { messageId, readReferences } from './message-ids.ts'
 import { readPreview } from './preview.ts'
 import { readSubject } from './subject.ts'
 import { fileName, type Reading } from './text-parts.ts'
@@ -43,12 +43,15 @@ function* buildDigest(scan: Scan): Reading<Digest> {
   const subject = readSubject(envelope.subject ?? '')
   const heads = readHeads(scan.header)
   const all = (name: Head) => fold(heads[name].join('\n'))
-  const sortKey = (list: readonly EnvelopeAddress[]) => fold(firstMailbox(list)?.local ?? '')
+  // The addr-mailbox of the first address: of a group's start it is the group's name (RFC 5256 §3).
+  const sortKey = ([first]: readonly EnvelopeAddress[]) => fold(first?.local ?? first?.group ?? '')
   const own = messageId(envelope.messageId ?? '')
+  const references = readReferences(heads.references[0], envelope.inReplyTo)
   const sentAt = parseDate(envelope.date ?? '')
   return {
     ...(own === undefined ? {} : { messageId: own }),
-    references: joinReferences(heads.references[0], envelope.inReplyTo),
+    references: references.ids,
+    ...(references.own < references.ids.length ? { ownReferences: references.own } : {}),
     ...(sentAt === undefined ? {} : { sentAt }),
     baseSubject: fold(subject.base),
     isReply: subject.isReply,
@@ -79,16 +82,12 @@ function readHeads(header: Buffer): { readonly [head in Head]: readonly string[]
   return heads
 }
 
-function firstMailbox(list: readonly EnvelopeAddress[]): EnvelopeAddress | undefined {
-  return list.find((entry) => entry.local !== undefined)
-}
-
-/** RFC 5957 §3: the display name of the first mailbox, its address when it has none. */
-function displayOf(list: readonly EnvelopeAddress[]): string {
-  const first = firstMailbox(list)
+/** RFC 5957 §3: the display name of the first address, the address itself when it has none. */
+function displayOf([first]: readonly EnvelopeAddress[]): string {
   if (!first) return ''
   const name = decodeWords(first.name ?? '').trim()
-  return fold(name || (first.domain ? `${first.local}@${first.domain}` : (first.local ?? '')))
+  const local = first.local ?? first.group ?? ''
+  return fold(name || (first.domain ? `${local}@${first.domain}` : local))
 }
 
 /** Parts of other types that a mail program acts on instead of offering them as files. */

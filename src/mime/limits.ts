@@ -26,5 +26,7 @@ export const MAX_VALUE = 16 * 1024
 export const MAX_ADDRESSES = 10_000
 /** Message ids of one message: what threading looks at. */
 export const MAX_REFERENCES = 50
+/** Characters of them together: threading reads those of many messages at once. */
+export const MAX_REFERENCE_CHARS = 8 * 1024
 /** Longest line that may be a boundary; RFC 2046 §5.1.1 allows 70 characters, some programs write more. */
 export const MAX_BOUNDARY_LINE = 1000

@@ -1,7 +1,7 @@
 // Message ids (RFC 5322 §3.6.4), and the numbers by which messages find their thread.
 
 import { hash } from 'node:crypto'
-import { MAX_REFERENCES } from './limits.ts'
+import { MAX_REFERENCE_CHARS, MAX_REFERENCES } from './limits.ts'
 import type { Digest } from './types.ts'
 
 /** Longest id that is kept: a line's length (RFC 5322 §2.1.1). */
@@ -31,11 +31,27 @@ export function messageId(value: string): string | undefined {
   return bare !== '' && bare.length <= MAX_ID && !bare.includes(' ') && !bare.includes('<') ? bare : undefined
 }
 
-/** In-Reply-To and References as one list, oldest first, the newest kept when there are more than the limit. */
-export function joinReferences(references: string | undefined, inReplyTo: string | undefined): string[] {
+export interface References {
+  /** Ids of References, oldest first, then those that only In-Reply-To names; the newest when there are more than the limit. */
+  readonly ids: readonly string[]
+  /** How many of them References has. */
+  readonly own: number
+}
+
+export function readReferences(references: string | undefined, inReplyTo: string | undefined): References {
   const ids = new Set(references === undefined ? [] : messageIds(references))
+  const own = ids.size
   for (const id of inReplyTo === undefined ? [] : messageIds(inReplyTo)) ids.add(id)
-  return [...ids].slice(-MAX_REFERENCES)
+  const kept = keepLast([...ids])
+  return { ids: kept, own: Math.max(0, own - (ids.size - kept.length)) }
+}
+
+/** The last ids, within the limits of their number and of their characters. */
+function keepLast(ids: readonly string[]): readonly string[] {
+  let from = ids.length
+  let room = MAX_REFERENCE_CHARS
+  while (from > 0 && ids.length - from < MAX_REFERENCES && (room -= ids[from - 1]!.length) >= 0) from--
+  return ids.slice(from)
 }
 
 export interface ThreadKeys {

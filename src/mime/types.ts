@@ -80,8 +80,10 @@ export interface Scan {
 export interface Digest {
   /** Without angle brackets; absent when the message has none. */
   readonly messageId?: string
-  /** Message ids of In-Reply-To and References without angle brackets, oldest first, at most 50. */
+  /** Message ids without angle brackets: those of References, oldest first, then those that only In-Reply-To names; at most 50. */
   readonly references: readonly string[]
+  /** How many of `references` stand in References; absent: all. */
+  readonly ownReferences?: number
   /** The Date header, milliseconds since 1970 UTC. */
   readonly sentAt?: number
   /** Base subject (RFC 5256 §2.1), decoded and folded: sort and thread key. */
@@ -94,11 +96,11 @@ export interface Digest {
   readonly to: string
   readonly cc: string
   readonly bcc: string
-  /** Sort keys (RFC 5256 §3, RFC 5957): local part of the first mailbox, folded. */
+  /** Sort keys (RFC 5256 §3): local part of the first address or name of the first group, folded. */
   readonly sortFrom: string
   readonly sortTo: string
   readonly sortCc: string
-  /** Display name or address of the first From and To mailboxes, decoded and folded. */
+  /** Sort keys (RFC 5957 §3): display name or address of the first From and To addresses, decoded and folded. */
   readonly displayFrom: string
   readonly displayTo: string
   /** First words of the text, whitespace joined, at most 200 characters. */

@@ -40,6 +40,8 @@ export class MailboxView {
   gone = false
   /** UIDs up to this were shown as \Recent to a session of this thread or claimed in the store. */
   recentUid = 0
+  /** Bytes of what others keep for as long as the view lives. */
+  cachedBytes = 0
   readonly readers = new Set<ViewReader>()
   readonly watchers = new Set<() => void>()
   #log: ViewChange[] = []
@@ -58,7 +60,7 @@ export class MailboxView {
   }
 
   get bytes(): number {
-    return this.uids.length * BYTES_PER_MESSAGE + 1024
+    return this.uids.length * BYTES_PER_MESSAGE + 1024 + this.cachedBytes
   }
 
   get maxUid(): number {

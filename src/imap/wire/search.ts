@@ -1,5 +1,6 @@
 // The arguments of SEARCH, SORT, THREAD and ESEARCH around their search keys: what to return, in which order, of which mailboxes.
 
+import { Fault } from '../../base/index.ts'
 import type { Cursor } from './cursor.ts'
 import { parseSearchKeys, type SearchKey } from './search-keys.ts'
 
@@ -27,6 +28,27 @@ export interface SearchProgram {
   readonly key: SearchKey
 }
 
+export type SortKey = 'ARRIVAL' | 'CC' | 'DATE' | 'FROM' | 'SIZE' | 'SUBJECT' | 'TO' | 'DISPLAYFROM' | 'DISPLAYTO'
+export interface SortCriterion {
+  readonly key: SortKey
+  readonly reverse: boolean
+}
+export interface SortProgram extends SearchProgram {
+  readonly charset: string
+  readonly criteria: readonly SortCriterion[]
+}
+
+export type ThreadAlgorithm = 'ORDEREDSUBJECT' | 'REFERENCES' | 'REFS'
+export interface ThreadProgram extends SearchProgram {
+  readonly charset: string
+  readonly algorithm: ThreadAlgorithm
+}
+
+const sortKeys = ['ARRIVAL', 'CC', 'DATE', 'FROM', 'SIZE', 'SUBJECT', 'TO', 'DISPLAYFROM', 'DISPLAYTO'] as const
+const threadAlgorithms = ['ORDEREDSUBJECT', 'REFERENCES', 'REFS'] as const
+/** More than there are keys say nothing new. */
+const MAX_CRITERIA = 20
+
 const returnOptions = new Set<string>(['MIN', 'MAX', 'ALL', 'COUNT', 'SAVE', 'PARTIAL', 'CONTEXT', 'UPDATE'])
 
 /** Everything after `SEARCH `. */
@@ -38,6 +60,29 @@ export function parseSearchProgram(p: Cursor): SearchProgram {
     p.sp()
   }
   return { charset, returns, key: parseSearchKeys(p) }
+}
+
+/** Everything after `SORT ` (RFC 5256 §5, RFC 5267 §5). */
+export function parseSortProgram(p: Cursor): SortProgram {
+  const returns = parseReturns(p)
+  const criteria = p.list(() => {
+    const reverse = p.hasWord('REVERSE')
+    if (reverse) p.sp()
+    const word = p.word()
+    const key = sortKeys.find((each) => each === word) ?? p.fail(`SORT knows no ${word}`)
+    return { key, reverse }
+  })
+  if (criteria.length > MAX_CRITERIA) throw new Fault('limit', `SORT takes at most ${MAX_CRITERIA} criteria`)
+  const charset = parseCharset(p.sp())
+  return { returns, criteria, charset, key: parseSearchKeys(p.sp()) }
+}
+
+/** Everything after `THREAD ` (RFC 5256 §5). */
+export function parseThreadProgram(p: Cursor): ThreadProgram {
+  const word = p.word()
+  const algorithm = threadAlgorithms.find((each) => each === word) ?? p.fail(`THREAD knows no ${word}`)
+  const charset = parseCharset(p.sp())
+  return { algorithm, charset, key: parseSearchKeys(p.sp()) }
 }
 
 const parseCharset = (p: Cursor) => p.astring().toString('latin1').toUpperCase()

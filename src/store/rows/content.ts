@@ -13,7 +13,7 @@ export interface ContentRow {
   readonly bodystructure: string
   readonly has8bit: boolean
   readonly messageId: string | null
-  /** Ids of References and In-Reply-To, one a line. */
+  /** Ids of References, one a line; behind an empty line those that only In-Reply-To names. */
   readonly refs: string
   readonly sentAt: number | null
   readonly baseSubject: string

@@ -17,6 +17,7 @@ import { searchCommands } from './search/index.ts'
 import { selectCommands } from './select.ts'
 import { sessionCommands } from './session.ts'
 import { signInCommands } from './sign-in.ts'
+import { sortCommands } from './sort/index.ts'
 import { status } from './status.ts'
 import { storeCommands } from './store.ts'
 
@@ -37,6 +38,7 @@ export const commands: readonly Command[] = [
   ...fetchCommands,
   ...storeCommands,
   ...searchCommands,
+  ...sortCommands,
   ...copyCommands,
   ...expungeCommands,
 ]

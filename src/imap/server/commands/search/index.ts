@@ -28,11 +28,11 @@ const searchCommand = (name: string, rfc: string, byUid: boolean) =>
   })
 
 /**
- * A name of a charset beside strings that are UTF-8 by ENABLE (RFC 6855 §3). UTF-8 itself is no conflict: clients that name it always are
- * let through.
+ * A name of a charset beside strings that are UTF-8 by ENABLE (RFC 6855 §3). UTF-8 and its part are no conflict: SORT must name one, and
+ * some clients always do.
  */
 export function refuseConflict({ connection }: SelectedContext, { charset }: Criteria): void {
-  if (charset !== undefined && charset !== 'UTF-8' && connection.enabled.has('UTF8=ACCEPT'))
+  if (charset !== undefined && charset !== 'UTF-8' && charset !== 'US-ASCII' && connection.enabled.has('UTF8=ACCEPT'))
     throw new SyntaxFault('UTF-8 is in force: name no charset')
 }
 

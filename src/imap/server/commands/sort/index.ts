@@ -1,0 +1,30 @@
+// SORT and UID SORT (RFC 5256), by display names too (RFC 5957), with the options of SEARCH (RFC 5267).
+
+import { type Cursor, parseSortProgram } from '../../../wire/index.ts'
+import { type Command, command } from '../../command.ts'
+import { conclude, refuseConflict, withSaving } from '../search/index.ts'
+import { badCharset, knowsCharset, search } from '../search/run.ts'
+import { sortFound } from './order.ts'
+
+const sortCommand = (name: string, byUid: boolean) =>
+  command({
+    name,
+    rfc: 'RFC 5256 §3',
+    states: ['selected'],
+    capabilities: ['SORT', 'SORT=DISPLAY', 'ESORT'],
+    refresh: 'before',
+    keepsNumbers: !byUid,
+    parse: (p: Cursor) => parseSortProgram(p.sp()),
+    async run(context, program) {
+      return withSaving(context, program.returns, async () => {
+        refuseConflict(context, program)
+        if (!knowsCharset(program)) return badCharset
+        const found = await search(context, context.selected, program)
+        const sorted = await sortFound(context, context.selected, found, program.criteria)
+        conclude(context, sorted, { word: 'SORT', byUid, returns: program.returns }, program.key)
+        return { text: 'done' }
+      })
+    },
+  })
+
+export const sortCommands: readonly Command[] = [sortCommand('SORT', false), sortCommand('UID SORT', true)]
