@@ -27,6 +27,11 @@ export function readSubject(subject: string): { base: string; isReply: boolean }
   }
 }
 
+/** Whether a subject, decoded and perhaps folded, is that of a reply or a forward; of several the first. */
+export function isReplySubject(subject: string): boolean {
+  return readSubject(subject.split('\n', 1)[0]!).isReply
+}
+
 /** Step 1: tabs and line ends become spaces, several become one. */
 function joinBlanks(text: string): string {
   let out = ''

@@ -20,6 +20,7 @@ import { signInCommands } from './sign-in.ts'
 import { sortCommands } from './sort/index.ts'
 import { status } from './status.ts'
 import { storeCommands } from './store.ts'
+import { threadCommands } from './thread/index.ts'
 
 export const commands: readonly Command[] = [
   ...sessionCommands,
@@ -39,6 +40,7 @@ export const commands: readonly Command[] = [
   ...storeCommands,
   ...searchCommands,
   ...sortCommands,
+  ...threadCommands,
   ...copyCommands,
   ...expungeCommands,
 ]

@@ -1,0 +1,254 @@
+// The threads of messages as trees: REFERENCES and ORDEREDSUBJECT (RFC 5256 §3), and REFS, which is REFERENCES without subjects and with
+// the thread of the newest arrival last (draft-ietf-morg-inthread). Linear whatever the ids say; in steps that others are let in between.
+
+import type { ThreadAlgorithm } from '../../../wire/index.ts'
+
+/** Messages side by side, in the mailbox's order. Ids and subjects are numbers that are equal for equal texts. */
+export interface ThreadInput {
+  readonly count: number
+  /** The message's own id, 0 without one. */
+  readonly ids: Float64Array
+  /** Ids that message i refers to, oldest first: refs[starts[i]] … refs[starts[i + 1] - 1]. */
+  readonly refs: Float64Array
+  readonly starts: Uint32Array
+  /** The base subject, 0 when it is empty. */
+  readonly subjects: Float64Array
+  /** 1: a mark of a reply or a forward was taken off the subject. */
+  readonly replies: Uint8Array
+  /** Places by the sent date and by arrival; ties in the mailbox's order. */
+  readonly bySent: Uint32Array
+  readonly byArrival: Uint32Array
+}
+
+/** Nodes below `count` are messages, others are dummies: they hold several whose parent is missing. Lists end with -1. */
+export interface Forest {
+  readonly count: number
+  /** In the order of the answer. */
+  readonly roots: readonly number[]
+  readonly firstChild: Int32Array
+  readonly nextSibling: Int32Array
+}
+
+type Steps<T> = Generator<void, T>
+/** Messages between two looks at the clock. */
+const STEP = 4096
+
+export function* thread(input: ThreadInput, algorithm: ThreadAlgorithm): Steps<Forest> {
+  const parents = algorithm === 'ORDEREDSUBJECT' ? groupBySubject(input) : yield* prune(input, yield* link(input))
+  if (algorithm === 'REFERENCES') joinSubjects(input, parents)
+  const forest = yield* plant(input, parents)
+  return algorithm === 'REFS' ? { ...forest, roots: byLatest(input, parents, forest.roots) } : forest
+}
+
+/** The parent of each node, -1 without one; dummies have numbers from `count` on. */
+type Parents = number[] | Int32Array
+
+/** Everything with one subject below the first of it (RFC 5256 §3, ORDEREDSUBJECT). */
+function groupBySubject({ count, subjects, bySent }: ThreadInput): Parents {
+  const parents = new Int32Array(count).fill(-1)
+  const heads = new Map<number, number>()
+  for (const i of inOrder(bySent)) {
+    const head = heads.get(subjects[i]!)
+    if (head === undefined) heads.set(subjects[i]!, i)
+    else parents[i] = head
+  }
+  return parents
+}
+
+/** Messages by their places. */
+function inOrder(places: Uint32Array): Uint32Array {
+  const order = new Uint32Array(places.length)
+  for (let i = 0; i < places.length; i++) order[places[i]!] = i
+  return order
+}
+
+/** Which node a tree's node hangs from, with shortened ways: a link that would close a loop is found at once (RFC 5256 §3, step 1). */
+class Trees {
+  readonly parents: number[]
+  readonly #up: number[]
+
+  constructor(count: number) {
+    this.parents = Array.from({ length: count }, () => -1)
+    this.#up = Array.from({ length: count }, (_, i) => i)
+  }
+
+  add(): number {
+    this.#up.push(this.parents.length)
+    return this.parents.push(-1) - 1
+  }
+
+  #rootOf(node: number): number {
+    let at = node
+    while (this.#up[at] !== at) {
+      this.#up[at] = this.#up[this.#up[at]!]!
+      at = this.#up[at]!
+    }
+    return at
+  }
+
+  /** Hangs a node without a parent below another, unless that is below it already. */
+  link(parent: number, child: number): void {
+    if (this.#rootOf(parent) === child) return
+    this.parents[child] = parent
+    this.#up[child] = parent
+  }
+}
+
+/**
+ * Step 1. A message's last reference is its parent, whatever others say of it; so these links are made first. Then the references of
+ * each message make the parents of what has none. A message without references loses what those before it said.
+ */
+function* link(input: ThreadInput): Steps<Parents> {
+  const { count, refs, starts } = input
+  const { nodeOf, trees } = yield* numberNodes(input)
+  const nodes = new Uint32Array(refs.length)
+  for (let i = 0; i < count; i++) {
+    for (let at = starts[i]!; at < starts[i + 1]!; at++) nodes[at] = nodeOf(refs[at]!)
+    if (starts[i + 1]! > starts[i]!) trees.link(nodes[starts[i + 1]! - 1]!, i)
+    if (i % STEP === 0) yield
+  }
+  for (let i = 0; i < count; i++) {
+    for (let at = starts[i]! + 1; at < starts[i + 1]!; at++) {
+      const child = nodes[at]!
+      const isLater = child > i && child < count && starts[child] === starts[child + 1]
+      if (trees.parents[child] === -1 && !isLater) trees.link(nodes[at - 1]!, child)
+    }
+    if (i % STEP === 0) yield
+  }
+  return trees.parents
+}
+
+/** An id belongs to the first message that has it; one that no message has is a node of its own. */
+function* numberNodes({ count, ids }: ThreadInput): Steps<{ nodeOf(id: number): number; trees: Trees }> {
+  const nodes = new Map<number, number>()
+  for (let i = 0; i < count; i++) {
+    if (ids[i] !== 0 && !nodes.has(ids[i]!)) nodes.set(ids[i]!, i)
+    if (i % STEP === 0) yield
+  }
+  const trees = new Trees(count)
+  const nodeOf = (id: number) => {
+    let node = nodes.get(id)
+    if (node === undefined) nodes.set(id, (node = trees.add()))
+    return node
+  }
+  return { nodeOf, trees }
+}
+
+/**
+ * Steps 2 and 3: a message hangs from the nearest message above it. Where there is none it is a thread, or one of several below the
+ * topmost missing one, which stays as a dummy.
+ */
+function* prune({ count }: ThreadInput, parents: Parents): Steps<Parents> {
+  // Of a missing node: the nearest message above it, or the topmost missing one.
+  const anchors = new Int32Array(parents.length).fill(-1)
+  const way: number[] = []
+  const anchorOf = (node: number): number => {
+    let at = node
+    while (at >= count && anchors[at] === -1 && parents[at] !== -1) {
+      way.push(at)
+      at = parents[at]!
+    }
+    const anchor = at < count ? at : anchors[at] === -1 ? at : anchors[at]!
+    for (const each of way) anchors[each] = anchor
+    way.length = 0
+    return anchor
+  }
+  const pruned: number[] = []
+  const held = new Uint32Array(parents.length)
+  for (let i = 0; i < count; i++) {
+    const parent = parents[i] === -1 ? -1 : anchorOf(parents[i]!)
+    pruned.push(parent)
+    if (parent >= count) held[parent]!++
+    if (i % STEP === 0) yield
+  }
+  for (let i = 0; i < count; i++) if (pruned[i]! >= count && held[pruned[i]!] === 1) pruned[i] = -1
+  for (let node = count; node < parents.length; node++) pruned.push(-1)
+  return pruned
+}
+
+/** Step 5: threads of one subject become one. */
+function joinSubjects(input: ThreadInput, parents: Parents): void {
+  const { count, subjects, replies } = input
+  const nodes = parents as number[]
+  const threads = topLevel(input, nodes)
+  const table = new Map<number, number>()
+  const isReply = (node: number) => node < count && replies[node] === 1
+  for (const { node, first } of threads) {
+    const subject = subjects[first]!
+    const other = table.get(subject)
+    if (subject === 0) continue
+    const better = other !== undefined && other < count && (node >= count || (isReply(other) && !isReply(node)))
+    if (other === undefined || better) table.set(subject, node)
+  }
+  const merged = new Map<number, number>()
+  for (const { node, first } of threads) {
+    const subject = subjects[first]!
+    const other = table.get(subject)
+    if (subject === 0 || other === undefined || other === node) continue
+    if (other >= count && node >= count) merged.set(node, other)
+    else if (other >= count || (isReply(node) && !isReply(other))) nodes[node] = other
+    else {
+      const dummy = nodes.push(-1) - 1
+      nodes[node] = dummy
+      nodes[other] = dummy
+      table.set(subject, dummy)
+    }
+  }
+  if (merged.size > 0) for (let i = 0; i < count; i++) nodes[i] = merged.get(nodes[i]!) ?? nodes[i]!
+}
+
+/** The threads by the sent date of their first message (step 4); a dummy's is its first child, whose subject it has too. */
+function topLevel({ count, bySent }: ThreadInput, parents: Parents): { node: number; first: number }[] {
+  const threads: { node: number; first: number }[] = []
+  const seen = new Set<number>()
+  for (const first of inOrder(bySent)) {
+    const parent = parents[first]!
+    const node = parent === -1 ? first : parent
+    if ((parent !== -1 && parent < count) || seen.has(node)) continue
+    if (parent !== -1) seen.add(node)
+    threads.push({ node, first })
+  }
+  return threads
+}
+
+/** Step 6: messages take their places in the order of their dates, so that all siblings stand in it. */
+function* plant({ count, bySent }: ThreadInput, parents: Parents): Steps<Forest> {
+  const firstChild = new Int32Array(parents.length).fill(-1)
+  const lastChild = new Int32Array(parents.length).fill(-1)
+  const nextSibling = new Int32Array(parents.length).fill(-1)
+  const roots: number[] = []
+  let steps = 0
+  for (const i of inOrder(bySent)) {
+    const parent = parents[i]!
+    if (parent === -1) roots.push(i)
+    else {
+      if (firstChild[parent] === -1) firstChild[parent] = i
+      else nextSibling[lastChild[parent]!] = i
+      // A dummy stands where its first child would.
+      if (parent >= count && lastChild[parent] === -1) roots.push(parent)
+      lastChild[parent] = i
+    }
+    if (++steps % STEP === 0) yield
+  }
+  return { count, roots, firstChild, nextSibling }
+}
+
+/** Threads by the arrival of their newest message. */
+function byLatest({ count, byArrival }: ThreadInput, parents: Parents, roots: readonly number[]): number[] {
+  const tops = new Int32Array(parents.length).fill(-1)
+  const topOf = (node: number): number => {
+    let top = node
+    while (tops[top] === -1 && parents[top] !== -1) top = parents[top]!
+    if (tops[top] !== -1) top = tops[top]!
+    for (let at = node; at !== top && tops[at] === -1; at = parents[at]!) tops[at] = top
+    return top
+  }
+  const latest = new Map<number, number>()
+  for (let i = 0; i < count; i++) {
+    const top = topOf(i)
+    latest.set(top, Math.max(latest.get(top) ?? 0, byArrival[i]!))
+  }
+  const order = new Int32Array(count).fill(-1)
+  for (const root of roots) order[latest.get(root)!] = root
+  return Array.from(order).filter((root) => root !== -1)
+}
