@@ -6,13 +6,12 @@ import type { Fact, MessageFacts } from '../../../../mail/index.ts'
 import { isReplySubject } from '../../../../mime/index.ts'
 import type { MailboxView } from '../../view.ts'
 import type { SearchContext } from '../search/run.ts'
-import { rankNumbers } from '../sort/ranks.ts'
 import type { ThreadInput } from './forest.ts'
 
 const PAGE = 500
 /** References of all messages together: behind them each message keeps its last only. Mail of ten years in one mailbox has half as many. */
 const MAX_REFS = 2_000_000
-const BYTES_PER_MESSAGE = 64
+const BYTES_PER_MESSAGE = 56
 
 const facts: readonly Fact[] = ['sentAt', 'receivedAt', 'messageId', 'refs', 'baseSubject', 'subject']
 
@@ -25,7 +24,6 @@ class Packed {
   readonly subjects: number[] = []
   readonly replies: number[] = []
   readonly sentAt: number[] = []
-  readonly receivedAt: number[] = []
 
   add(row: MessageFacts): void {
     this.uids.push(row.uid)
@@ -36,7 +34,6 @@ class Packed {
     this.subjects.push(row.baseSubject === '' ? 0 : hashText(row.baseSubject!))
     this.replies.push(isReplySubject(row.subject!) ? 1 : 0)
     this.sentAt.push(row.sentAt ?? row.receivedAt!)
-    this.receivedAt.push(row.receivedAt!)
   }
 
   get bytes(): number {
@@ -88,7 +85,6 @@ function select(packed: Packed, uids: readonly number[]): ThreadInput {
   const count = uids.length
   const pick = { ids: new Float64Array(count), subjects: new Float64Array(count), replies: new Uint8Array(count) }
   const sentAt = new Float64Array(count)
-  const receivedAt = new Float64Array(count)
   const starts = new Uint32Array(count + 1)
   const refs: number[] = []
   for (let i = 0, at = 0; i < count; i++) {
@@ -98,28 +94,11 @@ function select(packed: Packed, uids: readonly number[]): ThreadInput {
       pick.subjects[i] = packed.subjects[at]!
       pick.replies[i] = packed.replies[at]!
       sentAt[i] = packed.sentAt[at]!
-      receivedAt[i] = packed.receivedAt[at]!
       for (let ref = at === 0 ? 0 : packed.ends[at - 1]!; ref < packed.ends[at]!; ref++) refs.push(packed.refs[ref]!)
     }
     starts[i + 1] = refs.length
   }
-  return {
-    count,
-    ...pick,
-    refs: Float64Array.from(refs),
-    starts,
-    bySent: placesOf(sentAt),
-    byArrival: placesOf(receivedAt),
-  }
-}
-
-/** Places by value; ties in their order. */
-export function placesOf(values: Float64Array): Uint32Array {
-  const { ranks, count } = rankNumbers(values)
-  const next = new Uint32Array(count + 1)
-  for (const rank of ranks) next[rank + 1]!++
-  for (let rank = 1; rank <= count; rank++) next[rank]! += next[rank - 1]!
-  return ranks.map((rank) => next[rank]!++)
+  return { count, ...pick, refs: Float64Array.from(refs), starts, sentAt }
 }
 
 /** A quoted local part is the same as it would be bare (RFC 5256 §3, step 1). */

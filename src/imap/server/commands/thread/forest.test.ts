@@ -3,7 +3,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import type { ThreadAlgorithm } from '../../../wire/index.ts'
-import { placesOf } from './facts.ts'
 import { type Forest, type ThreadInput, thread } from './forest.ts'
 
 /** `id: refs | subject @ date`; a subject that begins with `re ` is a reply. */
@@ -34,7 +33,6 @@ function input(lines: readonly string[]): ThreadInput {
     subjects.push(numberOf(text.startsWith('re ') ? text.slice(3) : text))
     dates.push(date === undefined ? i : Number(date))
   })
-  const bySent = placesOf(Float64Array.from(dates))
   return {
     count: lines.length,
     ids: Float64Array.from(ids),
@@ -42,8 +40,7 @@ function input(lines: readonly string[]): ThreadInput {
     starts: Uint32Array.from(starts),
     subjects: Float64Array.from(subjects),
     replies: Uint8Array.from(replies),
-    bySent,
-    byArrival: placesOf(Float64Array.from(lines, (_, i) => i)),
+    sentAt: Float64Array.from(dates),
   }
 }
 
@@ -97,10 +94,11 @@ const tables: readonly (readonly [string, ThreadAlgorithm, readonly string[], st
   ['a dummy takes those of its subject', 'REFERENCES', ['a: x | s', 'b: x | s', 'c | s'], '((1)(2)(3))'],
   ['two dummies of one subject', 'REFERENCES', ['a: x | s', 'b: x | s', 'c: y | s', 'd: y | s'], '((1)(2)(3)(4))'],
   ['another subject within a thread', 'REFERENCES', ['a | s', 'b: a | t', 'c | t'], '(1 2)(3)'],
-  // No subjects, and the thread of the newest arrival last.
+  // No subjects, and the thread of the newest message last.
   ['subjects do not count', 'REFS', ['a | s', 'b | re s'], '(1)(2)'],
   ['the newest thread last', 'REFS', ['a', 'b', 'c: a'], '(2)(1 3)'],
-  ['by arrival, and within by sent date', 'REFS', ['a @1', 'b: a @9', 'c @99', 'd: a @5'], '(3)(1 (4)(2))'],
+  ['its newest may stand anywhere', 'REFS', ['a @1', 'b: a @9', 'c @7', 'd: a @5'], '(3)(1 (4)(2))'],
+  ['ties by the first message', 'REFS', ['b: a @9', 'c @9', 'a @1'], '(2)(3 1)'],
   ['a dummy by its newest', 'REFS', ['a: x', 'b', 'c: x'], '(2)((1)(3))'],
   ['by subject', 'ORDEREDSUBJECT', ['a | s @3', 'b | t', 'c | re s @9', 'd | s @1'], '(2)(4 (1)(3))'],
   ['by subject, a pair', 'ORDEREDSUBJECT', ['a | s', 'b | s', 'c |', 'd |'], '(1 2)(3 4)'],

@@ -1,7 +1,8 @@
 // The threads of messages as trees: REFERENCES and ORDEREDSUBJECT (RFC 5256 §3), and REFS, which is REFERENCES without subjects and with
-// the thread of the newest arrival last (draft-ietf-morg-inthread). Linear whatever the ids say; in steps that others are let in between.
+// the thread of the newest message last (draft-ietf-morg-inthread). Linear whatever the ids say; in steps that others are let in between.
 
 import type { ThreadAlgorithm } from '../../../wire/index.ts'
+import { rankNumbers } from '../sort/ranks.ts'
 
 /** Messages side by side, in the mailbox's order. Ids and subjects are numbers that are equal for equal texts. */
 export interface ThreadInput {
@@ -15,9 +16,7 @@ export interface ThreadInput {
   readonly subjects: Float64Array
   /** 1: a mark of a reply or a forward was taken off the subject. */
   readonly replies: Uint8Array
-  /** Places by the sent date and by arrival; ties in the mailbox's order. */
-  readonly bySent: Uint32Array
-  readonly byArrival: Uint32Array
+  readonly sentAt: Float64Array
 }
 
 /** Nodes below `count` are messages, others are dummies: they hold several whose parent is missing. Lists end with -1. */
@@ -34,32 +33,38 @@ type Steps<T> = Generator<void, T>
 const STEP = 4096
 
 export function* thread(input: ThreadInput, algorithm: ThreadAlgorithm): Steps<Forest> {
-  const parents = algorithm === 'ORDEREDSUBJECT' ? groupBySubject(input) : yield* prune(input, yield* link(input))
-  if (algorithm === 'REFERENCES') joinSubjects(input, parents)
-  const forest = yield* plant(input, parents)
-  return algorithm === 'REFS' ? { ...forest, roots: byLatest(input, parents, forest.roots) } : forest
+  const order = inOrder(input.sentAt)
+  const parents =
+    algorithm === 'ORDEREDSUBJECT' ? groupBySubject(input, order) : yield* prune(input, yield* link(input))
+  if (algorithm === 'REFERENCES') joinSubjects(input, order, parents)
+  const forest = yield* plant(input, order, parents)
+  return algorithm === 'REFS' ? { ...forest, roots: byLatest(input, parents, forest) } : forest
+}
+
+/** Indexes by value; ties stay in their order. */
+function inOrder(values: Float64Array): Uint32Array {
+  const { ranks, count } = rankNumbers(values)
+  const next = new Uint32Array(count + 1)
+  for (const rank of ranks) next[rank + 1]!++
+  for (let rank = 1; rank <= count; rank++) next[rank]! += next[rank - 1]!
+  const order = new Uint32Array(values.length)
+  for (let i = 0; i < ranks.length; i++) order[next[ranks[i]!]!++] = i
+  return order
 }
 
 /** The parent of each node, -1 without one; dummies have numbers from `count` on. */
 type Parents = number[] | Int32Array
 
 /** Everything with one subject below the first of it (RFC 5256 §3, ORDEREDSUBJECT). */
-function groupBySubject({ count, subjects, bySent }: ThreadInput): Parents {
+function groupBySubject({ count, subjects }: ThreadInput, order: Uint32Array): Parents {
   const parents = new Int32Array(count).fill(-1)
   const heads = new Map<number, number>()
-  for (const i of inOrder(bySent)) {
+  for (const i of order) {
     const head = heads.get(subjects[i]!)
     if (head === undefined) heads.set(subjects[i]!, i)
     else parents[i] = head
   }
   return parents
-}
-
-/** Messages by their places. */
-function inOrder(places: Uint32Array): Uint32Array {
-  const order = new Uint32Array(places.length)
-  for (let i = 0; i < places.length; i++) order[places[i]!] = i
-  return order
 }
 
 /** Which node a tree's node hangs from, with shortened ways: a link that would close a loop is found at once (RFC 5256 §3, step 1). */
@@ -167,10 +172,10 @@ function* prune({ count }: ThreadInput, parents: Parents): Steps<Parents> {
 }
 
 /** Step 5: threads of one subject become one. */
-function joinSubjects(input: ThreadInput, parents: Parents): void {
+function joinSubjects(input: ThreadInput, order: Uint32Array, parents: Parents): void {
   const { count, subjects, replies } = input
   const nodes = parents as number[]
-  const threads = topLevel(input, nodes)
+  const threads = topLevel(input, order, nodes)
   const table = new Map<number, number>()
   const isReply = (node: number) => node < count && replies[node] === 1
   for (const { node, first } of threads) {
@@ -198,10 +203,10 @@ function joinSubjects(input: ThreadInput, parents: Parents): void {
 }
 
 /** The threads by the sent date of their first message (step 4); a dummy's is its first child, whose subject it has too. */
-function topLevel({ count, bySent }: ThreadInput, parents: Parents): { node: number; first: number }[] {
+function topLevel({ count }: ThreadInput, order: Uint32Array, parents: Parents): { node: number; first: number }[] {
   const threads: { node: number; first: number }[] = []
   const seen = new Set<number>()
-  for (const first of inOrder(bySent)) {
+  for (const first of order) {
     const parent = parents[first]!
     const node = parent === -1 ? first : parent
     if ((parent !== -1 && parent < count) || seen.has(node)) continue
@@ -212,13 +217,13 @@ function topLevel({ count, bySent }: ThreadInput, parents: Parents): { node: num
 }
 
 /** Step 6: messages take their places in the order of their dates, so that all siblings stand in it. */
-function* plant({ count, bySent }: ThreadInput, parents: Parents): Steps<Forest> {
+function* plant({ count }: ThreadInput, order: Uint32Array, parents: Parents): Steps<Forest> {
   const firstChild = new Int32Array(parents.length).fill(-1)
   const lastChild = new Int32Array(parents.length).fill(-1)
   const nextSibling = new Int32Array(parents.length).fill(-1)
   const roots: number[] = []
   let steps = 0
-  for (const i of inOrder(bySent)) {
+  for (const i of order) {
     const parent = parents[i]!
     if (parent === -1) roots.push(i)
     else {
@@ -233,8 +238,8 @@ function* plant({ count, bySent }: ThreadInput, parents: Parents): Steps<Forest>
   return { count, roots, firstChild, nextSibling }
 }
 
-/** Threads by the arrival of their newest message. */
-function byLatest({ count, byArrival }: ThreadInput, parents: Parents, roots: readonly number[]): number[] {
+/** Threads by the sent date of their newest message; ties by their first message's place in the mailbox. */
+function byLatest({ count, sentAt }: ThreadInput, parents: Parents, { roots, firstChild }: Forest): number[] {
   const tops = new Int32Array(parents.length).fill(-1)
   const topOf = (node: number): number => {
     let top = node
@@ -243,12 +248,13 @@ function byLatest({ count, byArrival }: ThreadInput, parents: Parents, roots: re
     for (let at = node; at !== top && tops[at] === -1; at = parents[at]!) tops[at] = top
     return top
   }
-  const latest = new Map<number, number>()
+  const latest = new Float64Array(parents.length).fill(Number.NEGATIVE_INFINITY)
   for (let i = 0; i < count; i++) {
     const top = topOf(i)
-    latest.set(top, Math.max(latest.get(top) ?? 0, byArrival[i]!))
+    latest[top] = Math.max(latest[top]!, sentAt[i]!)
   }
-  const order = new Int32Array(count).fill(-1)
-  for (const root of roots) order[latest.get(root)!] = root
-  return Array.from(order).filter((root) => root !== -1)
+  const byPlace = new Int32Array(count).fill(-1)
+  for (const root of roots) byPlace[root < count ? root : firstChild[root]!] = root
+  const placed = Array.from(byPlace).filter((root) => root !== -1)
+  return Array.from(inOrder(Float64Array.from(placed, (root) => latest[root]!)), (i) => placed[i]!)
 }
