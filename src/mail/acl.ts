@@ -2,8 +2,8 @@
 
 import { formatAddress } from '../address/index.ts'
 import { Fault, type MailboxId } from '../base/index.ts'
-import { accountRows, aclRows, mailboxRows, type Reader, type Writer } from '../store/index.ts'
-import { allRights, joinRights, noMailbox, permit, withoutRights } from './rights.ts'
+import { accountRows, aclRows, type Reader, type Writer } from '../store/index.ts'
+import { allRights, assertOwned, joinRights, noMailbox, permit, withoutRights } from './rights.ts'
 import type { Access, AclChange, AclEntry } from './types.ts'
 
 /** Of one mailbox: more are a mailing list's work. */
@@ -14,6 +14,7 @@ const maxShared = 10_000
 /** The entries as RFC 4314 §3.6 lists them: the owner first; a negative entry of its own for what is denied. */
 export async function listAcl(tx: Reader, access: Access): Promise<AclEntry[]> {
   await permit(tx, access, 'a')
+  await assertOwned(tx, access)
   const owner = await accountRows.find(tx, access.owner)
   if (!owner) throw noMailbox()
   const entries: AclEntry[] = [{ email: formatAddress(owner), rights: allRights, negative: false }]
@@ -29,8 +30,7 @@ export async function listAcl(tx: Reader, access: Access): Promise<AclEntry[]> {
 export async function setAcl(tx: Writer, access: Access, change: AclChange): Promise<void> {
   await permit(tx, access, 'a')
   const { owner, mailbox } = access
-  const row = await mailboxRows.find(tx, mailbox)
-  if (!row || row.account !== owner) throw noMailbox()
+  await assertOwned(tx, access)
   if (change.account === owner) return assertOwnerKeeps(change)
   if (!(await accountRows.find(tx, change.account))) throw new Fault('not-found', 'there is no such user')
   const before = (await aclRows.get(tx, mailbox, change.account)) ?? { rights: '', denied: '' }

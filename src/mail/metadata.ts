@@ -1,8 +1,8 @@
 // Annotations of mailboxes and of the server (RFC 5464): `/private/…` is each account's own, `/shared/…` everybody's who may see it.
 
 import { type AccountId, Fault, type MailboxId } from '../base/index.ts'
-import { accountRows, annotationRows, mailboxRows, type Reader, type Writer } from '../store/index.ts'
-import { noMailbox, permit } from './rights.ts'
+import { accountRows, annotationRows, type Reader, type Writer } from '../store/index.ts'
+import { assertOwned, noMailbox, permit } from './rights.ts'
 import type { Access, Annotation, AnnotationChange } from './types.ts'
 
 export const metadataLimits = {
@@ -26,8 +26,7 @@ export const isServer = ({ mailbox }: Access): boolean => mailbox === 0
 /** RFC 5464 §3.3: "l" and one of these; to write for everybody "w" as well. */
 async function permitMetadata(tx: Reader, access: Access, writesShared = false): Promise<void> {
   if (isServer(access)) return
-  const row = await mailboxRows.find(tx, access.mailbox)
-  if (row?.account !== access.owner) throw noMailbox()
+  await assertOwned(tx, access)
   const rights = await permit(tx, access, writesShared ? 'w' : 'l')
   if (!rights.includes('l')) throw noMailbox()
   if (![...'rswip'].some((right) => rights.includes(right)))

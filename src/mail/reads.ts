@@ -27,7 +27,7 @@ import { findHolders } from './holders.ts'
 import { listMailboxes } from './mailboxes.ts'
 import { listAnnotations, readAnnotations } from './metadata.ts'
 import { createRangeList } from './open-mailbox.ts'
-import { assertRight, noMailbox } from './rights.ts'
+import { assertRight, noMailbox, ownAccess } from './rights.ts'
 import { listShared, resolveById, resolveMailbox } from './shared.ts'
 import { readTexts } from './texts.ts'
 import type { Fact, FlagBlock, MailReads, MessageFacts, MessageRow, RowFields } from './types.ts'
@@ -51,6 +51,14 @@ export function createMailReads(store: ReadStore, index?: SearchReader): MailRea
       }),
     resolveById: (actor, id) => store.read((tx) => resolveById(tx, actor, id)),
     shared: (actor) => store.read((tx) => listShared(tx, actor)),
+    visible: (actor) =>
+      store.read(async (tx) => {
+        const own = (await listMailboxes(tx, actor)).map(toMailbox)
+        return [
+          ...own.map((mailbox) => ({ mailbox, access: ownAccess(actor, mailbox.id) })),
+          ...(await listShared(tx, actor)),
+        ]
+      }),
     annotationNames: (access) => store.read((tx) => listAnnotations(tx, access)),
     annotations: (access, entries) => store.read((tx) => readAnnotations(tx, access, entries)),
     acl: (access) => store.read((tx) => listAcl(tx, access)),

@@ -1,7 +1,7 @@
 // Who may do what with a mailbox (RFC 4314). Every write of a mailbox goes through `permit`; every look at one through `MailReads.resolve`.
 
 import { type AccountId, Fault, type MailboxId } from '../base/index.ts'
-import { aclRows, type Reader } from '../store/index.ts'
+import { aclRows, mailboxRows, type Reader } from '../store/index.ts'
 import { systemFlags } from './flags.ts'
 import type { Access, FlagBits, Right } from './types.ts'
 
@@ -55,6 +55,11 @@ export async function permit(tx: Reader, access: Access, needed?: Right): Promis
   if (needed) assertRight(rights, needed)
   else if (!isKnownWith(rights)) throw noMailbox()
   return rights
+}
+
+/** The mailbox is there, and whose the access says. */
+export async function assertOwned(tx: Reader, { owner, mailbox }: Access): Promise<void> {
+  if ((await mailboxRows.find(tx, mailbox))?.account !== owner) throw noMailbox()
 }
 
 /** What the actor may do with a row of the owner's tree, for commands that name several. */

@@ -105,6 +105,10 @@ testMail('a random sharer comes through with no verb that he was not given', asy
     if (top) await give(mail, owner, above.id, actor, 'k')
     const has = (rights: string) => [...rights].every((right) => granted.includes(right) && !denied.includes(right))
     const before = await snapshot(mail, owner)
+    // As if it were the actor's own.
+    const lie = { actor, owner: actor, mailbox: box.id, prefix: '', rights: allRights }
+    await assert.rejects(verbs[verb]![1]({ mail, actor, name: '', forged: lie, own: inbox }), isFault)
+    assert.equal(await snapshot(mail, owner), before)
     const name = nameOf(owner, box.name)
     const forged = { actor, owner, mailbox: box.id, prefix: '', rights: allRights }
     const [may, act] = verbs[verb]!

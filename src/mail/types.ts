@@ -118,6 +118,8 @@ export interface MailReads {
   resolveById(actor: AccountId, id: MailboxId): Promise<Located | undefined>
   /** What others let the account look up, as he sees it. */
   shared(actor: AccountId): Promise<Located[]>
+  /** Every mailbox that the account may look up, his own first. */
+  visible(actor: AccountId): Promise<Located[]>
   /** The mailbox's access list ("a"). */
   acl(mailbox: Access): Promise<AclEntry[]>
   /** Names and sizes of the annotations that the actor may see; of the server with `serverAccess`. */

@@ -1,6 +1,6 @@
 // LIST and LSUB with the selection and return options of RFC 5258, special-use attributes and STATUS (RFC 5819).
 
-import { type Located, ownAccess } from '../../../mail/index.ts'
+import type { Located } from '../../../mail/index.ts'
 import { type Cursor, formatMailbox } from '../../wire/index.ts'
 import { type AuthenticatedContext, type Command, command } from '../command.ts'
 import { joinPattern, matchesPattern, parentsOf, SEPARATOR } from '../names.ts'
@@ -147,13 +147,11 @@ function describe(node: Node, args: ListArguments): { attributes: string[]; chil
 }
 
 async function readTree({ services, account }: AuthenticatedContext): Promise<Node[]> {
-  const [mailboxes, shared, subscriptions] = await Promise.all([
-    services.reads.mailboxes(account),
-    services.reads.shared(account),
+  const [mailboxes, subscriptions] = await Promise.all([
+    services.reads.visible(account),
     services.reads.subscriptions(account),
   ])
-  const own = mailboxes.map((mailbox) => ({ mailbox, access: ownAccess(account, mailbox.id) }))
-  return buildTree([...own, ...shared], subscriptions)
+  return buildTree(mailboxes, subscriptions)
 }
 
 export const list = command({
