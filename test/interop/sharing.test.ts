@@ -58,7 +58,7 @@ ok(bob.select('Archive'))
 assert b'Text 1' in ok(bob.fetch('1', '(BODY[TEXT])'))[0][1]
 ok(bob.subscribe(shared))
 assert b'Team' in ok(bob.lsub('Shared/', '*'))[-1]
-assert ok(bob.getquotaroot('INBOX'))[0] == [b'INBOX ""'], bob.getquotaroot('INBOX')
+assert ok(bob.getquotaroot('INBOX'))[0] == [b'INBOX'], bob.getquotaroot('INBOX')
 
 ok(ada.deleteacl('Team', 'bob@posthorn.test'))
 no(bob.select(shared))

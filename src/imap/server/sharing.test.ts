@@ -28,7 +28,6 @@ const closed: { readonly [command: string]: May } = {
   'GETMETADATA $ /shared/comment': (has) => has('l') && [...'rswip'].some(has),
   'SETMETADATA $ (/shared/comment "x")': (has) => has('lw'),
   'GETQUOTAROOT $': (has) => has('r'),
-  'GETQUOTA Shared/ann@example.test': (has) => has('lri'),
 }
 /** In a session that has it open (which needs "r"). Bob's own INBOX is where copies go. */
 const opened: { readonly [command: string]: May } = {

@@ -10,14 +10,14 @@ const UNIT = 1024
 
 const rootOf = ({ prefix }: Access): string => prefix.slice(0, -1)
 
-/** What is used and what may be, each limit that there is; a root without limits lists nothing. */
-async function formatQuota({ services }: AuthenticatedContext, root: string, owner: Access['owner']): Promise<string> {
+/** What is used and what may be, each limit that there is. Undefined without any: RFC 9208 §7 knows no root without a resource. */
+async function formatQuota({ services }: AuthenticatedContext, root: string, owner: Access['owner']) {
   const { usedBytes, usedMessages, quotaBytes, quotaMessages } = await services.reads.quota(owner)
   const resources: string[] = []
   if (quotaBytes !== undefined)
     resources.push(`STORAGE ${Math.ceil(usedBytes / UNIT)} ${Math.floor(quotaBytes / UNIT)}`)
   if (quotaMessages !== undefined) resources.push(`MESSAGE ${usedMessages} ${quotaMessages}`)
-  return `* QUOTA ${formatString(root)} (${resources.join(' ')})`
+  return resources.length > 0 ? `* QUOTA ${formatString(root)} (${resources.join(' ')})` : undefined
 }
 
 export const getQuotaRoot = command({
@@ -29,10 +29,11 @@ export const getQuotaRoot = command({
     const { services, account, out, connection } = context
     const { mailbox, access } = await services.reads.resolve(account, name, 'r')
     const root = rootOf(access)
-    out.line(`* QUOTAROOT ${formatMailbox(mailbox.name, connection.utf8)} ${formatString(root)}`)
     // How full another's account is matters to those who may put something there.
-    if (access.owner === account || access.rights.includes('i'))
-      out.line(await formatQuota(context, root, access.owner))
+    const mayAsk = access.owner === account || access.rights.includes('i')
+    const quota = mayAsk ? await formatQuota(context, root, access.owner) : undefined
+    out.line(`* QUOTAROOT ${formatMailbox(mailbox.name, connection.utf8)}${quota ? ` ${formatString(root)}` : ''}`)
+    if (quota) out.line(quota)
     return { text: 'done' }
   },
 })
@@ -54,7 +55,9 @@ export const getQuota = command({
   capabilities: ['QUOTA', 'QUOTA=RES-STORAGE', 'QUOTA=RES-MESSAGE'],
   parse: (p) => p.sp().astringText(),
   async run(context, root) {
-    context.out.line(await formatQuota(context, root, await ownerOf(context, root)))
+    const quota = await formatQuota(context, root, await ownerOf(context, root))
+    if (!quota) throw new Fault('not-found', 'there is no such quota root')
+    context.out.line(quota)
     return { text: 'done' }
   },
 })
