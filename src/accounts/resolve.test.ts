@@ -84,6 +84,32 @@ onEachStore('an address leads where the table says', async (bench) => {
   for (const [address, leads] of table) assert.equal(await lead(reads, address), leads, address)
 })
 
+onEachStore('an address means one user, or nobody', async (bench) => {
+  const { reads, writes } = open(bench)
+  await furnish(writes)
+  await writes.addAlias('boss@a.test', ['anna@alias.test'])
+  await writes.addAlias('chief@b.test', ['boss@a.test'])
+  await writes.addAlias('ring@a.test', ['ring2@a.test'])
+  await writes.addAlias('ring2@a.test', ['ring@a.test'])
+  const meant: readonly (readonly [address: string, user: string | undefined])[] = [
+    ['ANNA@alias.test', 'anna@a.test'],
+    ['boss@a.test', 'anna@a.test'],
+    ['chief@b.test', 'anna@a.test'],
+    ['gone@a.test', 'gone@a.test'],
+    ['JU\u0308RGEN@bücher.test', 'jürgen@xn--bcher-kva.test'],
+    // Neither details nor catch-alls, nobody elsewhere, and no alias of several.
+    ['anna+x@a.test', undefined],
+    ['anything@b.test', undefined],
+    ['""@b.test', undefined],
+    ['someone@else.test', undefined],
+    ['sales@a.test', undefined],
+    ['void@a.test', undefined],
+    ['ring@a.test', undefined],
+    ['anna', undefined],
+  ]
+  for (const [address, user] of meant) assert.equal((await reads.findUser(address))?.email, user, address)
+})
+
 onEachStore('postmaster and abuse reach somebody in every domain', async (bench) => {
   const { reads, writes } = open(bench)
   assert.equal(await lead(reads, 'postmaster'), 'unknown')

@@ -150,8 +150,8 @@ export async function findUser(
   depth = 0,
 ): Promise<{ readonly id: AccountId; readonly email: string } | undefined> {
   const domain = await domainRows.findTarget(tx, address.domain)
-  if (!domain || depth > maxDepth) return undefined
   const local = normaliseLocal(address.local)
+  if (!domain || local === '' || depth > maxDepth) return undefined
   const owner = (await accountRows.findOwners(tx, domain.id, local, local)).find((row) => row.local === local)
   if (!owner) return undefined
   if (owner.destinations === null)
