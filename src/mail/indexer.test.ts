@@ -81,8 +81,9 @@ async function withIndex({ store, options }: Bench, run: (indexed: Indexed) => P
 /** UIDs whose text or header facts hold the folded needle, by looking at all. */
 async function lookAtAll(reads: MailReads, inbox: MailboxId, needle: string): Promise<number[]> {
   const texts = new Map<number, string>()
-  for await (const { uid, header, body } of reads.texts(inbox, [[1, 1000]], { body: true }))
-    texts.set(uid, `${texts.get(uid) ?? ''}${header}${header && '\n\n'}${body}`)
+  for await (const windows of reads.texts(inbox, [[1, 1000]], { header: true, body: true }))
+    for (const { uid, header, body } of windows)
+      texts.set(uid, `${texts.get(uid) ?? ''}${header}${header && '\n\n'}${body}`)
   const facts = await reads.facts(inbox, [[1, 1000]], ['subject', 'from', 'to', 'cc', 'bcc'])
   const holds = ({ uid, subject, from, to, cc, bcc }: (typeof facts)[number]) =>
     [texts.get(uid)!, subject!, from!, to!, cc!, bcc!].some((text) => text.includes(needle))

@@ -114,7 +114,7 @@ async function readWhole({ store, log }: IndexerOptions, row: indexingRows.TextR
     // A header that begins with a fold would go on with the last field put before it: only both together are the text.
     if (await beginsWithBlank(store, row, root)) return undefined
     let text = ''
-    for await (const { header, body } of readText(store, { ...row, uid: 0, prefix: nothing }, true)) {
+    for await (const { header, body } of readText(store, { ...row, uid: 0, prefix: nothing }, everything)) {
       text += header === '' ? body : `${header}\n${body}`
       if (text.length > maxText) return undefined
     }
@@ -130,6 +130,7 @@ async function readWhole({ store, log }: IndexerOptions, row: indexingRows.TextR
 }
 
 const nothing = new Uint8Array()
+const everything = { header: true, body: true }
 
 async function beginsWithBlank(store: ReadStore, { file, data }: indexingRows.TextRow, root: Part): Promise<boolean> {
   if (root.body === 0) return false

@@ -82,7 +82,7 @@ export function createMailReads(store: ReadStore, index?: SearchReader): MailRea
     bytes: (row, start, end) => readBytes(store, row, start, end),
     stream: (row, start, end) => streamBytes(store, row, start, end),
     texts: (mailbox, uids, want) =>
-      readTexts(store, mailbox, () => store.read((tx) => readFacts(tx, mailbox, uids, ['size'])), want.body),
+      readTexts(store, mailbox, () => store.read((tx) => readFacts(tx, mailbox, uids, ['size'])), want),
     holders: async (mailbox, needle) => index && findHolders(store, index, mailbox, needle),
     quota: (account) => store.read((tx) => readQuota(tx, account)),
   }

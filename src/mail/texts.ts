@@ -9,17 +9,32 @@ import type { MessageFacts, TextWindow } from './types.ts'
 const pageBytes = 1_048_576
 const pageRows = 250
 
-type ReadBytes = (start: number, end: number) => Buffer | Promise<Buffer>
+/** What of a text is decoded. */
+export interface WantedText {
+  readonly header: boolean
+  readonly body: boolean
+}
 
 /** Texts of the messages whose UIDs and sizes are given, ascending; see MailReads.texts. */
 export async function* readTexts(
   store: ReadStore,
   mailbox: MailboxId,
   sizes: () => Promise<readonly MessageFacts[]>,
-  body: boolean,
-): AsyncGenerator<TextWindow> {
+  want: WantedText,
+): AsyncGenerator<readonly TextWindow[]> {
   for (const uids of pages(await sizes())) {
-    for (const row of await store.read((tx) => messageRows.bytes(tx, mailbox, uids))) yield* readText(store, row, body)
+    // Those that stand in the database go together: handing each over by itself costs as much as decoding it.
+    let windows: TextWindow[] = []
+    for (const row of await store.read((tx) => messageRows.bytes(tx, mailbox, uids))) {
+      if (row.file === null) {
+        for (const window of decodeText(row, want)) windows.push(window)
+        continue
+      }
+      if (windows.length > 0) yield windows
+      windows = []
+      for await (const window of readText(store, row, want)) yield [window]
+    }
+    if (windows.length > 0) yield windows
     await turn()
   }
 }
@@ -43,34 +58,56 @@ function* pages(rows: readonly MessageFacts[]): Generator<number[]> {
   if (page.length > 0) yield page
 }
 
+type TextRow = Omit<messageRows.BytesRow, 'size'>
+/** Asks for bytes, gives windows. */
+type Steps = Generator<readonly [start: number, end: number] | TextWindow, void, Buffer>
+
 /** The text of one message, or of a content when there is no prefix. */
-export async function* readText(
-  store: ReadStore,
-  row: Omit<messageRows.BytesRow, 'size'>,
-  body: boolean,
-): AsyncGenerator<TextWindow> {
-  const { uid, file } = row
-  const root = JSON.parse(row.structure) as Part
-  const read: ReadBytes =
-    file === null
-      ? (start, end) => toBuffer(row.data!).subarray(start, end)
-      : (start, end) => store.blobs.read(file, start, end)
-  const top = await read(0, Math.min(root.body, scanLimits.headerBytes))
-  const header = searchHeader(row.prefix.length > 0 ? Buffer.concat([row.prefix, top]) : top)
+export async function* readText(store: ReadStore, row: TextRow, want: WantedText): AsyncGenerator<TextWindow> {
+  const { file } = row
+  if (file === null) {
+    yield* decodeText(row, want)
+    return
+  }
+  const steps = textSteps(row, want)
+  for (let step = steps.next(); !step.done; ) {
+    if ('uid' in step.value) {
+      yield step.value
+      await turn()
+      step = steps.next()
+    } else step = steps.next(await store.blobs.read(file, ...step.value))
+  }
+}
+
+/** The same of bytes that are here. */
+function* decodeText(row: TextRow, want: WantedText): Generator<TextWindow> {
+  const data = toBuffer(row.data!)
+  const steps = textSteps(row, want)
+  for (let step = steps.next(); !step.done; ) {
+    if ('uid' in step.value) {
+      yield step.value
+      step = steps.next()
+    } else step = steps.next(data.subarray(...step.value))
+  }
+}
+
+function* textSteps({ uid, prefix, structure }: TextRow, want: WantedText): Steps {
+  const root = JSON.parse(structure) as Part
+  let header = ''
+  if (want.header) {
+    const top = (yield [0, Math.min(root.body, scanLimits.headerBytes)]) as Buffer
+    header = searchHeader(prefix.length > 0 ? Buffer.concat([prefix, top]) : top)
+  }
   // One window is held back, so that the last can be told as the last.
   let held: TextWindow = { uid, header, body: '', last: true }
   let first = true
   const steps = searchBody(root)
-  for (let step = body ? steps.next() : undefined; step && !step.done; ) {
+  for (let step = want.body ? steps.next() : undefined; step && !step.done; ) {
     if (typeof step.value !== 'string') {
-      const bytes = read(...step.value)
-      step = steps.next(bytes instanceof Promise ? await bytes : bytes)
+      step = steps.next((yield step.value) as Buffer)
       continue
     }
-    if (!first) {
-      yield { ...held, last: false }
-      await turn()
-    }
+    if (!first) yield { ...held, last: false }
     held = { uid, header: first ? header : '', body: step.value, last: true }
     first = false
     step = steps.next()

@@ -149,10 +149,14 @@ export interface MailReads {
   /** The same in chunks of at most 64 KiB. */
   stream(row: MessageRow, start: number, end: number): AsyncIterable<Buffer>
   /**
-   * Texts for SEARCH of at most 1,000 UIDs, decoded from the messages' bytes as they are asked for, window by window in little memory.
+   * Texts for SEARCH of at most 1,000 UIDs, decoded from the messages' bytes as they are asked for, some at a time in little memory.
    * Missing UIDs are left out. The loop turns between pages.
    */
-  texts(mailbox: MailboxId, uids: Ranges, want: { readonly body: boolean }): AsyncIterable<TextWindow>
+  texts(
+    mailbox: MailboxId,
+    uids: Ranges,
+    want: { readonly header: boolean; readonly body: boolean },
+  ): AsyncIterable<readonly TextWindow[]>
   /**
    * UIDs of the messages that may hold the folded needle anywhere in their texts or header facts: all others hold it nowhere. Undefined
    * when nothing is known of any.
@@ -196,7 +200,7 @@ export interface MessageFacts {
 /** Folded text of one message. A long body has several windows, which joined are the whole. */
 export interface TextWindow {
   readonly uid: number
-  /** Lines `name: value`; '' in all windows but the first. */
+  /** Lines `name: value`; '' in all windows but the first, and when it was not asked for. */
   readonly header: string
   /** '' when it was not asked for. */
   readonly body: string

@@ -96,7 +96,7 @@ testMail('append gives UIDs, counts, and reads back the same bytes', async (mail
       ({ envelope: _e, bodystructure: _b, structure: _s, preview: _p, ...lean }) => lean,
     ),
   )
-  const texts = await Array.fromAsync(mail.reads.texts(inbox, [[1, 1]], { body: true }))
+  const texts = (await Array.fromAsync(mail.reads.texts(inbox, [[1, 1]], { header: true, body: true }))).flat()
   assert.equal(texts.length, 1)
   assert.equal(texts[0]!.body, 'hello.\r\n\n')
   assert.ok(texts[0]!.header.startsWith('return-path: <x@example.test>\nfrom: ann@example.test\n'), texts[0]!.header)

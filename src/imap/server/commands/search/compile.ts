@@ -37,6 +37,8 @@ export interface Needs {
   /** Of rows. */
   readonly facts: ReadonlySet<Fact>
   readonly texts: boolean
+  /** Of texts: the headers too. */
+  readonly headers: boolean
   /** Folded texts that are looked for in bodies. */
   readonly bodies: ReadonlySet<string>
   /** Folded texts that are looked for anywhere. */
@@ -49,7 +51,7 @@ interface Building {
   readonly selected: SelectedMailbox
   readonly charset: string
   readonly now: number
-  readonly needs: { facts: Set<Fact>; texts: boolean; bodies: Set<string>; needles: Set<string> }
+  readonly needs: { facts: Set<Fact>; texts: boolean; headers: boolean; bodies: Set<string>; needles: Set<string> }
 }
 
 /** `now`: what OLDER and YOUNGER count from. */
@@ -58,7 +60,13 @@ export function compile(
   selected: SelectedMailbox,
   now: number,
 ): { readonly run: Test; readonly needs: Needs } {
-  const needs = { facts: new Set<Fact>(), texts: false, bodies: new Set<string>(), needles: new Set<string>() }
+  const needs = {
+    facts: new Set<Fact>(),
+    texts: false,
+    headers: false,
+    bodies: new Set<string>(),
+    needles: new Set<string>(),
+  }
   const run = build(program.key, { selected, charset: program.charset ?? 'UTF-8', now, needs })
   return { run, needs }
 }
@@ -139,6 +147,7 @@ const builders: Builders = {
   },
   text: ({ needle }, building) => {
     const wanted = findInBody(needle, building)
+    building.needs.headers = true
     return unlessLacking(
       wanted,
       building,
@@ -235,6 +244,7 @@ function findInBody(needle: Buffer, building: Building): string {
 /** A line of the folded header is `name: value`. */
 function hasHeader(name: string, wanted: string, building: Building): Test {
   building.needs.texts = true
+  building.needs.headers = true
   const start = `${name}:`
   return unlessLacking(wanted.length < 3 ? start : wanted, building, ({ text }) =>
     text?.lines.some((line) => line.startsWith(start) && line.includes(wanted, start.length)),

@@ -19,30 +19,32 @@ export async function readRows(
   return rows.map((row) => ({ uid: row.uid, row }))
 }
 
-/** Header and body texts, with the rows again so that every key can be decided. */
-export async function* readTexts(
+/** Shows header and body texts, with the rows again so that every key can be decided. */
+export async function readTexts(
   context: SearchContext,
   selected: SelectedMailbox,
   uids: Ranges,
   needs: Needs,
-): AsyncGenerator<Message> {
+  show: (message: Message) => void,
+): Promise<void> {
   const rows = new Map<number, Message>()
   if (needs.facts.size > 0)
     for (const message of await readRows(context, selected, uids, needs)) rows.set(message.uid, message)
   let long: LongText | undefined
-  const windows = context.services.reads.texts(selected.view.id, uids, { body: needs.bodies.size > 0 })
-  for await (const window of windows) {
+  const take = (window: TextWindow) => {
     const { uid, last } = window
     if (last && !long) {
-      yield { uid, ...rows.get(uid), text: new ShortText(window) }
-      continue
+      show({ uid, ...rows.get(uid), text: new ShortText(window) })
+      return
     }
     long ??= new LongText(needs.bodies, window.header)
     long.add(window)
-    if (!last) continue
-    yield { uid, ...rows.get(uid), text: long }
+    if (!last) return
+    show({ uid, ...rows.get(uid), text: long })
     long = undefined
   }
+  const want = { header: needs.headers, body: needs.bodies.size > 0 }
+  for await (const windows of context.services.reads.texts(selected.view.id, uids, want)) windows.forEach(take)
 }
 
 class Header {

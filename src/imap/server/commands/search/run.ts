@@ -82,5 +82,5 @@ async function readPage(
     uids = rows.filter((message) => judge(message) === undefined).map(({ uid }) => uid)
   }
   if (uids.length === 0 || !needs.texts) return
-  for await (const message of readTexts(context, selected, toRanges(uids), needs)) judge(message)
+  await readTexts(context, selected, toRanges(uids), needs, judge)
 }
