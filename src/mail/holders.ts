@@ -9,7 +9,9 @@ import {
   type Reader,
   type ReadStore,
   type SearchReader,
+  type Wanted,
 } from '../store/index.ts'
+import { isPair } from './words.ts'
 
 /** Trigrams that are looked up of one needle: each costs as much as many texts hold it, and more of them rule out little more. */
 const maxGrams = 8
@@ -20,19 +22,30 @@ const maxPoints = 1_000
 /** A message found through the index costs as much as so many that are passed by on a walk through the mailbox. */
 const walkFactor = 3
 const idsPerStatement = 500
+const shortestBeginning = 3
 
 /** UIDs of messages that may hold the folded needle anywhere in their text; undefined: any may. */
-export async function findHolders(
+export function findHolders(store: ReadStore, index: SearchReader, mailbox: MailboxId, needle: string) {
+  if (isPair(needle)) return find(store, index, mailbox, { word: needle })
+  const grams = gramsOf(needle)
+  return grams ? find(store, index, mailbox, { grams }) : undefined
+}
+
+/** UIDs of messages that may have a word that begins like this; undefined: any may. */
+export function findWordHolders(store: ReadStore, index: SearchReader, mailbox: MailboxId, word: string) {
+  // A beginning that short is that of a large part of all words.
+  return word.length < shortestBeginning && !isPair(word) ? undefined : find(store, index, mailbox, { word })
+}
+
+async function find(
   store: ReadStore,
   index: SearchReader,
   mailbox: MailboxId,
-  needle: string,
+  wanted: Wanted,
 ): Promise<ReadonlySet<number> | undefined> {
-  const grams = gramsOf(needle)
-  if (!grams) return undefined
   const box = await store.read((tx) => mailboxRows.find(tx, mailbox))
   if (!box) return undefined
-  const found = await index.candidates(grams, box.messages * 4 + 10_000)
+  const found = await index.candidates(wanted, box.messages * 4 + 10_000)
   if (!found) return undefined
   const heights = await store.read((tx) => indexingRows.heights(tx))
   const behind = heights.contents - found.cursors.contents + heights.messages - found.cursors.messages

@@ -24,6 +24,7 @@ import { createMailReads, type Indexer, type MailReads } from './index.ts'
 import { createIndexer, sweepIndex } from './indexer.ts'
 import { ownAccess } from './rights.ts'
 import { type Mail, message, openMail } from './testing/open.ts'
+import { WordCount, wantedWords } from './words.ts'
 
 interface Indexed {
   readonly mail: Mail
@@ -78,12 +79,17 @@ async function withIndex({ store, options }: Bench, run: (indexed: Indexed) => P
   }
 }
 
-/** UIDs whose text or header facts hold the folded needle, by looking at all. */
-async function lookAtAll(reads: MailReads, inbox: MailboxId, needle: string): Promise<number[]> {
+async function allTexts(reads: MailReads, inbox: MailboxId): Promise<Map<number, string>> {
   const texts = new Map<number, string>()
   for await (const windows of reads.texts(inbox, [[1, 1000]], { header: true, body: true }))
     for (const { uid, header, body } of windows)
       texts.set(uid, `${texts.get(uid) ?? ''}${header}${header && '\n\n'}${body}`)
+  return texts
+}
+
+/** UIDs whose text or header facts hold the folded needle, by looking at all. */
+async function lookAtAll(reads: MailReads, inbox: MailboxId, needle: string): Promise<number[]> {
+  const texts = await allTexts(reads, inbox)
   const facts = await reads.facts(inbox, [[1, 1000]], ['subject', 'from', 'to', 'cc', 'bcc'])
   const holds = ({ uid, subject, from, to, cc, bcc }: (typeof facts)[number]) =>
     [texts.get(uid)!, subject!, from!, to!, cc!, bcc!].some((text) => text.includes(needle))
@@ -148,6 +154,13 @@ onEachStore('whatever the index leaves out holds the text nowhere, at any lag', 
           for (let i = 0; i < steps; i++) await indexer.step()
           for (const needle of needles.map(fold)) {
             const found = await reads.holders(inbox, needle)
+            const texts = await allTexts(reads, inbox)
+            for (const word of wantedWords(needle)) {
+              const holders = await reads.wordHolders(inbox, word)
+              const left = [...texts].filter(([uid]) => holders?.has(uid) === false)
+              for (const [uid, text] of left)
+                assert.equal(new WordCount([word]).add(text).score, 0, `${uid} left out for the word ${word}`)
+            }
             const all = await lookAtAll(reads, inbox, needle)
             if (!found) continue
             assert.deepEqual(
@@ -303,7 +316,7 @@ test('a writer killed at any moment leaves a file that is whole, with its cursor
       assert.ok(contents >= last && contents > 0, `${contents} after ${last}`)
       last = contents
       const reader = openSearchReader({ data, clock: realClock, log })
-      const found = await reader.candidates(['tex', 'ext'], 1_000_000)
+      const found = await reader.candidates({ grams: ['tex', 'ext'] }, 1_000_000)
       assert.deepEqual(
         found!.contents,
         Array.from({ length: contents }, (_, i) => i + 1),

@@ -5,6 +5,7 @@ import type { Clock, Log } from '../base/index.ts'
 import { type Part, searchHeader } from '../mime/index.ts'
 import {
   type Heights,
+  type IndexedText,
   type IndexPage,
   indexingRows,
   type ReadStore,
@@ -12,6 +13,7 @@ import {
   toBuffer,
 } from '../store/index.ts'
 import { readText } from './texts.ts'
+import { wordList } from './words.ts'
 
 /** What one step reads of contents: a tenth of a second of work. */
 const pageBytes = 1_048_576
@@ -85,8 +87,11 @@ async function readContents(options: IndexerOptions, after: number, upTo: number
   const end = await store.read(async (tx) => endOfPage(await indexingRows.sizes(tx, after, upTo)))
   if (end === undefined) return { cursors: { contents: upTo } }
   const rows = await store.read((tx) => indexingRows.texts(tx, after, end))
-  const contents: { id: number; text: string | undefined }[] = []
-  for (const row of rows) contents.push({ id: row.id, text: await readWhole(options, row) })
+  const contents: { id: number; text: IndexedText | undefined }[] = []
+  for (const row of rows) {
+    const text = await readWhole(options, row)
+    contents.push({ id: row.id, text: text === undefined ? undefined : toIndexed(text) })
+  }
   const last = rows.at(-1)
   return {
     contents,
@@ -138,11 +143,13 @@ async function beginsWithBlank(store: ReadStore, { file, data }: indexingRows.Te
   return first === 32 || first === 9
 }
 
+const toIndexed = (text: string): IndexedText => ({ text, words: wordList(text) })
+
 async function readPrefixes(store: ReadStore, after: number, upTo: number): Promise<IndexPage> {
   const rows = await store.read((tx) => indexingRows.prefixes(tx, after, upTo))
   const prefixes = rows
     .filter(({ prefix }) => prefix.length > 0)
-    .map(({ id, prefix }) => ({ id, text: searchHeader(toBuffer(prefix)) }))
+    .map(({ id, prefix }) => ({ id, text: toIndexed(searchHeader(toBuffer(prefix))) }))
   return { prefixes, cursors: { messages: rows.at(-1)?.id ?? upTo } }
 }
 

@@ -23,7 +23,7 @@ import {
 } from '../store/index.ts'
 import { listAcl } from './acl.ts'
 import { loadKeywords } from './flags.ts'
-import { findHolders } from './holders.ts'
+import { findHolders, findWordHolders } from './holders.ts'
 import { listMailboxes } from './mailboxes.ts'
 import { listAnnotations, readAnnotations } from './metadata.ts'
 import { createRangeList } from './open-mailbox.ts'
@@ -84,6 +84,7 @@ export function createMailReads(store: ReadStore, index?: SearchReader): MailRea
     texts: (mailbox, uids, want) =>
       readTexts(store, mailbox, () => store.read((tx) => readFacts(tx, mailbox, uids, ['size'])), want),
     holders: async (mailbox, needle) => index && findHolders(store, index, mailbox, needle),
+    wordHolders: async (mailbox, word) => index && findWordHolders(store, index, mailbox, word),
     quota: (account) => store.read((tx) => readQuota(tx, account)),
   }
 }

@@ -162,6 +162,8 @@ export interface MailReads {
    * when nothing is known of any.
    */
   holders(mailbox: MailboxId, needle: string): Promise<ReadonlySet<number> | undefined>
+  /** The same of a word of `wantedWords`: UIDs of the messages that may have a word that begins like this. */
+  wordHolders(mailbox: MailboxId, word: string): Promise<ReadonlySet<number> | undefined>
   quota(
     account: AccountId,
   ): Promise<{ usedBytes: number; usedMessages: number; quotaBytes?: number; quotaMessages?: number }>

@@ -21,8 +21,10 @@ export * as queueRows from './rows/queue.ts'
 export * as subscriptionRows from './rows/subscription.ts'
 export * as threadRows from './rows/thread.ts'
 export { type Candidates, openSearchReader, type SearchReader } from './search/reader.ts'
+export type { Wanted } from './search/rows.ts'
 export {
   checkSearchFile,
+  type IndexedText,
   type IndexPage,
   openSearchWriter,
   type SearchWriter,

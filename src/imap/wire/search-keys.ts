@@ -10,7 +10,7 @@ export type SearchKey =
   | { readonly kind: 'all' }
   | { readonly kind: 'and'; readonly keys: readonly SearchKey[] }
   | { readonly kind: 'or'; readonly keys: readonly SearchKey[] }
-  | { readonly kind: 'not'; readonly key: SearchKey }
+  | { readonly kind: 'not' | 'fuzzy'; readonly key: SearchKey }
   /** Numbers or UIDs; `$` is the result that was saved. */
   | { readonly kind: 'sequence' | 'uid'; readonly set: SequenceSet }
   | { readonly kind: 'flag'; readonly flag: string }
@@ -104,6 +104,10 @@ const keyParsers: { readonly [name: string]: KeyParser } = {
     const name = p.sp().astring().toString('latin1').toLowerCase()
     return isHead(name) ? { kind: 'head', head: name, needle: needle() } : { kind: 'header', name, needle: needle() }
   },
+  FUZZY: (p, { next }) => {
+    p.sp()
+    return { kind: 'fuzzy', key: next() }
+  },
   NOT: (p, { next }) => {
     p.sp()
     return not(next())
@@ -179,6 +183,6 @@ function parseSearchKey(p: Cursor, reader: KeyReader): SearchKey {
 /** Whether `found` is true of the key or of one within it. */
 export function someKey(key: SearchKey, found: (key: SearchKey) => boolean): boolean {
   if (found(key)) return true
-  if (key.kind === 'not') return someKey(key.key, found)
+  if (key.kind === 'not' || key.kind === 'fuzzy') return someKey(key.key, found)
   return (key.kind === 'and' || key.kind === 'or') && key.keys.some((each) => someKey(each, found))
 }

@@ -2,7 +2,7 @@
 
 import { Fault } from '../../base/index.ts'
 import type { Cursor } from './cursor.ts'
-import { parseSearchKeys, type SearchKey } from './search-keys.ts'
+import { parseSearchKeys, type SearchKey, someKey } from './search-keys.ts'
 
 /** Places in a result, the first is 1; from its end when `last` (RFC 9394 §4). */
 export interface PartialRange {
@@ -13,12 +13,12 @@ export interface PartialRange {
   readonly text: string
 }
 
-/** RETURN options (RFC 4731 §3.1, RFC 5182 §2.1, RFC 5267 §4). */
+/** RETURN options (RFC 4731 §3.1, RFC 5182 §2.1, RFC 5267 §4, RFC 6203 §4). */
 export interface SearchReturns {
   readonly options: ReadonlySet<SearchReturn>
   readonly partial?: PartialRange
 }
-export type SearchReturn = 'MIN' | 'MAX' | 'ALL' | 'COUNT' | 'SAVE' | 'PARTIAL' | 'CONTEXT' | 'UPDATE'
+export type SearchReturn = 'MIN' | 'MAX' | 'ALL' | 'COUNT' | 'SAVE' | 'PARTIAL' | 'CONTEXT' | 'UPDATE' | 'RELEVANCY'
 
 export interface SearchProgram {
   /** As given, capitals. */
@@ -28,7 +28,17 @@ export interface SearchProgram {
   readonly key: SearchKey
 }
 
-export type SortKey = 'ARRIVAL' | 'CC' | 'DATE' | 'FROM' | 'SIZE' | 'SUBJECT' | 'TO' | 'DISPLAYFROM' | 'DISPLAYTO'
+export type SortKey =
+  | 'ARRIVAL'
+  | 'CC'
+  | 'DATE'
+  | 'FROM'
+  | 'SIZE'
+  | 'SUBJECT'
+  | 'TO'
+  | 'DISPLAYFROM'
+  | 'DISPLAYTO'
+  | 'RELEVANCY'
 export interface SortCriterion {
   readonly key: SortKey
   readonly reverse: boolean
@@ -44,12 +54,33 @@ export interface ThreadProgram extends SearchProgram {
   readonly algorithm: ThreadAlgorithm
 }
 
-const sortKeys = ['ARRIVAL', 'CC', 'DATE', 'FROM', 'SIZE', 'SUBJECT', 'TO', 'DISPLAYFROM', 'DISPLAYTO'] as const
+const sortKeys = [
+  'ARRIVAL',
+  'CC',
+  'DATE',
+  'FROM',
+  'SIZE',
+  'SUBJECT',
+  'TO',
+  'DISPLAYFROM',
+  'DISPLAYTO',
+  'RELEVANCY',
+] as const
 const threadAlgorithms = ['ORDEREDSUBJECT', 'REFERENCES', 'REFS'] as const
 /** More than there are keys say nothing new. */
 const MAX_CRITERIA = 20
 
-const returnOptions = new Set<string>(['MIN', 'MAX', 'ALL', 'COUNT', 'SAVE', 'PARTIAL', 'CONTEXT', 'UPDATE'])
+const returnOptions = new Set<string>([
+  'MIN',
+  'MAX',
+  'ALL',
+  'COUNT',
+  'SAVE',
+  'PARTIAL',
+  'CONTEXT',
+  'UPDATE',
+  'RELEVANCY',
+])
 
 /** Everything after `SEARCH `. */
 export function parseSearchProgram(p: Cursor): SearchProgram {
@@ -59,7 +90,7 @@ export function parseSearchProgram(p: Cursor): SearchProgram {
     charset = parseCharset(p.sp())
     p.sp()
   }
-  return { charset, returns, key: parseSearchKeys(p) }
+  return demandFuzzy(p, { charset, returns, key: parseSearchKeys(p) })
 }
 
 /** Everything after `SORT ` (RFC 5256 §5, RFC 5267 §5). */
@@ -74,7 +105,8 @@ export function parseSortProgram(p: Cursor): SortProgram {
   })
   if (criteria.length > MAX_CRITERIA) throw new Fault('limit', `SORT takes at most ${MAX_CRITERIA} criteria`)
   const charset = parseCharset(p.sp())
-  return { returns, criteria, charset, key: parseSearchKeys(p.sp()) }
+  const program = { returns, criteria, charset, key: parseSearchKeys(p.sp()) }
+  return demandFuzzy(p, program, criteria)
 }
 
 /** Everything after `THREAD ` (RFC 5256 §5). */
@@ -83,6 +115,13 @@ export function parseThreadProgram(p: Cursor): ThreadProgram {
   const algorithm = threadAlgorithms.find((each) => each === word) ?? p.fail(`THREAD knows no ${word}`)
   const charset = parseCharset(p.sp())
   return { algorithm, charset, key: parseSearchKeys(p.sp()) }
+}
+
+/** RFC 6203 §4, §6: there is no relevancy where nothing is fuzzy. */
+function demandFuzzy<T extends SearchProgram>(p: Cursor, program: T, criteria: readonly SortCriterion[] = []): T {
+  const relevancy = program.returns?.options.has('RELEVANCY') || criteria.some(({ key }) => key === 'RELEVANCY')
+  if (relevancy && !someKey(program.key, ({ kind }) => kind === 'fuzzy')) p.fail('RELEVANCY is of FUZZY keys')
+  return program
 }
 
 const parseCharset = (p: Cursor) => p.astring().toString('latin1').toUpperCase()

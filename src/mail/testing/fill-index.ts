@@ -8,7 +8,7 @@ process.stdout.write('begun\n')
 for (let id = writer.cursors.contents + 1; ; id += 5) {
   const contents = Array.from({ length: 5 }, (_, i) => ({
     id: id + i,
-    text: `the text of ${id + i}: ${'lorem '.repeat(i * 50)}`,
+    text: { text: `the text of ${id + i}: ${'lorem '.repeat(i * 50)}`, words: `the text of ${id + i}` },
   }))
   await writer.put({ contents, cursors: { contents: id + 4 }, last: { id: id + 4, hash: '00' } })
 }

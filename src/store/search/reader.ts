@@ -24,10 +24,10 @@ export interface Candidates {
 
 export interface SearchReader {
   /**
-   * Contents and messages whose texts hold all these trigrams (folded, three code points each), and those that may hold anything.
+   * Contents and messages whose texts hold what is wanted (trigrams folded, three code points each), and those that may hold anything.
    * Undefined: there is no index, or more than `limit` were found.
    */
-  candidates(grams: readonly string[], limit: number): Promise<Candidates | undefined>
+  candidates(wanted: rows.Wanted, limit: number): Promise<Candidates | undefined>
   /** How far the index is; undefined when there is none. */
   cursors(): Promise<Heights | undefined>
   close(): void
@@ -65,7 +65,7 @@ export function openSearchReader({ data, clock, log }: SearchReaderOptions): Sea
   }
   return {
     cursors: () => read(readCursors),
-    async candidates(grams, limit) {
+    async candidates(wanted, limit) {
       const begun = await read(async (tx) => ({ file: await rows.getMeta(tx, 'file'), cursors: await readCursors(tx) }))
       if (!begun?.file) return undefined
       const { cursors } = begun
@@ -84,9 +84,9 @@ export function openSearchReader({ data, clock, log }: SearchReaderOptions): Sea
         }
         return found
       }
-      const contents = await find((tx, from) => rows.findTexts(tx, grams, from, from + window), cursors.contents)
+      const contents = await find((tx, from) => rows.findContents(tx, wanted, from, from + window), cursors.contents)
       const messages =
-        contents && (await find((tx, from) => rows.findPrefixes(tx, grams, from, from + window), cursors.messages))
+        contents && (await find((tx, from) => rows.findMessages(tx, wanted, from, from + window), cursors.messages))
       const unindexed = messages && (await read((tx) => allUnindexed(tx)))
       return unindexed && { contents: [...contents!, ...unindexed], messages: messages!, cursors }
     },

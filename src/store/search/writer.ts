@@ -14,11 +14,18 @@ const cacheKiB = 8_192
 /** What the WAL file keeps on disk after a rush. */
 const walKeptBytes = 16 * 1024 * 1024
 
+export interface IndexedText {
+  /** Folded. */
+  readonly text: string
+  /** The words of it, with spaces between. */
+  readonly words: string
+}
+
 /** What is put in one transaction. */
 export interface IndexPage {
   /** Absent text: too long to be indexed. */
-  readonly contents?: readonly { readonly id: number; readonly text: string | undefined }[]
-  readonly prefixes?: readonly { readonly id: number; readonly text: string }[]
+  readonly contents?: readonly { readonly id: number; readonly text: IndexedText | undefined }[]
+  readonly prefixes?: readonly { readonly id: number; readonly text: IndexedText }[]
   /** Everything up to these ids is in the index then. */
   readonly cursors: Partial<Heights>
   /** The last content of the page: by it the file is known to belong to this store. */
@@ -82,10 +89,7 @@ export async function openSearchWriter({ data, store, log }: SearchWriterOptions
     },
     put: (page) => write(() => putPage(connection, page)),
     ids: (part, after) => rows.idsAfter(connection, part, after),
-    remove: (part, ids) =>
-      write(async () => {
-        await rows.remove(connection, part, ids)
-      }),
+    remove: (part, ids) => write(() => rows.remove(connection, part, ids)),
     sweptAt: async () => Number((await rows.getMeta(connection, 'swept')) ?? 0),
     noteSwept: (now) => write(() => rows.putMeta(connection, 'swept', `${now}`)),
     async close() {
@@ -100,8 +104,10 @@ const isFull = (error: unknown) => (error as { errcode?: number } | undefined)?.
 
 async function putPage(connection: Connection, { contents = [], prefixes = [], cursors, last }: IndexPage) {
   for (const { id, text } of contents)
-    await (text === undefined ? rows.addUnindexed(connection, id) : rows.addText(connection, id, clean(text)))
-  for (const { id, text } of prefixes) await rows.addPrefix(connection, id, clean(text))
+    await (text === undefined
+      ? rows.addUnindexed(connection, id)
+      : rows.addText(connection, id, clean(text.text), text.words))
+  for (const { id, text } of prefixes) await rows.addPrefix(connection, id, clean(text.text), text.words)
   if (cursors.contents !== undefined) await rows.putMeta(connection, 'contents', `${cursors.contents}`)
   if (cursors.messages !== undefined) await rows.putMeta(connection, 'messages', `${cursors.messages}`)
   if (last) await rows.putMeta(connection, 'last', `${last.id} ${last.hash}`)

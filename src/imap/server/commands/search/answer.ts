@@ -15,6 +15,8 @@ export interface SearchAnswer {
   readonly returns?: SearchReturns
   /** Further correlators (RFC 7377 §2.1). */
   readonly source?: string
+  /** Of each hit (RFC 6203 §4). */
+  readonly scores?: readonly number[] | undefined
   /** Of the messages that the options speak of, when the client searched by it (RFC 7162 §3.1.5). */
   readonly modseq?: number
 }
@@ -22,7 +24,7 @@ export interface SearchAnswer {
 /** SEARCH and UID SEARCH without options, where IMAP4rev2 is in force. */
 export const allOfThem: SearchReturns = { options: new Set<SearchReturn>(['ALL']) }
 
-const resultOptions: readonly SearchReturn[] = ['MIN', 'MAX', 'ALL', 'COUNT', 'PARTIAL']
+const resultOptions: readonly SearchReturn[] = ['MIN', 'MAX', 'ALL', 'COUNT', 'PARTIAL', 'RELEVANCY']
 
 /** The untagged answer; undefined when the result is only to be saved (RFC 5182 §2.1). */
 export function formatAnswer(hits: Hits, answer: SearchAnswer): string | undefined {
@@ -35,9 +37,17 @@ export function formatAnswer(hits: Hits, answer: SearchAnswer): string | undefin
   const told = resultOptions.some((option) => options.has(option))
   if (!told && options.has('SAVE')) return undefined
   const items = formatItems(hits, returns, options.has('ALL') || !told)
+  const scores = options.has('RELEVANCY') ? shownScores(answer) : []
+  if (scores.length > 0) items.push(`RELEVANCY (${scores.join(' ')})`)
   if (modseq !== undefined) items.push(`MODSEQ ${modseq}`)
   const correlator = `(TAG "${answer.tag}"${answer.source ? ` ${answer.source}` : ''})`
   return ['* ESEARCH', correlator, ...(answer.byUid ? ['UID'] : []), ...items].join(' ')
+}
+
+/** Of the messages that are listed: a page, or all. */
+function shownScores({ scores = [], returns }: SearchAnswer): readonly number[] {
+  const { partial } = returns ?? {}
+  return partial ? scores.slice(...placesOf(partial, scores.length)) : scores
 }
 
 function formatItems(hits: Hits, { options, partial }: SearchReturns, all: boolean): string[] {

@@ -1,7 +1,7 @@
 // A search program as a function with three answers: yes, no, and not known yet (undefined) from what was read so far.
 
 import { inRanges, normaliseRanges, type Range } from '../../../../base/index.ts'
-import type { Fact, MessageFacts } from '../../../../mail/index.ts'
+import { type Fact, type MessageFacts, wantedWords } from '../../../../mail/index.ts'
 import { decodeText, fold } from '../../../../mime/index.ts'
 import {
   type Comparison,
@@ -11,8 +11,10 @@ import {
   type SearchProgram,
   type SequenceSet,
   savedResult,
+  someKey,
 } from '../../../wire/index.ts'
 import type { SelectedMailbox } from '../../selected.ts'
+import { type CountedWords, countKey, Relevancy, scoreOf, weights } from './fuzzy.ts'
 
 /** What is known of a message; the more stages were read, the more fields. */
 export interface Known {
@@ -20,8 +22,7 @@ export interface Known {
   readonly number: number
   readonly row?: MessageFacts
   readonly text?: MessageText
-  /** True when the index knows that the message holds the folded needle nowhere. */
-  readonly lacks?: ((uid: number, needle: string) => boolean) | undefined
+  readonly lacks?: Lacks | undefined
 }
 
 /** Folded text. `bodyHolds` knows the needles of the program. */
@@ -30,7 +31,12 @@ export interface MessageText {
   /** The lines of the header, each `name: value`. */
   readonly lines: readonly string[]
   bodyHolds(needle: string): boolean
+  /** How well the words fit, of those that the program counts. */
+  score(counted: CountedWords): number
 }
+
+/** True when the index knows that the message holds the folded needle, or has a word that begins like this, nowhere. */
+export type Lacks = (uid: number, wanted: string, as: 'needle' | 'word') => boolean
 
 /** Which stages a program may have to read. */
 export interface Needs {
@@ -43,6 +49,9 @@ export interface Needs {
   readonly bodies: ReadonlySet<string>
   /** Folded texts that are looked for anywhere. */
   readonly needles: ReadonlySet<string>
+  /** Words that are looked for anywhere, and those that are counted in texts. */
+  readonly words: ReadonlySet<string>
+  readonly counted: ReadonlyMap<string, CountedWords>
 }
 
 export type Test = (message: Known) => boolean | undefined
@@ -51,7 +60,18 @@ interface Building {
   readonly selected: SelectedMailbox
   readonly charset: string
   readonly now: number
-  readonly needs: { facts: Set<Fact>; texts: boolean; headers: boolean; bodies: Set<string>; needles: Set<string> }
+  readonly needs: {
+    facts: Set<Fact>
+    texts: boolean
+    headers: boolean
+    bodies: Set<string>
+    needles: Set<string>
+    words: Set<string>
+    counted: Map<string, CountedWords>
+  }
+  /** Within FUZZY. */
+  readonly fuzzy: boolean
+  readonly relevancy: Relevancy
 }
 
 /** `now`: what OLDER and YOUNGER count from. */
@@ -59,16 +79,20 @@ export function compile(
   program: Pick<SearchProgram, 'key' | 'charset'>,
   selected: SelectedMailbox,
   now: number,
-): { readonly run: Test; readonly needs: Needs } {
+): { readonly run: Test; readonly needs: Needs; readonly relevancy: Relevancy; readonly fuzzy: boolean } {
   const needs = {
     facts: new Set<Fact>(),
     texts: false,
     headers: false,
     bodies: new Set<string>(),
     needles: new Set<string>(),
+    words: new Set<string>(),
+    counted: new Map<string, CountedWords>(),
   }
-  const run = build(program.key, { selected, charset: program.charset ?? 'UTF-8', now, needs })
-  return { run, needs }
+  const relevancy = new Relevancy()
+  const charset = program.charset ?? 'UTF-8'
+  const run = build(program.key, { selected, charset, now, needs, fuzzy: false, relevancy })
+  return { run, needs, relevancy, fuzzy: someKey(program.key, ({ kind }) => kind === 'fuzzy') }
 }
 
 /** The member of the union that may be of this kind; some members have several. */
@@ -83,6 +107,8 @@ const builders: Builders = {
   and: ({ keys }, building) => every(keys.map((key) => build(key, building))),
   or: ({ keys }, building) => negate(every(keys.map((key) => negate(build(key, building))))),
   not: ({ key }, building) => negate(build(key, building)),
+  // RFC 6203 §5: keys without a text are matched as ever.
+  fuzzy: ({ key }, building) => build(key, { ...building, fuzzy: true }),
   sequence: ({ set }, { selected }) => within(set, selected, selected.exists, ({ number }) => number),
   uid: ({ set }, { selected }) => within(set, selected, selected.lastUid, ({ uid }) => uid),
   flag: ({ flag }, { selected }) => hasFlag(flag, selected),
@@ -138,16 +164,32 @@ const builders: Builders = {
     // An empty needle asks whether the header is there.
     if (wanted === '') return hasHeader(head, '', building)
     building.needs.facts.add(head)
+    const words = fuzzyWords(wanted, building)
+    if (words)
+      return byWords(
+        words,
+        head === 'subject' ? weights.subject : weights.people,
+        building,
+        ({ row }) => row && scoreOf(words, row[head]!),
+      )
     return unlessLacking(wanted, building, ({ row }) => row && row[head]!.includes(wanted))
   },
   header: ({ name, needle }, building) => hasHeader(fold(name), foldNeedle(needle, building), building),
   body: ({ needle }, building) => {
-    const wanted = findInBody(needle, building)
+    const wanted = foldNeedle(needle, building)
+    const words = fuzzyWords(wanted, building)
+    if (words) return byText({ words, where: 'body' }, building)
+    building.needs.texts = true
+    building.needs.bodies.add(wanted)
     return unlessLacking(wanted, building, ({ text }) => text?.bodyHolds(wanted))
   },
   text: ({ needle }, building) => {
-    const wanted = findInBody(needle, building)
+    const wanted = foldNeedle(needle, building)
     building.needs.headers = true
+    const words = fuzzyWords(wanted, building)
+    if (words) return byText({ words, where: 'text' }, building)
+    building.needs.texts = true
+    building.needs.bodies.add(wanted)
     return unlessLacking(
       wanted,
       building,
@@ -156,10 +198,38 @@ const builders: Builders = {
   },
 }
 
+/** The words to look for; undefined when the text itself is: it has no words, or FUZZY was not asked for. */
+function fuzzyWords(wanted: string, { fuzzy }: Building): readonly string[] | undefined {
+  const words = fuzzy ? wantedWords(wanted) : []
+  return words.length > 0 ? words : undefined
+}
+
+/** True where all words are, which is noted with how well they fit. */
+function byWords(
+  words: readonly string[],
+  weight: number,
+  { needs, relevancy }: Building,
+  score: (message: Known) => number | undefined,
+): Test {
+  for (const word of words) needs.words.add(word)
+  const note = relevancy.key(weight)
+  return (message) => {
+    if (words.some((word) => message.lacks?.(message.uid, word, 'word'))) return false
+    const found = score(message)
+    return found === undefined ? undefined : note(message.uid, found)
+  }
+}
+
+function byText(counted: CountedWords, building: Building): Test {
+  building.needs.texts = true
+  building.needs.counted.set(countKey(counted), counted)
+  return byWords(counted.words, weights[counted.where], building, ({ text }) => text?.score(counted))
+}
+
 /** What the index rules out is decided before anything is read. */
 function unlessLacking(needle: string, { needs }: Building, test: Test): Test {
   needs.needles.add(needle)
-  return (message) => (message.lacks?.(message.uid, needle) ? false : test(message))
+  return (message) => (message.lacks?.(message.uid, needle, 'needle') ? false : test(message))
 }
 
 function build(key: SearchKey, building: Building): Test {
@@ -234,19 +304,23 @@ function envelopeDate(envelope: string): string | undefined {
 
 const foldNeedle = (needle: Buffer, { charset }: Building) => fold(decodeText(needle, charset))
 
-function findInBody(needle: Buffer, building: Building): string {
-  const wanted = foldNeedle(needle, building)
-  building.needs.texts = true
-  building.needs.bodies.add(wanted)
-  return wanted
-}
-
 /** A line of the folded header is `name: value`. */
 function hasHeader(name: string, wanted: string, building: Building): Test {
   building.needs.texts = true
   building.needs.headers = true
   const start = `${name}:`
+  const words = fuzzyWords(wanted, building)
+  if (words)
+    return byWords(
+      words,
+      weights.header,
+      building,
+      ({ text }) => text && Math.max(0, ...valuesOf(text, start).map((value) => scoreOf(words, value))),
+    )
   return unlessLacking(wanted.length < 3 ? start : wanted, building, ({ text }) =>
     text?.lines.some((line) => line.startsWith(start) && line.includes(wanted, start.length)),
   )
 }
+
+const valuesOf = ({ lines }: MessageText, start: string): readonly string[] =>
+  lines.filter((line) => line.startsWith(start)).map((line) => line.slice(start.length))

@@ -11,7 +11,7 @@ const searchCommand = (name: string, rfc: string, byUid: boolean) =>
     name,
     rfc,
     states: ['selected'],
-    capabilities: ['ESEARCH', 'SEARCHRES', 'WITHIN'],
+    capabilities: ['ESEARCH', 'SEARCHRES', 'WITHIN', 'SEARCH=FUZZY'],
     refresh: 'before',
     keepsNumbers: !byUid,
     parse: (p: Cursor) => parseSearchProgram(p.sp()),
@@ -57,7 +57,7 @@ export async function withSaving<T extends { readonly status?: string }>(
 export function conclude(
   context: SelectedContext,
   found: Found,
-  answer: Omit<SearchAnswer, 'tag' | 'modseq'>,
+  answer: Omit<SearchAnswer, 'tag' | 'modseq' | 'scores'>,
   key: SearchKey,
 ): void {
   const { selected, out, connection } = context
@@ -77,6 +77,7 @@ export function conclude(
     ...answer,
     tag: connection.currentTag(),
     modseq,
+    scores: found.scores,
   })
   if (line !== undefined) out.line(line)
 }

@@ -1,9 +1,10 @@
 // What a search reads of the messages it could not decide yet, in pages.
 
 import type { Ranges } from '../../../../base/index.ts'
-import type { TextWindow } from '../../../../mail/index.ts'
+import { type TextWindow, WordCount } from '../../../../mail/index.ts'
 import type { SelectedMailbox } from '../../selected.ts'
 import type { Known, MessageText, Needs } from './compile.ts'
+import { type CountedWords, countKey, scoreOf } from './fuzzy.ts'
 import type { SearchContext } from './run.ts'
 
 type Message = Omit<Known, 'number'>
@@ -37,13 +38,13 @@ export async function readTexts(
       show({ uid, ...rows.get(uid), text: new ShortText(window) })
       return
     }
-    long ??= new LongText(needs.bodies, window.header)
+    long ??= new LongText(needs, window.header)
     long.add(window)
     if (!last) return
     show({ uid, ...rows.get(uid), text: long })
     long = undefined
   }
-  const want = { header: needs.headers, body: needs.bodies.size > 0 }
+  const want = { header: needs.headers, body: needs.bodies.size + needs.counted.size > 0 }
   for await (const windows of context.services.reads.texts(selected.view.id, uids, want)) windows.forEach(take)
 }
 
@@ -73,24 +74,38 @@ class ShortText extends Header implements MessageText {
   bodyHolds(needle: string): boolean {
     return this.#body.includes(needle)
   }
+
+  score({ words, where }: CountedWords): number {
+    return where === 'body' ? scoreOf(words, this.#body) : scoreOf(words, this.header, this.#body)
+  }
 }
 
 /** A text of several windows: which needles it holds, also where one begins in a window and ends in the next. */
 class LongText extends Header implements MessageText {
   readonly #missing: Set<string>
   readonly #overlap: number
+  readonly #counts = new Map<string, WordCount>()
   #tail = ''
 
-  constructor(needles: ReadonlySet<string>, header: string) {
+  constructor({ bodies, counted }: Needs, header: string) {
     super(header)
-    this.#missing = new Set(needles)
-    this.#overlap = Math.max(...[...needles].map(({ length }) => length), 1) - 1
+    this.#missing = new Set(bodies)
+    this.#overlap = Math.max(...[...bodies].map(({ length }) => length), 1) - 1
+    for (const [key, { words, where }] of counted) {
+      const count = new WordCount(words)
+      this.#counts.set(key, where === 'body' ? count : count.add(header))
+    }
   }
 
   add({ body }: TextWindow): void {
     const text = this.#tail + body
     for (const needle of this.#missing) if (text.includes(needle)) this.#missing.delete(needle)
     this.#tail = this.#overlap === 0 ? '' : text.slice(-this.#overlap)
+    for (const count of this.#counts.values()) count.addPiece(body)
+  }
+
+  score(counted: CountedWords): number {
+    return this.#counts.get(countKey(counted))!.end().score
   }
 
   bodyHolds(needle: string): boolean {

@@ -27,6 +27,16 @@ const criteria = [
   `CHARSET UTF-8 TEXT ${literal('検索')}`,
   `CHARSET UTF-8 SUBJECT ${literal('検索')}`,
   `BODY ${literal('one\r\nwanted')}`,
+  'FUZZY BODY wante',
+  'FUZZY TEXT "thing number"',
+  'NOT FUZZY TEXT "number 7"',
+  'FUZZY SUBJECT numb',
+  'FUZZY FROM ann7',
+  'FUZZY HEADER X-Rare q',
+  'OR FUZZY BODY "plain wanted" FUZZY SUBJECT 9',
+  'FUZZY BODY grosse',
+  `CHARSET UTF-8 FUZZY TEXT ${literal('検索')}`,
+  `CHARSET UTF-8 BODY ${literal('索す')}`,
   'BODY nowhere',
   'TEXT ""',
   'BODY "q"',
@@ -35,9 +45,10 @@ const criteria = [
 async function answers(client: ImapClient): Promise<string[]> {
   const found: string[] = []
   for (const one of criteria) {
-    const lines = await client.command(`SEARCH ${one}`)
+    const options = one.includes('FUZZY') ? 'RETURN (ALL RELEVANCY) ' : ''
+    const lines = await client.command(`SEARCH ${options}${one}`)
     assert.match(lines.at(-1)!, /^x OK/, one)
-    found.push(`${one}: ${lines.filter((line) => line.startsWith('* SEARCH')).join()}`)
+    found.push(`${one}: ${lines.filter((line) => line.startsWith('* SEARCH') || line.startsWith('* ESEARCH')).join()}`)
   }
   return found
 }

@@ -2,24 +2,28 @@
 
 import type { MailboxId } from '../../../../base/index.ts'
 import type { ImapServices } from '../../options.ts'
-import type { Known, Needs } from './compile.ts'
+import type { Lacks, Needs } from './compile.ts'
 
 /** So few messages are looked at sooner than the index is asked. */
 const FEW = 20
 
-/** Undefined when the index says nothing of any needle. */
+/** Undefined when the index says nothing of anything that is looked for. */
 export async function askIndex(
   { reads }: Pick<ImapServices, 'reads'>,
   mailbox: MailboxId,
-  { needles }: Pick<Needs, 'needles'>,
+  { needles, words }: Pick<Needs, 'needles' | 'words'>,
   messages: number,
-): Promise<Known['lacks']> {
+): Promise<Lacks | undefined> {
   if (messages <= FEW) return undefined
-  const holders = new Map<string, ReadonlySet<number>>()
+  const holders = { needle: new Map<string, ReadonlySet<number>>(), word: new Map<string, ReadonlySet<number>>() }
   for (const needle of needles) {
     const found = await reads.holders(mailbox, needle)
-    if (found) holders.set(needle, found)
+    if (found) holders.needle.set(needle, found)
   }
-  if (holders.size === 0) return undefined
-  return (uid, needle) => holders.get(needle)?.has(uid) === false
+  for (const word of words) {
+    const found = await reads.wordHolders(mailbox, word)
+    if (found) holders.word.set(word, found)
+  }
+  if (holders.needle.size + holders.word.size === 0) return undefined
+  return (uid, wanted, as) => holders[as].get(wanted)?.has(uid) === false
 }

@@ -21,6 +21,8 @@ export type Criteria = Pick<SearchProgram, 'key' | 'charset'>
 export interface Found {
   readonly numbers: readonly number[]
   readonly uids: readonly number[]
+  /** How relevant each is among them, 1 to 100; absent when nothing was fuzzy. */
+  readonly scores?: readonly number[]
 }
 
 /** The charsets are named when another is asked for (RFC 9051 §6.4.4). */
@@ -65,7 +67,7 @@ export async function search(context: SearchContext, selected: SelectedMailbox, 
     found.numbers.push(numbers[i]!)
     found.uids.push(uids[i]!)
   }
-  return found
+  return test.fuzzy ? { ...found, scores: test.relevancy.scores(found.uids) } : found
 }
 
 /** Shows what rows, and texts where rows do not suffice, say of the messages. */

@@ -11,10 +11,10 @@ export async function sortFound(
   found: Found,
   criteria: readonly SortCriterion[],
 ): Promise<Found> {
-  const { uids, numbers } = found
+  const { uids, numbers, scores } = found
   let places = new Float64Array(uids.length)
   for (const { key, reverse } of distinct(criteria)) {
-    const ranks = await ranksOf(context, view, key, uids)
+    const ranks = key === 'RELEVANCY' ? ranksOfScores(found) : await ranksOf(context, view, key, uids)
     // Dense again, so that no product goes beyond what a number holds exactly.
     places = Float64Array.from(rankNumbers(refine(places, uids, ranks, reverse)).ranks)
     await context.out.pace()
@@ -22,7 +22,13 @@ export async function sortFound(
   for (let i = 0; i < places.length; i++) places[i] = places[i]! * places.length + i
   places.sort()
   const order = Array.from(places, (place) => place % places.length)
-  return { uids: order.map((i) => uids[i]!), numbers: order.map((i) => numbers[i]!) }
+  const inOrder = (list: readonly number[]) => order.map((i) => list[i]!)
+  return { uids: inOrder(uids), numbers: inOrder(numbers), ...(scores && { scores: inOrder(scores) }) }
+}
+
+/** The most relevant is the first (RFC 6203 §6). */
+function ranksOfScores({ uids, scores = [] }: Found): Ranks {
+  return { uids: Uint32Array.from(uids), ranks: Uint32Array.from(scores, (score) => 100 - score), count: 100 }
 }
 
 /** A key that was given before decides nothing more. */

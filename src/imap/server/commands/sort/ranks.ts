@@ -22,8 +22,11 @@ interface KeySource {
   readonly text?: (row: MessageFacts) => string
 }
 
+/** What a message has of itself, whatever is searched for. */
+export type StoredKey = Exclude<SortKey, 'RELEVANCY'>
+
 /** RFC 5256 §3, RFC 5957 §4. */
-const sources: { readonly [key in SortKey]: KeySource } = {
+const sources: { readonly [key in StoredKey]: KeySource } = {
   ARRIVAL: { facts: ['receivedAt'], number: ({ receivedAt }) => receivedAt! },
   // RFC 5256 §2.2: without a date of its own a message was sent when it came.
   DATE: { facts: ['sentAt', 'receivedAt'], number: ({ sentAt, receivedAt }) => sentAt ?? receivedAt! },
@@ -36,13 +39,13 @@ const sources: { readonly [key in SortKey]: KeySource } = {
   DISPLAYTO: { facts: ['displayTo'], text: ({ displayTo }) => displayTo! },
 }
 
-const kept = new WeakMap<MailboxView, Map<SortKey, Ranks>>()
+const kept = new WeakMap<MailboxView, Map<StoredKey, Ranks>>()
 
 /** Ranks that hold at least `uids` (ascending). Few of many messages are ranked by themselves; else the whole mailbox is, and kept. */
 export async function ranksOf(
   context: SearchContext,
   view: MailboxView,
-  key: SortKey,
+  key: StoredKey,
   uids: readonly number[],
 ): Promise<Ranks> {
   const known = kept.get(view)?.get(key)
@@ -58,7 +61,7 @@ export async function ranksOf(
   return ranks
 }
 
-async function rank(context: SearchContext, view: MailboxView, key: SortKey, uids: Uint32Array): Promise<Ranks> {
+async function rank(context: SearchContext, view: MailboxView, key: StoredKey, uids: Uint32Array): Promise<Ranks> {
   const { facts, number, text } = sources[key]
   const numbers = new Float64Array(number ? uids.length : 0)
   const texts: string[] = []

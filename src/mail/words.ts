@@ -1,0 +1,103 @@
+// Words of a text for searches that are not exact: without case and accents, and where a script has no spaces, each pair of neighbours.
+// What is said here is kept in the index: whoever changes it begins that anew (see store/search/rows.ts).
+
+/** Letters and digits; scripts without spaces apart. Texts are folded and their marks taken out before. */
+const anyWord =
+  /[\p{Script=Han}\p{Script=Hiragana}\p{Script=Katakana}\p{Script=Thai}\p{Script=Lao}\p{Script=Khmer}\p{Script=Myanmar}ー]+|[[\p{L}\p{N}]--[\p{Script=Han}\p{Script=Hiragana}\p{Script=Katakana}\p{Script=Thai}\p{Script=Lao}\p{Script=Khmer}\p{Script=Myanmar}ー]]+/gv
+const spaceless =
+  /^[\p{Script=Han}\p{Script=Hiragana}\p{Script=Katakana}\p{Script=Thai}\p{Script=Lao}\p{Script=Khmer}\p{Script=Myanmar}ー]/v
+const asciiWord = /[a-z0-9]+/g
+const marks = /\p{M}+/gu
+const mark = /^\p{M}/u
+
+/** Of a longer word (a key, a picture as text) only the beginning counts. */
+export const maxWord = 48
+/** Words of what is looked for that count. */
+const maxWanted = 16
+
+/** Every word of a folded text, as often as it occurs. */
+export function* wordsOf(text: string): Generator<string> {
+  if (Buffer.byteLength(text) === text.length) {
+    for (const [word] of text.matchAll(asciiWord)) yield word.slice(0, maxWord)
+    return
+  }
+  for (const [word] of text.replace(marks, '').matchAll(anyWord)) {
+    if (word.charCodeAt(0) < 128 || !spaceless.test(word)) yield word.slice(0, maxWord)
+    else yield* pairsOf(word)
+  }
+}
+
+/** A single character stands for itself. */
+function* pairsOf(run: string): Generator<string> {
+  const points = [...run]
+  if (points.length === 1) yield run
+  for (let at = 0; at + 1 < points.length; at++) yield points[at]! + points[at + 1]!
+}
+
+/** The different words of a folded text, as the index takes them. */
+export function wordList(text: string): string {
+  return [...new Set(wordsOf(text))].join(' ')
+}
+
+/** The words that are looked for; empty when the text has none. */
+export function wantedWords(needle: string): string[] {
+  return [...new Set(wordsOf(needle))].slice(0, maxWanted)
+}
+
+/** Whether it is all of one script without spaces and a pair at most: then who holds the text holds the word. */
+export function isPair(needle: string): boolean {
+  const points = [...needle]
+  return points.length === 2 && points.every((point) => spaceless.test(point) && !mark.test(point))
+}
+
+/** Counts wanted words in a text that may come in pieces: a word that begins with a wanted one counts, less than the word itself. */
+export class WordCount {
+  readonly #wanted: readonly string[]
+  readonly #whole: Uint32Array
+  readonly #begun: Uint32Array
+  #rest = ''
+
+  constructor(wanted: readonly string[]) {
+    this.#wanted = wanted
+    this.#whole = new Uint32Array(wanted.length)
+    this.#begun = new Uint32Array(wanted.length)
+  }
+
+  add(text: string): this {
+    for (const word of wordsOf(text))
+      for (let i = 0; i < this.#wanted.length; i++) {
+        const wanted = this.#wanted[i]!
+        if (word === wanted) this.#whole[i]!++
+        else if (word.startsWith(wanted)) this.#begun[i]!++
+      }
+    return this
+  }
+
+  /** A piece that may end within a word. */
+  addPiece(piece: string): void {
+    const text = this.#rest + piece
+    const cut = Math.max(text.lastIndexOf('\n'), text.lastIndexOf(' ')) + 1
+    // A text without spaces is not kept for ever.
+    const end = text.length - cut > 1_000 ? text.length : cut
+    this.add(text.slice(0, end))
+    this.#rest = text.slice(end)
+  }
+
+  end(): this {
+    this.add(this.#rest)
+    this.#rest = ''
+    return this
+  }
+
+  /** 0 when a wanted word is missing; otherwise up to 1, the nearer the more often and the more exactly they occur. */
+  get score(): number {
+    let sum = 0
+    for (let i = 0; i < this.#wanted.length; i++) {
+      const [whole, begun] = [this.#whole[i]!, this.#begun[i]!]
+      if (whole + begun === 0) return 0
+      const times = whole + begun / 2
+      sum += times / (times + 1)
+    }
+    return sum / this.#wanted.length
+  }
+}
