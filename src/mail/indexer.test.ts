@@ -5,6 +5,7 @@ import { spawn } from 'node:child_process'
 import { existsSync, mkdtempSync, openSync, rmSync, statSync, writeSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
+import { DatabaseSync } from 'node:sqlite'
 import { test } from 'node:test'
 import fc from 'fast-check'
 import { type Bench, onEachStore } from '../../test/stores.ts'
@@ -251,6 +252,11 @@ onEachStore('a file that is deleted fills again, and one of another store or sta
     assert.equal(existsSync(path), false)
     assert.deepEqual(await refill(), heights)
   }
+  const file = new DatabaseSync(path)
+  file.exec('PRAGMA user_version = 1')
+  file.close()
+  assert.deepEqual(await check(), { contents: 0, messages: 0 }, 'of another version')
+  assert.deepEqual(await refill(), heights)
   // Swept since.
   assert.deepEqual(await check({ hashOf: async () => undefined }), heights)
   rmSync(path)

@@ -191,13 +191,14 @@ export async function checkSearchFile(data: string, facts: StoreFacts, log: Log)
   try {
     connection = new Connection(path, { readOnly: false, cacheKiB: 256 })
     const cursors = await readCursors(connection)
-    const isOwn = (await rows.getMeta(connection, 'store')) === facts.store
+    const isOwn =
+      connection.pragma('user_version') === rows.version && (await rows.getMeta(connection, 'store')) === facts.store
     const isNewer = cursors.contents > facts.heights.contents || cursors.messages > facts.heights.messages
     if (isOwn && !isNewer && (await isLastKnown(connection, facts))) {
       connection.close()
       return cursors
     }
-    log.info({}, 'the search index belongs to another state of the store: it is begun anew')
+    log.info({}, 'the search index belongs to another version or state of the store: it is begun anew')
   } catch (error) {
     log.warn({ err: error }, 'the search index cannot be read: it is begun anew')
   }
