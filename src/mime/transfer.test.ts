@@ -11,6 +11,10 @@ const bodies: readonly (readonly [encoding: string, body: string])[] = [
   ['8bit', 'as it is\r\n'],
 ]
 
+test('a blank before a soft line break is part of the text, though the line ends behind it', () => {
+  assert.equal(decodeBody('quoted-printable', Buffer.from('kept =\r\n\r\nlost \r\n')).toString(), 'kept \r\nlost\r\n')
+})
+
 for (const [encoding, body] of bodies)
   test(`${encoding}: ${JSON.stringify(body)} is the same in pieces of any size`, () => {
     const bytes = Buffer.from(body)

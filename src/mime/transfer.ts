@@ -123,7 +123,7 @@ export function decodeQuotedPrintable(bytes: Buffer): Buffer {
   if (bytes.indexOf(EQUALS) < 0 && !blankLineEnds.some((end) => bytes.includes(end))) return bytes
   const out = Buffer.allocUnsafe(bytes.length)
   let size = 0
-  /** What was encoded stays, also a blank at the end of a line. */
+  /** What was encoded stays, also a blank at the end of a line, and so does one before a soft break. */
   let floor = 0
   for (let i = 0; i < bytes.length; ) {
     const c = bytes[i]!
@@ -143,6 +143,7 @@ export function decodeQuotedPrintable(bytes: Buffer): Buffer {
       const next = softBreakEnd(bytes, i + 1)
       if (next < 0) out[size++] = c
       i = next < 0 ? i + 1 : next
+      floor = size
     }
   }
   return out.subarray(0, size)
