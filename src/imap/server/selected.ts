@@ -17,6 +17,12 @@ export interface Picked {
   readonly uids: Uint32Array
 }
 
+/** Messages that a session changed by its own command, and the modseq that they got. */
+export interface OwnChange {
+  readonly uids: Uint32Array
+  readonly modseq: number
+}
+
 export class SelectedMailbox implements ViewReader {
   readonly view: MailboxView
   /** Opened by EXAMINE. */
@@ -109,12 +115,12 @@ export class SelectedMailbox implements ViewReader {
     this.view.readers.delete(this)
   }
 
-  /** Takes the view's changes since last time into what is to be told. */
-  absorb(): void {
+  /** Takes the view's changes since last time into what is to be told, but what the session itself changed in silence. */
+  absorb(own?: OwnChange): void {
     if (this.position === this.view.position) return
     for (const change of this.view.changesAfter(this.position)) {
-      for (const uid of change.changed) if (uid <= this.#toldUid) this.#changed.add(uid)
-      if (this.condstore) for (const uid of change.touched) if (uid <= this.#toldUid) this.#changed.add(uid)
+      this.#take(own ? this.#withoutOwn(change.changed, own) : change.changed)
+      if (this.condstore) this.#take(change.touched)
       const expunged = change.expunged.filter((uid) => uid <= this.#toldUid)
       for (const uid of expunged) this.#changed.delete(uid)
       if (expunged.length > 0) this.#pending = mergeSorted(this.#pending, expunged)
@@ -122,6 +128,23 @@ export class SelectedMailbox implements ViewReader {
     }
     this.position = this.view.position
     this.#pendingNumbers = undefined
+  }
+
+  #take(changed: readonly number[]): void {
+    for (const uid of changed) if (uid <= this.#toldUid) this.#changed.add(uid)
+  }
+
+  /** All three lists are in order: one pass, because a STORE of everything must not keep others waiting. */
+  #withoutOwn(changed: readonly number[], { uids, modseq }: OwnChange): number[] {
+    const { view } = this
+    let at = 0
+    let index = 0
+    return changed.filter((uid) => {
+      while (at < uids.length && uids[at]! < uid) at++
+      if (uids[at] !== uid) return true
+      while (index < view.count && view.uids[index]! < uid) index++
+      return view.modseqs[index]! > modseq
+    })
   }
 
   /** Messages that the client counts. */

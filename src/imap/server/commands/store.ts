@@ -51,11 +51,13 @@ const storeCommand = (name: string, rfc: string, byUid: boolean) =>
       const picked = selected.pick(set, byUid)
       if (picked.count === 0) return { text: 'nothing to store' }
       const change = { mode, flags, unchangedSince }
-      const done = await services.writes.setFlags(selected.access, toRanges(picked.uids), change)
+      // What others changed before is told, with .SILENT too.
       await selected.view.catchUp()
       selected.absorb()
+      const done = await services.writes.setFlags(selected.access, toRanges(picked.uids), change)
+      await selected.view.catchUp()
       // Who wants modseqs is told the new ones even when he asked for silence (RFC 7162 §3.1.3).
-      if (silent && !selected.condstore) forgetOwn(context, picked, done.modseq)
+      if (silent && !selected.condstore) selected.absorb({ uids: picked.uids, modseq: done.modseq })
       else await answer(context, picked, byUid, silent, done.modified)
       return done.modified.length > 0 ? modified(picked, done.modified, byUid) : { text: 'stored' }
     },
@@ -67,14 +69,6 @@ function modified({ numbers, uids }: Picked, failed: Ranges, byUid: boolean): Ou
   return { code: `MODIFIED ${formatRanges(toRanges(named))}`, text: 'some had changed' }
 }
 
-/** With .SILENT only what somebody else changed is told. */
-function forgetOwn({ selected }: SelectedContext, { uids }: Picked, modseq: number): void {
-  for (const uid of uids) {
-    const index = selected.view.indexOf(uid)
-    if (index >= 0 && selected.view.modseqs[index]! <= modseq) selected.told(uid)
-  }
-}
-
 /** What failed UNCHANGEDSINCE is told with its flags, also in silence: its client has to look at them. */
 async function answer(
   { selected, out }: SelectedContext,
@@ -83,6 +77,7 @@ async function answer(
   silent: boolean,
   failed: Ranges,
 ): Promise<void> {
+  selected.absorb()
   selected.tellKeywords(out)
   for (let i = 0; i < count; i++) {
     const uid = uids[i]!
