@@ -28,6 +28,7 @@ const testPrograms = [
   ['fetchmail', 'fetchmail', 'interop with fetchmail'],
   ['getmail', 'getmail6', 'interop with getmail'],
   ['mpop', 'mpop', 'interop with mpop'],
+  ['haproxy', 'haproxy', 'interop with HAProxy'],
   ['gsasl', 'gsasl', 'interop with GNU SASL'],
   ['openssl', 'openssl', 'interop with openssl s_client'],
   ['python3', 'python3', "interop with Python's imaplib"],

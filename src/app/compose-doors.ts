@@ -156,8 +156,9 @@ function openSmtp({ config, store, accounts, core, around, tls, freeBytes }: Par
   })
 }
 
-const smtpSettings = ({ auth, smtp, limits }: Config): SmtpSettings => ({
+const smtpSettings = ({ auth, smtp, limits, proxyProtocol }: Config): SmtpSettings => ({
   plaintextAuth: auth.plaintext,
+  proxies: proxyProtocol,
   trustedNetworks: smtp.trustedNetworks,
   limits: {
     maxMessageSize: smtp.maxMessageSize,
@@ -190,8 +191,9 @@ function openImap({ config, store, index, accounts, core, around, tls }: Parts) 
   })
 }
 
-const imapSettings = ({ auth, smtp, limits }: Config): ImapSettings => ({
+const imapSettings = ({ auth, smtp, limits, proxyProtocol }: Config): ImapSettings => ({
   plaintext: auth.plaintext,
+  proxies: proxyProtocol,
   maxMessageSize: smtp.maxMessageSize,
   limits: {
     ...(limits.connections !== undefined && { connections: limits.connections }),
@@ -217,9 +219,9 @@ function openPop3({ config, store, accounts, core, around, tls }: Parts) {
   })
 }
 
-const pop3Settings = ({ auth, limits }: Config): Pop3Settings => ({
+const pop3Settings = ({ auth, limits, proxyProtocol }: Config): Pop3Settings => ({
   plaintext: auth.plaintext,
-  proxies: [],
+  proxies: proxyProtocol,
   limits: {
     ...(limits.connections !== undefined && { connections: limits.connections }),
     ...(limits.connectionsPerAddress !== undefined && { perAddress: limits.connectionsPerAddress }),

@@ -70,6 +70,7 @@ async function openSink(log: Log, server: () => RunningServer) {
     tls: () => undefined,
     plaintextAuth: 'never',
     trustedNetworks: [],
+    proxies: [],
     log: log.child({ door: 'world' }),
     clock,
   })

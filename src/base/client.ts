@@ -2,6 +2,7 @@
 
 import type { Socket } from 'node:net'
 import type { Clock } from './clock.ts'
+import type { Log } from './log.ts'
 import { isLoopback, toClientIp } from './networks.ts'
 import { parseProxyHeader } from './proxy-header.ts'
 
@@ -26,6 +27,7 @@ export interface Proxies {
   readonly includes: (address: string) => boolean
   readonly waitMs: number
   readonly clock: Clock
+  readonly log: Log
 }
 
 /**
@@ -37,6 +39,8 @@ export async function identifyClient(socket: Socket, proxies: Proxies): Promise<
   if (!proxies.includes(direct.address)) return direct
   const header = await readHeader(socket, proxies)
   if (!header) {
+    // The operator named a proxy that does not speak this protocol, or something else connects from its address.
+    proxies.log.warn({ ip: direct.address }, 'no header of the PROXY protocol')
     socket.destroy()
     return undefined
   }

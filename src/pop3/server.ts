@@ -63,7 +63,7 @@ export function createPop3Server(options: Pop3ServerOptions): Pop3Server {
       return host.limits
     },
     get proxies() {
-      return { includes: inProxies, waitMs: host.limits.proxyWaitMs, clock }
+      return { includes: inProxies, waitMs: host.limits.proxyWaitMs, clock, log: options.log }
     },
     reconfigure(settings) {
       host = { ...host, options: { ...options, ...settings }, limits: limitsOf(settings) }

@@ -11,7 +11,13 @@ async function open(settings: Readonly<Record<string, string>>): Promise<World> 
   const world = await openImapWorld({
     plaintext: (settings['plaintext'] ?? 'always') as 'always',
     tls: () => (settings['tls'] === 'on' ? testCertificate : undefined),
-    limits: { failedLoginDelayMs: 0, ...number('unauthenticatedPerAddress'), ...number('greetedWaitMs') },
+    proxies: settings['proxies']?.split(',') ?? [],
+    limits: {
+      failedLoginDelayMs: 0,
+      ...number('unauthenticatedPerAddress'),
+      ...number('greetedWaitMs'),
+      ...number('proxyWaitMs'),
+    },
   })
   if (settings['hide'])
     await world.updateAccount('ann@example.test', { settings: { imapHide: settings['hide'].split(',') } })

@@ -66,7 +66,8 @@ async function open(settings: Readonly<Record<string, string>>): Promise<World> 
     async receive(arrival, envelope, content) {
       const text = Buffer.from(content.bytes!).toString('latin1').replaceAll('\r', '\\r').replaceAll('\n', '\\n')
       const to = envelope.to.map(({ address }) => `${address.local}@${address.domain}`).join(',')
-      delivered.push(`${arrival.with} ${envelope.from ? envelope.from.local : '<>'} -> ${to}: ${text}`)
+      const from = settings['proxies'] ? `[${arrival.clientIp}${arrival.trusted ? ' trusted' : ''}] ` : ''
+      delivered.push(`${from}${arrival.with} ${envelope.from ? envelope.from.local : '<>'} -> ${to}: ${text}`)
       return {
         verdicts: envelope.to.map(({ address }) =>
           address.local.startsWith('late') ? refuse('over-quota', 'The mailbox is full') : { ok: true },
@@ -83,13 +84,15 @@ async function open(settings: Readonly<Record<string, string>>): Promise<World> 
     spool: (spool) => createSpool({ blobs, ...spool }),
     tls: () => (settings['tls'] === 'off' ? undefined : testCertificate),
     plaintextAuth: (settings['plaintext'] ?? 'never') as 'never',
-    trustedNetworks: [],
+    trustedNetworks: settings['trusted']?.split(',') ?? [],
+    proxies: settings['proxies']?.split(',') ?? [],
     limits: {
       ...number('maxMessageSize'),
       ...number('maxRecipients'),
       ...number('badCommands'),
       ...number('connectionsPerTrustedIp'),
       ...number('messageLine'),
+      ...number('proxyWaitMs'),
     },
     log: silentLog,
     clock: realClock,

@@ -126,6 +126,12 @@ export const schema = z.strictObject({
       reload: true,
     },
   ),
+  proxyProtocol: noted(z.array(z.string().refine(isNetwork)).default([]), {
+    description:
+      'Proxies in front, such as HAProxy with send-proxy or send-proxy-v2. Whatever connects from these networks to a mail port must begin with a header of the PROXY protocol (version 1 or 2), before TLS too; the address in it is the client: for limits, trusted networks and the log. It never counts as this machine. From elsewhere no such header is taken.',
+    expected: 'a list of networks such as 10.0.0.5 or 10.0.0.0/8',
+    reload: true,
+  }),
   auth: noted(
     z
       .strictObject({

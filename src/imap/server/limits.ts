@@ -19,6 +19,8 @@ export interface ImapLimits {
   /** A client that does not read our answer. */
   readonly writeWaitMs: number
   readonly tlsHandshakeMs: number
+  /** The header of a proxy comes with the connection. */
+  readonly proxyWaitMs: number
   /** Failed logins on one connection, and how long each answer waits: guessing should not be quick. */
   readonly failedLogins: number
   readonly failedLoginDelayMs: number
@@ -53,6 +55,7 @@ export const imapLimits: ImapLimits = {
   commandWaitMs: 5 * MINUTE,
   writeWaitMs: 5 * MINUTE,
   tlsHandshakeMs: 30_000,
+  proxyWaitMs: 5000,
   failedLogins: 3,
   failedLoginDelayMs: 1000,
   inputBytes: 256 * KIB,

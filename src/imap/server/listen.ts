@@ -1,9 +1,10 @@
-// Sockets of the IMAP door: binding, implicit TLS, STARTTLS. Knows no IMAP.
+// Sockets of the IMAP door: binding, proxies in front, implicit TLS, STARTTLS. Knows no IMAP.
 
 import { createServer, type Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
 import type { SecureContextOptions } from 'node:tls'
 import * as tls from 'node:tls'
+import { identifyClient } from '../../base/index.ts'
 import { secureContext } from '../../tls/index.ts'
 import type { ImapServer } from './server.ts'
 
@@ -48,9 +49,7 @@ export async function listenImap(
 ): Promise<ImapListener> {
   const listener = createServer({ noDelay: true, keepAlive: true, highWaterMark: 64 * 1024 }, (socket) => {
     socket.on('error', () => {})
-    if (!server.admit(socket)) return
-    if (at.implicitTls) void secureThenHandle(server, socket)
-    else server.handle(socket, { secure: false })
+    accept(server, socket, at.implicitTls).catch(() => socket.destroy())
   })
   await new Promise<void>((resolve, reject) => {
     listener.once('error', reject)
@@ -67,14 +66,11 @@ export async function listenImap(
   }
 }
 
-async function secureThenHandle(server: ImapServer, socket: Socket): Promise<void> {
-  const { remoteAddress } = socket
-  try {
-    const options = server.tlsOptions()
-    if (!options) throw new Error('no certificate')
-    const secure = await startTls(socket, options, server.limits.tlsHandshakeMs)
-    server.handle(secure, { secure: true, address: remoteAddress })
-  } catch {
-    socket.destroy()
-  }
+async function accept(server: ImapServer, socket: Socket, implicitTls: boolean): Promise<void> {
+  const client = await identifyClient(socket, server.proxies)
+  if (!client || !server.admit(socket, client)) return
+  if (!implicitTls) return server.handle(socket, client)
+  const options = server.tlsOptions()
+  if (!options) throw new Error('no certificate')
+  return server.handle(await startTls(socket, options, server.limits.tlsHandshakeMs), client)
 }

@@ -36,9 +36,11 @@ export interface ImapServerOptions {
   tls(): SecureContextOptions | undefined
   /** Whether a password may cross a connection without TLS. */
   readonly plaintext: 'never' | 'loopback' | 'always'
+  /** CIDR ranges or addresses of proxies in front, which begin each connection with a header of the PROXY protocol. */
+  readonly proxies: readonly string[]
   readonly maxMessageSize: number
   readonly limits?: Partial<ImapLimits>
 }
 
 /** What may change while the server runs. */
-export type ImapSettings = Pick<ImapServerOptions, 'plaintext' | 'maxMessageSize' | 'limits'>
+export type ImapSettings = Pick<ImapServerOptions, 'plaintext' | 'proxies' | 'maxMessageSize' | 'limits'>

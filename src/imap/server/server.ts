@@ -4,7 +4,7 @@ import type { Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
 import type { SecureContextOptions } from 'node:tls'
 import type { Login } from '../../accounts/index.ts'
-import type { AccountId } from '../../base/index.ts'
+import { type AccountId, type Client, createNetworkTest, type Proxies } from '../../base/index.ts'
 import { offeredMechanisms } from '../../sasl/index.ts'
 import { commands } from './commands/index.ts'
 import { createDispatch } from './dispatch.ts'
@@ -15,10 +15,11 @@ import { createMailboxViews } from './views.ts'
 
 export interface ImapServer {
   readonly limits: ImapLimits
+  readonly proxies: Proxies
   /** Whether there is room for one more connection; otherwise it is told so and closed. */
-  admit(socket: Socket): boolean
-  /** Serves a connection whose TLS, if `secure`, stands. Resolves when it ended; never rejects. */
-  handle(socket: Duplex, options: { readonly secure: boolean; readonly address?: string }): Promise<void>
+  admit(socket: Socket, client: Client): boolean
+  /** Serves a connection whose TLS, where it is implicit, stands. Resolves when it ended; never rejects. */
+  handle(socket: Duplex, client: Client): Promise<void>
   tlsOptions(): SecureContextOptions | undefined
   readonly stats: ImapStats
   /** For new sessions; each keeps what it began with. */
@@ -38,6 +39,7 @@ export function createImapServer(options: ImapServerOptions): ImapServer {
   const { clock, services } = options
   const views = createMailboxViews(services.reads, services.bell, clock, options.log, limits)
   const sessions = new Map<Session, Promise<void>>()
+  let inProxies = createNetworkTest(options.proxies)
   let open = 0
   let stopping = false
 
@@ -89,17 +91,20 @@ export function createImapServer(options: ImapServerOptions): ImapServer {
     reconfigure(settings) {
       limits = { ...imapLimits, ...settings.limits }
       host = { ...host, options: { ...options, ...settings }, limits }
+      inProxies = createNetworkTest(settings.proxies)
     },
-    admit(socket) {
-      const address = socket.remoteAddress ?? ''
+    get proxies() {
+      return { includes: inProxies, waitMs: limits.proxyWaitMs, clock, log: options.log }
+    },
+    admit(socket, { address }) {
       const guests = count((session) => session.login === undefined && session.address === address)
       const full = stopping || open >= limits.connections || guests >= limits.unauthenticatedPerAddress
       if (full) socket.end('* BYE [UNAVAILABLE] too many connections\r\n', () => socket.destroy())
       return !full
     },
-    async handle(socket, { secure, address = (socket as Socket).remoteAddress ?? '' }) {
+    async handle(socket, client) {
       open++
-      const session = new Session(host, socket, secure, address)
+      const session = new Session(host, socket, client)
       const served = session.serve()
       sessions.set(session, served)
       await served

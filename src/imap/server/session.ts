@@ -3,7 +3,7 @@
 import type { Duplex } from 'node:stream'
 import { TLSSocket } from 'node:tls'
 import type { Login } from '../../accounts/index.ts'
-import { Fault, isFault, type Log } from '../../base/index.ts'
+import { type Client, Fault, isFault, type Log } from '../../base/index.ts'
 import type { SaslChannel } from '../../sasl/index.ts'
 import { channelBindings } from '../../tls/index.ts'
 import {
@@ -50,7 +50,7 @@ export class Session implements ConnectionControl {
   readonly #input: Input
   readonly #out: Output
   readonly #reader: CommandReader
-  readonly address: string
+  readonly #client: Client
   #socket: Duplex
   #secure: boolean
   #login: Login | undefined
@@ -76,13 +76,13 @@ export class Session implements ConnectionControl {
   #overlapping = 0
   #failed: unknown
 
-  constructor(host: SessionHost, socket: Duplex, secure: boolean, address: string) {
+  constructor(host: SessionHost, socket: Duplex, client: Client) {
     const { options, limits } = host
     this.#host = host
     this.#socket = socket
-    this.#secure = secure
-    this.address = address
-    this.#log = options.log.child({ ip: address })
+    this.#secure = socket instanceof TLSSocket
+    this.#client = client
+    this.#log = options.log.child({ ip: client.address })
     this.#began = options.clock.monotonic()
     this.#input = new Input(socket, options.clock, limits.inputBytes)
     this.#out = new Output(socket, limits, options.clock)
@@ -95,6 +95,10 @@ export class Session implements ConnectionControl {
 
   get state(): State {
     return this.#selected ? 'selected' : this.#login ? 'authenticated' : 'greeted'
+  }
+
+  get address(): string {
+    return this.#client.address
   }
 
   get secure(): boolean {
@@ -295,7 +299,7 @@ export class Session implements ConnectionControl {
 
   get channel(): SaslChannel {
     const { plaintext } = this.#host.options
-    const near = plaintext === 'loopback' && isLoopback(this.address)
+    const near = plaintext === 'loopback' && this.#client.near
     return {
       bindings: this.#socket instanceof TLSSocket ? channelBindings(this.#socket) : undefined,
       plaintext: this.#secure || plaintext === 'always' || near,
@@ -455,11 +459,6 @@ export class Session implements ConnectionControl {
   leave(): void {
     this.#bye ??= ''
   }
-}
-
-/** 127.0.0.0/8 and ::1, also written as an IPv4-mapped address. */
-function isLoopback(address: string): boolean {
-  return address === '::1' || address.startsWith('127.') || address.startsWith('::ffff:127.')
 }
 
 /** Commands that need the limit say so with this. */

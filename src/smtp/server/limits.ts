@@ -25,6 +25,8 @@ export interface SmtpLimits {
   readonly messageMs: number
   /** Milliseconds of a TLS handshake. */
   readonly handshakeMs: number
+  /** Milliseconds for the header of a proxy: it comes with the connection. */
+  readonly proxyWaitMs: number
   /** Sessions of one door thread. */
   readonly connections: number
   /** Sessions from one address. */
@@ -46,6 +48,7 @@ export const defaultLimits: SmtpLimits = {
   dataMs: 180_000,
   messageMs: 3_600_000,
   handshakeMs: 30_000,
+  proxyWaitMs: 5000,
   connections: 2000,
   connectionsPerIp: 100,
   connectionsPerTrustedIp: 1000,

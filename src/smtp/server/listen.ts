@@ -1,8 +1,8 @@
-// Sockets of the SMTP door: binding, limits on connections, TLS, the clock's tick and the stop. Knows no command.
+// Sockets of the SMTP door: binding, proxies in front, limits on connections, TLS, the clock's tick and the stop. Knows no command.
 
 import net from 'node:net'
 import tls from 'node:tls'
-import { createNetworkTest, isLoopback, toClientIp } from '../../base/index.ts'
+import { type Client, createNetworkTest, directClient, identifyClient } from '../../base/index.ts'
 import { secureContext } from '../../tls/index.ts'
 import { formatReply } from '../wire/index.ts'
 import { commandsOf } from './commands/index.ts'
@@ -14,8 +14,8 @@ import { createStats, type SmtpStats } from './stats.ts'
 import type { Kind, SmtpServerOptions, SmtpSettings } from './types.ts'
 
 export interface SmtpServer {
-  /** Serves a connection that was accepted elsewhere. `secure`: it is a TLS socket already, its handshake done. */
-  handle(socket: net.Socket, kind: Kind, options?: { readonly secure?: boolean }): void
+  /** Serves a connection that was accepted elsewhere. `secure`: it is a TLS socket already, its handshake done. `client`: absent, the socket's. */
+  handle(socket: net.Socket, kind: Kind, options?: { readonly secure?: boolean; readonly client?: Client }): void
   /** Binds `host:port`, `[::]:25` or `*:25`; port 0 takes a free one; `reusePort` shares it with other threads. Rejects with the system's error. */
   listen(
     kind: Kind,
@@ -50,12 +50,13 @@ export function createSmtpServer(options: SmtpServerOptions): SmtpServer {
   const secure = (socket: net.Socket, context: tls.SecureContextOptions) =>
     handshake(socket, secureContext(context), current.limits.handshakeMs, options)
 
-  const turnedAway = (ip: string) => {
+  const turnedAway = (client: Client) => {
     if (stopping) return replies.stopping
     const { limits, trusted } = current
     if (sessions.size >= limits.connections) return replies.tooManyConnections
-    const most = isLoopback(ip) || trusted(ip) ? limits.connectionsPerTrustedIp : limits.connectionsPerIp
-    return (perIp.get(ip) ?? 0) >= most ? replies.tooManyFromYou : undefined
+    const many = client.near || isTrusted(client, trusted)
+    const most = many ? limits.connectionsPerTrustedIp : limits.connectionsPerIp
+    return (perIp.get(client.address) ?? 0) >= most ? replies.tooManyFromYou : undefined
   }
 
   const serve = async (session: SmtpSession, implicitTls: boolean) => {
@@ -63,9 +64,10 @@ export function createSmtpServer(options: SmtpServerOptions): SmtpServer {
     else session.destroy()
   }
 
-  const handle: SmtpServer['handle'] = (socket, kind, { secure: isSecure = false } = {}) => {
-    const ip = toClientIp(socket.remoteAddress)
-    const refusal = turnedAway(ip)
+  const handle: SmtpServer['handle'] = (socket, kind, how = {}) => {
+    const { secure: isSecure = false, client = directClient(socket.remoteAddress) } = how
+    const ip = client.address
+    const refusal = turnedAway(client)
     if (refusal) {
       stats.refusedConnections++
       socket.on('error', () => socket.destroy())
@@ -82,8 +84,8 @@ export function createSmtpServer(options: SmtpServerOptions): SmtpServer {
       limits,
       stats,
       kind,
-      clientIp: ip,
-      trusted: trusted(ip),
+      client,
+      trusted: isTrusted(client, trusted),
       secure,
     })
     if (isSecure && socket instanceof tls.TLSSocket) session.noteTls(socket)
@@ -97,6 +99,18 @@ export function createSmtpServer(options: SmtpServerOptions): SmtpServer {
       if (sessions.size === 0) idle?.()
     })
     void serve(session, kind === 'submissions' && !isSecure)
+  }
+
+  const accept = async (socket: net.Socket, kind: Kind) => {
+    const { proxies, limits } = current
+    // Until the session hears it.
+    const ignore = () => {}
+    socket.on('error', ignore)
+    const waiting = { includes: proxies, waitMs: limits.proxyWaitMs, clock: options.clock, log: options.log }
+    const client = await identifyClient(socket, waiting)
+    if (!client) return
+    handle(socket, kind, { client })
+    socket.off('error', ignore)
   }
 
   let cancelTick = () => {}
@@ -115,9 +129,9 @@ export function createSmtpServer(options: SmtpServerOptions): SmtpServer {
     },
     async listen(kind, address, { reusePort = false } = {}) {
       // Half open: a client that sends everything and shuts its side still gets its answers.
-      const server = net.createServer({ allowHalfOpen: true, noDelay: true, keepAlive: true }, (socket) =>
-        handle(socket, kind),
-      )
+      const server = net.createServer({ allowHalfOpen: true, noDelay: true, keepAlive: true }, (socket) => {
+        void accept(socket, kind)
+      })
       const bound = await bind(server, address, reusePort)
       listeners.push(server)
       return bound
@@ -142,10 +156,16 @@ export function createSmtpServer(options: SmtpServerOptions): SmtpServer {
   }
 }
 
+/** The address of a proxy that does not say for whom it speaks relays for nobody. */
+function isTrusted(client: Client, trusted: (ip: string) => boolean): boolean {
+  return client.known && trusted(client.address)
+}
+
 /** The options as sessions need them. */
 function settle(server: SmtpServerOptions) {
   const limits: SmtpLimits = { ...defaultLimits, ...server.limits }
-  return { server, limits, trusted: createNetworkTest(server.trustedNetworks) }
+  const [trusted, proxies] = [server.trustedNetworks, server.proxies].map(createNetworkTest)
+  return { server, limits, trusted: trusted!, proxies: proxies! }
 }
 
 /** Splits `host:port`, `[v6]:port`, `*:port`. TypeError when it is none. */

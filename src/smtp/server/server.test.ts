@@ -55,6 +55,7 @@ async function start({ limits = {}, gate }: Setup = {}) {
     tls: () => testCertificate,
     plaintextAuth: 'never',
     trustedNetworks: [],
+    proxies: [],
     limits,
     log: silentLog,
     clock,

@@ -3,7 +3,7 @@
 import type { Socket } from 'node:net'
 import { type SecureContextOptions, TLSSocket } from 'node:tls'
 import type { Login } from '../../accounts/index.ts'
-import { ByteQueue, isLoopback, type Log, notePassing } from '../../base/index.ts'
+import { ByteQueue, type Client, type Log, notePassing } from '../../base/index.ts'
 import type { SaslChannel } from '../../sasl/index.ts'
 import { channelBindings } from '../../tls/index.ts'
 import { formatReply, type Reply } from '../wire/index.ts'
@@ -20,7 +20,7 @@ export interface SessionOptions {
   readonly limits: SmtpLimits
   readonly stats: SmtpStats
   readonly kind: Kind
-  readonly clientIp: string
+  readonly client: Client
   readonly trusted: boolean
   readonly secure: Secure
 }
@@ -48,6 +48,7 @@ export class SmtpSession implements Session {
   stopping = false
 
   readonly #secure: Secure
+  readonly #near: boolean
   readonly #input = new ByteQueue()
   #socket: Socket
   #output = ''
@@ -66,7 +67,8 @@ export class SmtpSession implements Session {
     this.limits = options.limits
     this.stats = options.stats
     this.kind = options.kind
-    this.clientIp = options.clientIp
+    this.clientIp = options.client.address
+    this.#near = options.client.near
     this.trusted = options.trusted
     this.log = options.server.log
     this.#secure = options.secure
@@ -95,7 +97,7 @@ export class SmtpSession implements Session {
   get mayAuthenticate(): boolean {
     if (!submits(this.kind) && !(this.kind === 'mx' && this.options.authOnMx)) return false
     if (this.tls || this.options.plaintextAuth === 'always') return true
-    return this.options.plaintextAuth === 'loopback' && isLoopback(this.clientIp)
+    return this.options.plaintextAuth === 'loopback' && this.#near
   }
 
   get channel(): SaslChannel {

@@ -42,13 +42,15 @@ export interface SmtpServerOptions {
   readonly authOnMx?: boolean
   /** CIDR ranges or addresses that may open more connections, and relay. */
   readonly trustedNetworks: readonly string[]
+  /** CIDR ranges or addresses of proxies in front, which begin each connection with a header of the PROXY protocol. */
+  readonly proxies: readonly string[]
   readonly limits?: Partial<SmtpLimits>
   readonly log: Log
   readonly clock: Clock
 }
 
 /** What may change while the server runs. */
-export type SmtpSettings = Pick<SmtpServerOptions, 'plaintextAuth' | 'trustedNetworks' | 'limits'>
+export type SmtpSettings = Pick<SmtpServerOptions, 'plaintextAuth' | 'trustedNetworks' | 'proxies' | 'limits'>
 
 /** One message under way. */
 export interface Transaction {

@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { type Duplex, duplexPair } from 'node:stream'
 import { type AccountWrites, createAccountReads, createAccountWrites } from '../../../accounts/index.ts'
-import { type AccountId, realClock, silentLog } from '../../../base/index.ts'
+import { type AccountId, directClient, realClock, silentLog } from '../../../base/index.ts'
 import { createMailReads, createMailTx, createMailWrites, createSpool, type MailWrites } from '../../../mail/index.ts'
 import { openReadStore, openSearchReader, openStore, type ReadStore, type StoreOptions } from '../../../store/index.ts'
 import { createImapServer, type ImapServer, type ImapServerOptions } from '../index.ts'
@@ -70,6 +70,7 @@ export async function openImapWorld(options: Partial<ImapServerOptions> = {}): P
     log: silentLog,
     tls: () => undefined,
     plaintext: 'always',
+    proxies: [],
     maxMessageSize: 1_000_000,
     ...options,
     limits: { failedLoginDelayMs: 0, ...options.limits },
@@ -83,7 +84,7 @@ export async function openImapWorld(options: Partial<ImapServerOptions> = {}): P
     updateAccount: accounts.updateAccount,
     connect() {
       const [near, far] = duplexPair()
-      void server.handle(far, { secure: false, address: '127.0.0.1' })
+      void server.handle(far, directClient('127.0.0.1'))
       return new ImapClient(near)
     },
     async close() {
