@@ -5,7 +5,7 @@ import { randomBytes } from 'node:crypto'
 import { type Duplex, duplexPair } from 'node:stream'
 import { test } from 'node:test'
 import { constants, createDeflateRaw, createInflateRaw, deflateRawSync } from 'node:zlib'
-import { type Clock, realClock } from '../../base/index.ts'
+import { type Clock, directClient, realClock } from '../../base/index.ts'
 import { CompressedSocket } from './compress.ts'
 import { ImapClient, openImapWorld } from './testing/world.ts'
 
@@ -31,7 +31,7 @@ async function openCompressed(t: { after(done: () => Promise<void>): void }, use
   const world = await openImapWorld()
   t.after(() => world.close())
   const [near, far] = duplexPair()
-  void world.server.handle(far, { secure: false, address: '127.0.0.1' })
+  void world.server.handle(far, directClient('127.0.0.1'))
   const plain = new ImapClient(near)
   await plain.login(user)
   assert.match((await plain.command('COMPRESS DEFLATE')).at(-1)!, /^x OK/)
@@ -68,7 +68,7 @@ test('what came with the command is taken for compressed; plain text there ends 
     [Buffer.from('y NOOP\r\n'), false],
   ] as const) {
     const [near, far] = duplexPair()
-    const served = world.server.handle(far, { secure: false, address: '127.0.0.1' })
+    const served = world.server.handle(far, directClient('127.0.0.1'))
     const plain = new ImapClient(near)
     await plain.login()
     near.write(Buffer.concat([Buffer.from('x COMPRESS DEFLATE\r\n'), behind]))
@@ -79,6 +79,32 @@ test('what came with the command is taken for compressed; plain text there ends 
     else await served
     client.close()
     near.destroy()
+  }
+})
+
+test('UNAUTHENTICATE ends the compression: its answer is the last that is compressed', async (t) => {
+  const world = await openImapWorld()
+  t.after(() => world.close())
+  const [near, far] = duplexPair()
+  void world.server.handle(far, directClient('127.0.0.1'))
+  const plain = new ImapClient(near)
+  await plain.login('ann')
+  for (let round = 0; round < 3; round++) {
+    await plain.command('COMPRESS DEFLATE')
+    const heard = near.listeners('data') as ((chunk: Buffer) => void)[]
+    near.removeAllListeners('data')
+    const client = new ImapClient(compressed(near))
+    const line = `${'0123456789'.repeat(7)}\r\n`
+    await client.append('INBOX', `Subject: large\r\n\r\n${line.repeat(5000)}`)
+    await client.command('SELECT INBOX')
+    assert.match((await client.command('FETCH 1 BODY[]')).at(-1)!, /^x OK/)
+    assert.match((await client.command('UNAUTHENTICATE')).at(-1)!, /^x OK \[CAPABILITY /)
+    near.removeAllListeners('data')
+    for (const listener of heard) near.on('data', listener)
+    assert.match((await plain.command('NOOP')).at(-1)!, /^x OK/)
+    await plain.command('LOGIN bob@example.test secret-word')
+    await plain.command('UNAUTHENTICATE')
+    await plain.command('LOGIN ann@example.test secret-word')
   }
 })
 

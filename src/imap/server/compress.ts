@@ -21,6 +21,7 @@ export class CompressedSocket extends Duplex {
   readonly #inflate: InflateRaw
   #deflate: DeflateRaw | undefined
   #forget: (() => void) | undefined
+  #whenSent: (() => void) | undefined
 
   /** `pending`: what came behind the command that began the compression. */
   constructor(socket: Duplex, clock: Clock, pending: Buffer) {
@@ -36,14 +37,33 @@ export class CompressedSocket extends Duplex {
     this.#inflate.on('error', () => this.push(null))
     this.#inflate.on('drain', () => socket.resume())
     socket.on('data', this.#take)
-    socket.on('end', () => this.#inflate.end())
-    socket.on('close', () => this.destroy())
-    socket.on('error', () => this.destroy())
+    socket.on('end', this.#end)
+    socket.on('close', this.#gone)
+    socket.on('error', this.#gone)
     if (pending.length > 0) this.#take(pending)
   }
 
   readonly #take = (bytes: Buffer) => {
     if (!this.#inflate.destroyed && !this.#inflate.write(bytes)) this.#socket.pause()
+  }
+
+  readonly #end = () => this.#inflate.end()
+  readonly #gone = () => this.destroy()
+
+  /** Gives the connection back as it was, when everything written has left compressed. What comes from now on is plain. */
+  release(): Promise<Duplex> {
+    return new Promise((resolve) => {
+      this.#whenSent = () => {
+        this.#whenSent = undefined
+        const socket = this.#socket
+        socket.off('data', this.#take).off('end', this.#end).off('close', this.#gone).off('error', this.#gone)
+        this.#keep()
+        this.#inflate.destroy()
+        this.#deflate?.destroy()
+        resolve(socket)
+      }
+      if (this.writableLength === 0 || this.destroyed) this.#whenSent()
+    })
   }
 
   override _read(): void {
@@ -68,9 +88,14 @@ export class CompressedSocket extends Duplex {
     for (const piece of pieces) deflate.write(piece)
     deflate.flush(constants.Z_SYNC_FLUSH, () => {
       if (this.#socket.writableNeedDrain && !this.#socket.destroyed) this.#waitForDrain(done)
-      else done()
+      else this.#sent(done)
       this.#forgetLater()
     })
+  }
+
+  #sent(done: Done): void {
+    done()
+    if (this.writableLength === 0) this.#whenSent?.()
   }
 
   #waitForDrain(done: Done): void {
@@ -78,7 +103,7 @@ export class CompressedSocket extends Duplex {
     const go = () => {
       socket.off('drain', go)
       socket.off('close', go)
-      done()
+      this.#sent(done)
     }
     socket.on('drain', go)
     socket.on('close', go)
@@ -123,5 +148,6 @@ export class CompressedSocket extends Duplex {
     this.#deflate?.destroy()
     this.#socket.destroy()
     done(error)
+    this.#whenSent?.()
   }
 }

@@ -51,8 +51,8 @@ export class Session implements ConnectionControl {
   readonly #out: Output
   readonly #reader: CommandReader
   readonly #client: Client
+  #tls: TLSSocket | undefined
   #socket: Duplex
-  #secure: boolean
   #login: Login | undefined
   #selected: SelectedMailbox | undefined
   /** Ends the hearing of what happens to another's mailbox that is open. */
@@ -62,7 +62,7 @@ export class Session implements ConnectionControl {
   /** Set: the connection ends after this reply; empty when BYE was said already. */
   #bye: string | undefined
   #tlsWanted = false
-  #compression: 'none' | 'wanted' | 'active' = 'none'
+  #compression: 'none' | 'wanted' | 'active' | 'ending' = 'none'
   #waiting = false
   #tag = ''
   readonly #enabled = new Set<string>()
@@ -80,7 +80,7 @@ export class Session implements ConnectionControl {
     const { options, limits } = host
     this.#host = host
     this.#socket = socket
-    this.#secure = socket instanceof TLSSocket
+    this.#tls = socket instanceof TLSSocket ? socket : undefined
     this.#client = client
     this.#log = options.log.child({ ip: client.address })
     this.#began = options.clock.monotonic()
@@ -102,7 +102,7 @@ export class Session implements ConnectionControl {
   }
 
   get secure(): boolean {
-    return this.#secure
+    return this.#tls !== undefined
   }
 
   get login(): Login | undefined {
@@ -201,6 +201,7 @@ export class Session implements ConnectionControl {
     await this.#finish(parsed, await this.#host.dispatch.run(parsed, this))
     if (this.#tlsWanted) await this.#secureConnection()
     if (this.#compression === 'wanted') this.#compressConnection()
+    if (this.#compression === 'ending') await this.#endCompression()
   }
 
   /** Runs beside those before it; its reply waits for theirs. */
@@ -294,15 +295,15 @@ export class Session implements ConnectionControl {
   }
 
   get mayStartTls(): boolean {
-    return !this.#secure && !this.#login && this.#host.options.tls() !== undefined
+    return !this.secure && !this.#login && this.#host.options.tls() !== undefined
   }
 
   get channel(): SaslChannel {
     const { plaintext } = this.#host.options
     const near = plaintext === 'loopback' && this.#client.near
     return {
-      bindings: this.#socket instanceof TLSSocket ? channelBindings(this.#socket) : undefined,
-      plaintext: this.#secure || plaintext === 'always' || near,
+      bindings: this.#tls && channelBindings(this.#tls),
+      plaintext: this.secure || plaintext === 'always' || near,
     }
   }
 
@@ -313,7 +314,7 @@ export class Session implements ConnectionControl {
       this.#host.enter(this, login)
       this.#hidden = new Set(account?.settings.imapHide)
       this.#login = login
-      this.#log.info({ user: login.email, tls: this.#secure }, 'signed in')
+      this.#log.info({ user: login.email, tls: this.secure }, 'signed in')
       return login
     } catch (error) {
       if (!isFault(error, 'unauthenticated') && !isFault(error, 'disabled')) throw error
@@ -333,6 +334,7 @@ export class Session implements ConnectionControl {
     this.#enabled.clear()
     this.#hidden = nothingHidden
     this.#began = this.#host.options.clock.monotonic()
+    if (this.#compression !== 'none') this.#compression = 'ending'
   }
 
   startTls(): void {
@@ -345,8 +347,8 @@ export class Session implements ConnectionControl {
     // Plaintext behind STARTTLS would be taken for commands sent under TLS (CVE-2011-0411 and its kin).
     if (!context || this.#input.queue.length > 0) throw new ConnectionClosed()
     this.#input.detach()
-    this.#socket = await startTls(this.#socket, context, this.#host.limits.tlsHandshakeMs)
-    this.#secure = true
+    this.#tls = await startTls(this.#socket, context, this.#host.limits.tlsHandshakeMs)
+    this.#socket = this.#tls
     this.#out.attach(this.#socket)
     this.#input.attach(this.#socket)
   }
@@ -365,6 +367,18 @@ export class Session implements ConnectionControl {
     const { queue } = this.#input
     // What a client sent without waiting for the reply is compressed already, or ends the connection.
     const socket = new CompressedSocket(this.#socket, this.#host.options.clock, Buffer.from(queue.take(queue.length)))
+    this.#socket = socket
+    this.#out.attach(socket)
+    this.#input.attach(socket)
+  }
+
+  /** RFC 8437 §3: of the connection only TLS stays. Commands that were sent before the answer were compressed, or not: nobody can tell. */
+  async #endCompression(): Promise<void> {
+    this.#compression = 'none'
+    this.#input.detach()
+    if (this.#input.queue.length > 0 || !(this.#socket instanceof CompressedSocket)) throw new ConnectionClosed()
+    const socket = await this.#socket.release()
+    if (socket.destroyed) throw new ConnectionClosed()
     this.#socket = socket
     this.#out.attach(socket)
     this.#input.attach(socket)
