@@ -96,7 +96,7 @@ export interface CommandSpec<A, S extends State> {
   readonly codes?: CodeOverrides
   readonly refresh?: Refresh
   /** EXPUNGE may not be told while it is in progress (RFC 9051 §7.5.1). */
-  readonly keepsNumbers?: boolean
+  readonly keepsNumbers?: boolean | ((args: A) => boolean)
   /** The next of these may begin before this one is on disk; replies keep their order. */
   readonly overlaps?: boolean
   /** Decides where a literal goes that is not a short string. */

@@ -4,7 +4,7 @@ import { type Fault, type Log, SyntaxFault } from '../../base/index.ts'
 import { abortLiterals, type CommandText, Cursor, type LiteralSink } from '../wire/index.ts'
 import type { Command, Contexts, State } from './command.ts'
 import { type Hidden, hidesCapability, hidesCommand } from './hidden.ts'
-import { failure, type Outcome } from './replies.ts'
+import { failure, type Outcome, UidRequired } from './replies.ts'
 import type { Session } from './session.ts'
 
 export type Parsed =
@@ -24,7 +24,7 @@ export type Parsed =
     }
 
 export interface Dispatch {
-  parse(text: CommandText, session: Pick<Session, 'state' | 'hidden' | 'utf8'>): Parsed
+  parse(text: CommandText, session: Pick<Session, 'state' | 'hidden' | 'utf8' | 'enabled'>): Parsed
   /** Runs the command; never rejects but when the connection is gone. */
   run(parsed: Parsed, session: Session): Promise<Outcome>
   /** Tells the client what else changed, before the reply. */
@@ -48,6 +48,8 @@ export function createDispatch(
     const base = name.startsWith('UID ') ? table.get(name.slice(4)) : undefined
     return command && !hidesCommand(hidden, command, base) ? command : undefined
   }
+  /** Commands that have a twin by UID name messages by number; EXPUNGE names none. */
+  const takesNumbers = ({ name }: Command) => table.has(`UID ${name}`) && name !== 'EXPUNGE'
   const heading = (text: CommandText, { hidden, utf8 }: Pick<Session, 'hidden' | 'utf8'>) => {
     const p = new Cursor(text, utf8)
     const tag = p.tag()
@@ -56,7 +58,7 @@ export function createDispatch(
 
   return {
     parse(text, session) {
-      const { state } = session
+      const { state, enabled } = session
       let tag = '*'
       let command: Command | undefined
       try {
@@ -64,6 +66,7 @@ export function createDispatch(
         tag = head.tag
         command = head.command()
         if (!command) throw new SyntaxFault('unknown command')
+        if (enabled.has('UIDONLY') && takesNumbers(command)) throw new UidRequired()
         const args = command.parse(head.p)
         head.p.end()
         if (!command.states.includes(state))
@@ -83,17 +86,17 @@ export function createDispatch(
       try {
         await session.recheck()
         if (session.selected?.lost) return { status: 'NO', code: 'NOPERM', text: 'the mailbox is no longer shared' }
-        if (command.refresh === 'before') await refresh(command, session)
+        if (command.refresh === 'before') await refresh(parsed, session)
         return await command.run(session.context() as Contexts[State], args)
       } catch (error) {
         return failure(error, session.log.child({ command: command.name }), command.codes)
       }
     },
 
-    async tell({ command }, session) {
-      if (!session.selected || !command || command.refresh === 'never') return
-      if (command.refresh === 'before') tellSelected(command, session)
-      else await refresh(command, session)
+    async tell(parsed, session) {
+      if (!session.selected || !parsed.command || parsed.command.refresh === 'never') return
+      if (parsed.command.refresh === 'before') tellSelected(parsed, session)
+      else await refresh(parsed, session)
     },
 
     async place(text, size, session) {
@@ -128,14 +131,22 @@ function commandName(p: Cursor): string {
   return name === 'UID' ? `UID ${p.sp().word()}` : name
 }
 
-async function refresh(command: Command, session: Session): Promise<void> {
+async function refresh(parsed: Parsed, session: Session): Promise<void> {
   if (!session.selected) return
   await session.selected.view.catchUp()
-  tellSelected(command, session)
+  tellSelected(parsed, session)
 }
 
-function tellSelected(command: Command, session: Session): void {
-  session.selected?.tell(session.out, !command.keepsNumbers, command.name.startsWith('UID '))
+function tellSelected(parsed: Parsed, { selected, out }: Session): void {
+  const { command } = parsed
+  if (command) selected?.tell(out, !keepsNumbers(parsed), command.name.startsWith('UID '))
+}
+
+function keepsNumbers(parsed: Parsed): boolean {
+  const keeps = parsed.command?.keepsNumbers
+  if (typeof keeps !== 'function') return keeps === true
+  // Numbers of a command that was not understood may be those of the next one.
+  return parsed.kind === 'broken' || keeps(parsed.args)
 }
 
 /** The reply to a command whose literal was refused while it was read. */

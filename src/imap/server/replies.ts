@@ -3,6 +3,13 @@
 import { type FaultCode, formatRanges, isFault, type Log, type Ranges, SyntaxFault } from '../../base/index.ts'
 import type { Output } from './output.ts'
 
+/** A message was named by number where UIDONLY is in force (RFC 9586 §3). */
+export class UidRequired extends SyntaxFault {
+  constructor() {
+    super('messages are named by UID only')
+  }
+}
+
 /** How a command ended well: the text after OK, with a response code if there is one. */
 export interface Outcome {
   readonly text: string
@@ -34,6 +41,7 @@ export type CodeOverrides = { readonly [code in FaultCode]?: string }
 
 /** The reply to a command that failed. What is our fault is logged with its stack, and its words stay here. */
 export function failure(error: unknown, log: Log, overrides: CodeOverrides = {}): Outcome {
+  if (error instanceof UidRequired) return { status: 'BAD', code: 'UIDREQUIRED', text: error.message }
   if (error instanceof SyntaxFault) return { status: 'BAD', text: printable(error.message) }
   if (isFault(error) && error.code !== 'internal') {
     log.debug({ code: error.code, reason: error.message }, 'refused')

@@ -106,6 +106,11 @@ export class SelectedMailbox implements ViewReader {
     return this.#enabled.has('CONDSTORE')
   }
 
+  /** \Recent is known no more (RFC 9051 §2.3.2), and a FETCH that nobody asked for names the UID (RFC 9051 §7.5.2). */
+  get rev2(): boolean {
+    return this.#enabled.has('IMAP4REV2')
+  }
+
   /** Numbers are never said (RFC 9586 §3). */
   get uidOnly(): boolean {
     return this.#enabled.has('UIDONLY')
@@ -290,7 +295,7 @@ export class SelectedMailbox implements ViewReader {
   /** `(FLAGS …)` words of the message at `index`. */
   flagWords(index: number): string {
     const words = this.view.words(index)
-    if (this.#recent.length === 0 || !this.isRecent(this.view.uids[index]!)) return words
+    if (this.rev2 || this.#recent.length === 0 || !this.isRecent(this.view.uids[index]!)) return words
     return words === '' ? '\\Recent' : `${words} \\Recent`
   }
 
@@ -303,7 +308,7 @@ export class SelectedMailbox implements ViewReader {
   formatChange(index: number, withUid: boolean, withFlags = true): string {
     const uid = this.view.uids[index]!
     const items: string[] = []
-    if ((withUid || this.condstore) && !this.uidOnly) items.push(`UID ${uid}`)
+    if ((withUid || this.condstore || this.rev2) && !this.uidOnly) items.push(`UID ${uid}`)
     if (withFlags) items.push(`FLAGS (${this.flagWords(index)})`)
     if (this.condstore) items.push(`MODSEQ (${this.view.modseqs[index]})`)
     return `${this.head(this.numberAt(index), uid)}${items.join(' ')})\r\n`
@@ -372,7 +377,7 @@ export class SelectedMailbox implements ViewReader {
       out.line(`* ${this.#toldCount} EXISTS`)
     }
     const recent = this.recentCount()
-    if (recent !== this.#recentTold) out.line(`* ${recent} RECENT`)
+    if (recent !== this.#recentTold && !this.rev2) out.line(`* ${recent} RECENT`)
     this.#recentTold = recent
   }
 

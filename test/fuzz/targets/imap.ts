@@ -17,7 +17,10 @@ import {
   headerDay,
   parseDateTime,
   parseFetchItems,
+  parseFetchModifiers,
   parseSearchProgram,
+  parseSelectParameters,
+  parseUnchangedSince,
   type ReaderLimits,
 } from '../../../src/imap/wire/index.ts'
 import { createScanner } from '../../../src/mime/index.ts'
@@ -26,6 +29,9 @@ import type { Target } from '../engine.ts'
 const limits: ReaderLimits = { line: 4096, literal: 1024, command: 8192, discard: 16_384 }
 
 const grammars: readonly ((p: Cursor) => unknown)[] = [
+  (p) => [p.sequenceSet(), parseFetchItems(p.sp()), parseFetchModifiers(p)],
+  (p) => [p.mailbox(), parseSelectParameters(p)],
+  (p) => [p.sequenceSet(), parseUnchangedSince(p.sp()), p.word(), p.sp().flagList()],
   (p) => parseFetchItems(p),
   (p) => parseSearchProgram(p),
   (p) => [p.sequenceSet(), p.sp().mailbox()],
@@ -162,6 +168,11 @@ export const target: Target = {
     '4294967295',
     '4294967296',
     'ü',
+    'CHANGEDSINCE ',
+    'VANISHED',
+    '(UNCHANGEDSINCE 0) ',
+    '(QRESYNC (',
+    '9223372036854775807',
   ],
   seeds: () =>
     [
@@ -177,6 +188,8 @@ export const target: Target = {
       `a APPEND "Q&A" (\\Seen) UTF8 (~{600+}\r\n${'m'.repeat(600)}) ~{600+}\r\n${'\0'.repeat(600)}\r\n`,
       'a STORE 1:* inbox/x\r\na LIST "" "&AOk-%*"\r\na LOGIN {3+}\r\nann {1}\r\nx\r\n',
       'a X $kw 1-Feb-2024 5 NIL AGEAYg==\r\na X \\seen 1-Feb-2024 5 "s" =\r\n',
+      'a FETCH 1:*,4 (FLAGS MODSEQ) (CHANGEDSINCE 12345 VANISHED)\r\na STORE 1,3 (UNCHANGEDSINCE 9) +FLAGS.SILENT (\\Seen)\r\n',
+      'a SELECT INBOX (CONDSTORE QRESYNC (67890007 90060115194045000 41:211,214:541 (1:3,7 41:43,50)))\r\na SELECT x (QRESYNC (1 2))\r\n',
       `a LOGIN {2000+}\r\n${'x'.repeat(2000)} {3+}\r\nabc\r\nb NOOP\r\n`,
     ].map((text) => Buffer.from(text)),
   async run(input) {

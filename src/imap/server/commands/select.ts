@@ -1,7 +1,7 @@
 // Commands that open and close a mailbox.
 
 import { inRanges, SyntaxFault } from '../../../base/index.ts'
-import { formatMailboxId, type KnownState, parseSelectParameters } from '../../wire/index.ts'
+import { formatMailbox, formatMailboxId, type KnownState, parseSelectParameters } from '../../wire/index.ts'
 import {
   type AuthenticatedContext,
   type Command,
@@ -10,6 +10,8 @@ import {
   noArguments,
   type SelectedContext,
 } from '../command.ts'
+import { SEPARATOR } from '../names.ts'
+import type { Output } from '../output.ts'
 import { formatModseq } from '../replies.ts'
 import { SelectedMailbox } from '../selected.ts'
 import { SEEN } from '../view.ts'
@@ -87,21 +89,29 @@ async function openMailbox(
   return selected
 }
 
-function announce({ out }: AuthenticatedContext, selected: SelectedMailbox): void {
+function announce({ out, connection }: AuthenticatedContext, selected: SelectedMailbox): void {
   const { view } = selected
   out.line(selected.formatFlags())
   out.line(selected.formatPermanentFlags())
   out.line(`* ${selected.exists} EXISTS`)
-  out.line(`* ${selected.recentCount()} RECENT`)
-  for (let i = 0; i < view.count; i++) {
-    if (view.lo[i]! & SEEN) continue
-    out.line(`* OK [UNSEEN ${i + 1}] First unseen`)
-    break
-  }
+  // RFC 9051 §6.3.2: IMAP4rev2 has no more \Recent and UNSEEN, and LIST in their place.
+  if (connection.enabled.has('IMAP4REV2'))
+    out.line(`* LIST () "${SEPARATOR}" ${formatMailbox(selected.name, connection.utf8)}`)
+  else sayOld(out, selected)
   out.line(`* OK [UIDVALIDITY ${view.mailbox.uidValidity}] UIDs are valid`)
   out.line(`* OK [UIDNEXT ${view.mailbox.uidNext}] Next UID`)
   out.line(`* OK [MAILBOXID (${formatMailboxId(view.id)})] Its name for good`)
   out.line(formatModseq(selected.toldModseq))
+}
+
+function sayOld(out: Output, selected: SelectedMailbox): void {
+  const { view } = selected
+  out.line(`* ${selected.recentCount()} RECENT`)
+  for (let i = 0; i < view.count; i++) {
+    if (view.lo[i]! & SEEN) continue
+    if (!selected.uidOnly) out.line(`* OK [UNSEEN ${i + 1}] First unseen`)
+    return
+  }
 }
 
 export const select = open('SELECT', 'RFC 9051 §6.3.2', false)

@@ -90,7 +90,8 @@ export const enable = command({
   name: 'ENABLE',
   rfc: 'RFC 9051 §6.3.1',
   states: ['authenticated', 'selected'],
-  capabilities: ['ENABLE'], // RFC 5161
+  capabilities: ['ENABLE', 'IMAP4rev2', 'UIDONLY'], // RFC 5161, RFC 9051 §A, RFC 9586
+  enables: ['IMAP4REV2', 'UIDONLY'],
   refresh: 'before',
   parse(p) {
     const names = [p.sp().word()]
@@ -99,7 +100,7 @@ export const enable = command({
   },
   run({ out, connection }, names) {
     // Unknown names are let pass; what was in force before is named again, because a name left out means a refusal (RFC 9051 §7.2.1).
-    out.line(['* ENABLED', ...connection.enable(names)].join(' '))
+    out.line(['* ENABLED', ...connection.enable(names)].join(' ').replace('IMAP4REV2', 'IMAP4rev2'))
     return { text: 'done' }
   },
 })

@@ -46,7 +46,10 @@ const fetchCommand = (name: string, rfc: string, byUid: boolean) =>
       if (modifiers.vanished) assertMayVanish(context.connection, byUid, changedSince)
       if (modseq) context.connection.enable(['CONDSTORE'])
       if (modifiers.vanished) await tellEarlier(context, toUids(context.selected, set), changedSince!)
-      const implied = [...(byUid ? ['uid' as const] : []), ...(modseq ? ['modseq' as const] : [])]
+      const implied = [
+        ...(byUid && !context.selected.uidOnly ? ['uid' as const] : []),
+        ...(modseq ? ['modseq' as const] : []),
+      ]
       const wanted = [...missingItems(items, implied), ...items]
       const all = context.selected.pick(set, byUid)
       const picked = changedSince === undefined ? all : changedAfter(context, all, changedSince)

@@ -1,8 +1,16 @@
 // SEARCH and UID SEARCH, with the options of RFC 4731, RFC 5182, RFC 5267 and RFC 9394.
 
 import { SyntaxFault } from '../../../../base/index.ts'
-import { type Cursor, parseSearchProgram, type SearchKey, type SearchReturns, someKey } from '../../../wire/index.ts'
+import {
+  type Cursor,
+  parseSearchProgram,
+  type SearchKey,
+  type SearchReturns,
+  savedResult,
+  someKey,
+} from '../../../wire/index.ts'
 import { type Command, command, type SelectedContext } from '../../command.ts'
+import { UidRequired } from '../../replies.ts'
 import { allOfThem, chosenPlaces, formatAnswer, type SearchAnswer } from './answer.ts'
 import { badCharset, type Criteria, type Found, knowsCharset, search } from './run.ts'
 
@@ -13,7 +21,7 @@ const searchCommand = (name: string, rfc: string, byUid: boolean) =>
     states: ['selected'],
     capabilities: ['ESEARCH', 'SEARCHRES', 'WITHIN', 'SEARCH=FUZZY'],
     refresh: 'before',
-    keepsNumbers: !byUid,
+    keepsNumbers: byUid ? ({ key }) => namesNumbers(key) : true,
     parse: (p: Cursor) => parseSearchProgram(p.sp()),
     async run(context, program) {
       const returns = program.returns ?? (context.connection.enabled.has('IMAP4REV2') ? allOfThem : undefined)
@@ -27,11 +35,15 @@ const searchCommand = (name: string, rfc: string, byUid: boolean) =>
     },
   })
 
+/** RFC 7162 §3.2.10: what a number means may not change before it was looked up, also in UID SEARCH. */
+const namesNumbers = (key: SearchKey) => someKey(key, (one) => one.kind === 'sequence' && one.set !== savedResult)
+
 /**
- * A name of a charset beside strings that are UTF-8 by ENABLE (RFC 6855 §3). UTF-8 and its part are no conflict: SORT must name one, and
- * some clients always do.
+ * What is in force forbids: numbers where only UIDs are (RFC 9586 §3.5), and a name of a charset beside strings that are UTF-8 by ENABLE
+ * (RFC 6855 §3). UTF-8 and its part are no conflict: SORT must name one, and some clients always do.
  */
-export function refuseConflict({ connection }: SelectedContext, { charset }: Criteria): void {
+export function refuseConflict({ connection }: SelectedContext, { charset, key }: Criteria): void {
+  if (connection.enabled.has('UIDONLY') && namesNumbers(key)) throw new UidRequired()
   if (charset !== undefined && charset !== 'UTF-8' && charset !== 'US-ASCII' && connection.enabled.has('UTF8=ACCEPT'))
     throw new SyntaxFault('UTF-8 is in force: name no charset')
 }
