@@ -5,7 +5,7 @@ export interface Pop3Limits {
   readonly connections: number
   /** Connections of one address: a household polls a few mailboxes, an office behind one address some dozens. */
   readonly perAddress: number
-  /** Octets of a command line. RFC 2449 §4 says 255; a name or a password in UTF-8 may take more. */
+  /** Octets of a command line. RFC 2449 §4 says 255; some send a long password or a SASL message with its command. */
   readonly commandLine: number
   /** Octets of an answer within AUTH: RFC 5034 §4 sets none, RFC 4954 §4 says 12,288 for the same mechanisms. */
   readonly authLine: number
@@ -34,7 +34,7 @@ const MINUTE = 60_000
 export const pop3Limits: Pop3Limits = {
   connections: 2000,
   perAddress: 50,
-  commandLine: 1024,
+  commandLine: 4096,
   authLine: 12_288,
   inputBuffer: 32 * KIB,
   greetedWaitMs: MINUTE,

@@ -41,7 +41,6 @@ export function createDispatch(
   capabilitiesOf: (session: Session) => readonly string[],
 ): Dispatch {
   const table = new Map(commands.map((command) => [command.name, command]))
-  const announced = [...new Set(commands.flatMap((command) => command.capabilities ?? []))]
 
   const find = (name: string, hidden: Hidden) => {
     const command = table.get(name)
@@ -50,6 +49,8 @@ export function createDispatch(
   }
   /** Commands that have a twin by UID name messages by number; EXPUNGE names none. */
   const takesNumbers = ({ name }: Command) => table.has(`UID ${name}`) && name !== 'EXPUNGE'
+  const announced = (hidden: Hidden) =>
+    commands.flatMap(({ name, capabilities = [] }) => (find(name, hidden) ? capabilities : []))
   const heading = (text: CommandText, { hidden, utf8 }: Pick<Session, 'hidden' | 'utf8'>) => {
     const p = new Cursor(text, utf8)
     const tag = p.tag()
@@ -114,7 +115,7 @@ export function createDispatch(
     enables: new Set(commands.flatMap((command) => command.enables ?? [])),
 
     capabilities: (session) =>
-      [...new Set([...capabilitiesOf(session), ...announced])]
+      [...new Set([...capabilitiesOf(session), ...announced(session.hidden)])]
         .filter((name) => !hidesCapability(session.hidden, name))
         .join(' '),
   }

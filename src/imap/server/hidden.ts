@@ -22,10 +22,15 @@ const plainCommands = new Set(
   ).split(','),
 )
 
-/** Whether a command is as unknown as if this server did not have it: everything that it would be announced with is hidden. */
-export function hidesCommand(hidden: Hidden, { name, capabilities = [] }: Command, base: Command | undefined): boolean {
-  if (hidden.size === 0 || plainCommands.has(name)) return false
-  // UID MOVE goes with MOVE.
-  const announced = capabilities.length > 0 ? capabilities : (base?.capabilities ?? [])
-  return announced.length > 0 && announced.every((capability) => hidesCapability(hidden, capability))
+/**
+ * Whether a command is as unknown as if this server did not have it: the extension that it belongs to is hidden, which is the first that it
+ * announces. UID MOVE goes with MOVE.
+ */
+export function hidesCommand(hidden: Hidden, command: Command, base: Command | undefined): boolean {
+  if (hidden.size === 0 || plainCommands.has(command.name)) return false
+  const announced = command.capabilities ?? base?.capabilities ?? []
+  const own = announced.filter((capability) => familyOf(capability) === familyOf(announced[0]!))
+  return own.length > 0 && own.every((capability) => hidesCapability(hidden, capability))
 }
+
+const familyOf = (capability: string) => capability.split('=')[0]

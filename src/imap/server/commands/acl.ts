@@ -82,6 +82,7 @@ export const deleteAcl = command({
   name: 'DELETEACL',
   rfc: 'RFC 4314 §3.2',
   states: ['authenticated', 'selected'],
+  capabilities: ['ACL'],
   parse: (p) => ({ name: p.sp().mailbox(), who: parseIdentifier(p.sp()) }),
   async run(context, { name, who }) {
     const { services, account } = context
@@ -97,6 +98,7 @@ export const getAcl = command({
   name: 'GETACL',
   rfc: 'RFC 4314 §3.3',
   states: ['authenticated', 'selected'],
+  capabilities: ['ACL'],
   parse: (p) => p.sp().mailbox(),
   async run({ services, account, out, connection }, name) {
     const { mailbox, access } = await services.reads.resolve(account, name, 'a')
@@ -113,6 +115,7 @@ export const listRights = command({
   name: 'LISTRIGHTS',
   rfc: 'RFC 4314 §3.4',
   states: ['authenticated', 'selected'],
+  capabilities: ['ACL'],
   parse: (p) => ({ name: p.sp().mailbox(), who: parseIdentifier(p.sp()) }),
   async run(context, { name, who }) {
     const { services, account, out, connection } = context
@@ -134,6 +137,7 @@ export const myRights = command({
   name: 'MYRIGHTS',
   rfc: 'RFC 4314 §3.5',
   states: ['authenticated', 'selected'],
+  capabilities: ['ACL'],
   parse: (p) => p.sp().mailbox(),
   async run({ services, account, out, connection }, name) {
     const { mailbox, access } = await services.reads.resolve(account, name, 'any')

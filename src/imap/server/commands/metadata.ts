@@ -183,6 +183,7 @@ export const setMetadata = command({
   name: 'SETMETADATA',
   rfc: 'RFC 5464 §4.3',
   states: ['authenticated', 'selected'],
+  capabilities: ['METADATA'],
   codes: { 'too-large': `METADATA MAXSIZE ${metadataLimits.value}`, limit: 'METADATA TOOMANY' },
   parse: (p) => ({ name: p.sp().mailbox(), changes: parseChanges(p.sp()) }),
   async run(context, { name, changes }) {

@@ -24,6 +24,7 @@ export const getQuotaRoot = command({
   name: 'GETQUOTAROOT',
   rfc: 'RFC 9208 §4.1.2',
   states: ['authenticated', 'selected'],
+  capabilities: ['QUOTA'],
   parse: (p) => p.sp().mailbox(),
   async run(context, name) {
     const { services, account, out, connection } = context
@@ -77,6 +78,7 @@ export const setQuota = command({
   name: 'SETQUOTA',
   rfc: 'RFC 9208 §4.1.3',
   states: ['authenticated', 'selected'],
+  capabilities: ['QUOTA'],
   parse: (p) => ({ root: p.sp().astringText(), limits: parseLimits(p.sp()) }),
   async run(context, { root }) {
     await ownerOf(context, root)
