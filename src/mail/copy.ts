@@ -29,36 +29,50 @@ interface Selection {
 
 const createSelection = (): Selection => ({ uids: [], lo: [], hi: [] })
 
-/** Copies; see MailWrites.copy. */
+/** A command on many messages that may be done in pieces, so that others are served between them. */
+export interface Piece {
+  /** What is left to do; empty at the end. */
+  readonly left: Ranges
+}
+
+/** Copies the first `most` or a few more; see MailWrites.copy. */
 export async function copy(
   tx: Writer,
   epoch: number,
   from: Access,
   uids: Ranges,
   to: Access,
-): Promise<{ uidValidity: number; source: number[]; target: number[] }> {
+  most: number,
+): Promise<{ uidValidity: number; source: number[]; target: number[] } & Piece> {
   await permit(tx, from, 'r')
   const may = changeableFlags(await permit(tx, to, 'i'))
   const source = await OpenMailbox.open(tx, epoch, from.owner, from.mailbox)
   const target = from.mailbox === to.mailbox ? source : await OpenMailbox.open(tx, epoch, to.owner, to.mailbox)
   const chosen = createSelection()
-  await source.visit(normaliseRanges(uids), (block, slot, uid) => {
-    choose(chosen, uid, block.lo[slot]! & may.lo, block.hi[slot]! & may.hi)
-    return false
-  })
-  const sizes = await measure(tx, from.mailbox, chosen.uids)
+  // Not what comes meanwhile, be it by this very copy.
+  const asked = within(normaliseRanges(uids), 1, source.row.uidNext - 1)
+  const next = await source.visit(
+    asked,
+    (block, slot, uid) => {
+      choose(chosen, uid, block.lo[slot]! & may.lo, block.hi[slot]! & may.hi)
+      return false
+    },
+    () => chosen.uids.length >= most,
+  )
+  const left = next === undefined ? [] : within(asked, next, uidLimit)
   const uidValidity = target.row.uidValidity
-  if (chosen.uids.length === 0) return { uidValidity, source: [], target: [] }
+  if (chosen.uids.length === 0) return { uidValidity, source: [], target: [], left }
+  const sizes = await measure(tx, from.mailbox, chosen.uids)
   await takeRoom(tx, to.owner, sizes, chosen.uids.length)
   const placed = await place(tx, source, target, chosen, sizes)
   await target.save()
-  return { uidValidity, source: chosen.uids, target: placed }
+  return { uidValidity, source: chosen.uids, target: placed, left }
 }
 
-/** A command on many messages that may be done in pieces, so that others are served between them. */
-export interface Piece {
-  /** What is left to do; empty at the end. */
-  readonly left: Ranges
+/** Takes back what the first pieces of a COPY put there when a later one failed, whatever has become of its flags. */
+export async function withdraw(tx: Writer, epoch: number, { owner, mailbox: id }: Access, uids: Ranges): Promise<void> {
+  const mailbox = await OpenMailbox.open(tx, epoch, owner, id)
+  await destroy(tx, mailbox, uids, uidLimit, () => true)
 }
 
 /** Moves the first `most` or a few more; the messages themselves stay what they are. See MailWrites.move. */
@@ -113,31 +127,43 @@ export async function expunge(
   most: number,
 ): Promise<{ uids: Ranges; modseq: number } & Piece> {
   await permit(tx, access, 'e')
-  const { owner: account, mailbox: id } = access
-  const mailbox = await OpenMailbox.open(tx, epoch, account, id)
+  const mailbox = await OpenMailbox.open(tx, epoch, access.owner, access.mailbox)
   if (mailbox.row.deleted === 0) return { uids: [], modseq: mailbox.row.modseq, left: [] }
-  const gone: number[] = []
   const asked = normaliseRanges(uids)
+  const { gone, next } = await destroy(tx, mailbox, asked, most, (lo) => (lo & deleted) !== 0)
+  const left = next === undefined || mailbox.row.deleted === 0 ? [] : within(asked, next, uidLimit)
+  return { uids: toRanges(gone), modseq: mailbox.row.modseq, left }
+}
+
+/** Removes the first `most`, or a few more, of the messages that are `condemned` by their flags; `next` is where it goes on. */
+async function destroy(
+  tx: Writer,
+  mailbox: OpenMailbox,
+  uids: Ranges,
+  most: number,
+  condemned: (lo: number) => boolean,
+): Promise<{ gone: number[]; next: number | undefined }> {
+  const gone: number[] = []
   const next = await mailbox.visit(
-    asked,
+    uids,
     (block, slot, uid) => {
-      if (!(block.lo[slot]! & deleted)) return false
+      if (!condemned(block.lo[slot]!)) return false
       gone.push(uid)
       vacate(block, slot)
       return true
     },
     () => gone.length >= most,
   )
-  const left = next === undefined || mailbox.row.deleted === 0 ? [] : within(asked, next, uidLimit)
-  if (gone.length === 0) return { uids: [], modseq: mailbox.row.modseq, left }
+  if (gone.length === 0) return { gone, next }
+  const { account } = mailbox
+  const id = mailbox.row.id
   const bytes = await measure(tx, id, gone)
   for (const chunk of chunks(gone)) await removeEntries(tx, id, chunk)
   mailbox.row.size -= bytes
   await mailboxRows.giveRoom(tx, account, bytes, gone.length)
   await mailbox.save()
-  const ranges = toRanges(gone)
-  tx.changed(account, { kind: 'email', container: id, what: 'destroyed', ids: ranges })
-  return { uids: ranges, modseq: mailbox.row.modseq, left }
+  tx.changed(account, { kind: 'email', container: id as MailboxId, what: 'destroyed', ids: toRanges(gone) })
+  return { gone, next }
 }
 
 /** Removes at most 1,000 entries, and the messages that no other entry names. */

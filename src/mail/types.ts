@@ -259,7 +259,7 @@ export interface MailWrites {
   append(to: Access, items: readonly AppendItem[]): Promise<{ uidValidity: number; uids: number[]; modseq: number }>
   /** Missing UIDs are left out. `unchangedSince`: RFC 7162 UNCHANGEDSINCE; UIDs that failed it come back in `modified`. */
   setFlags(mailbox: Access, uids: Ranges, change: FlagChange): Promise<{ modseq: number; modified: Ranges }>
-  /** Copies flags and dates; `source[i]` became `target[i]`. */
+  /** Copies flags and dates; `source[i]` became `target[i]`. Thousands of messages take several transactions: what fails then is taken back. */
   copy(from: Access, uids: Ranges, to: Access): Promise<{ uidValidity: number; source: number[]; target: number[] }>
   /** Appends the item to `to` and removes `uid` from `from`, both or neither; the quota counts the difference. Fault `conflict`: it is gone. */
   replace(

@@ -524,6 +524,27 @@ testMail('appends of one turn share a transaction, and each keeps its own outcom
   assert.deepEqual(await mail.check(), [])
 })
 
+testMail('a COPY of thousands goes in pieces, and takes them back when there is no room for all', async (mail) => {
+  const account = await mail.addAccount({ messages: 15_000 })
+  const [inbox, trash] = [
+    ownAccess(account, await mail.inbox(account)),
+    ownAccess(account, await mail.mailbox(account, 'Trash')),
+  ]
+  const content = await mail.content(message('many'))
+  await mail.writes.append(inbox, [{ content, flags: ['\\Seen'] }])
+  for (let have = 1; have < 8192; have *= 2) await mail.writes.copy(inbox, [[1, have]], inbox)
+  const everything = [[1, 0xffff_ffff]] as const
+  await assert.rejects(mail.writes.copy(inbox, everything, trash), fault('over-quota'))
+  assert.equal((await mail.reads.mailboxById(trash.mailbox))!.messages, 0)
+  assert.deepEqual(await mail.check(), [])
+  // Half of them have room, in two pieces; UIDs that were taken back are not given again.
+  const copied = await mail.writes.copy(inbox, [[1, 5_000]], trash)
+  assert.deepEqual([copied.source.length, copied.source[4_999], copied.target.length], [5_000, 5_000, 5_000])
+  assert.ok(copied.target[0]! > 4_096, `${copied.target[0]}`)
+  assert.equal((await flagsOf(mail, trash.mailbox))[copied.target[4_999]!]!.join(), '\\Seen')
+  assert.deepEqual(await mail.check(), [])
+})
+
 testMail('a MOVE and an EXPUNGE of thousands go in pieces and leave nothing out', async (mail) => {
   const account = await mail.addAccount()
   const inbox = await mail.inbox(account)

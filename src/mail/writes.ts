@@ -1,11 +1,11 @@
 // What doors ask the core to do with mail: one transaction each, under the account's lock.
 
-import { type AccountId, Fault, type Log, normaliseRanges, type Ranges } from '../base/index.ts'
+import { type AccountId, Fault, type Log, normaliseRanges, type Ranges, toRanges } from '../base/index.ts'
 import type { Store, Writer } from '../store/index.ts'
 import { setAcl } from './acl.ts'
 import { appendOne, sizeOf, takeRoom } from './append.ts'
 import { type Appended, AppendQueue } from './append-queue.ts'
-import { copy, everything, expunge, move, type Piece } from './copy.ts'
+import { copy, everything, expunge, move, type Piece, withdraw } from './copy.ts'
 import { claimRecent, createMailbox, deleteMailbox, noPlace, renameMailbox, subscribe } from './mailboxes.ts'
 import { isServer, setMetadata } from './metadata.ts'
 import { OpenMailbox } from './open-mailbox.ts'
@@ -41,7 +41,25 @@ export function createMailWrites({ store, log }: MailWritesOptions): MailWrites 
   return {
     append: (to, items) => appends.append(to, items),
     setFlags: (mailbox, uids, change) => store.write(mailbox.owner, (tx) => setFlags(tx, epoch, mailbox, uids, change)),
-    copy: (from, uids, to) => store.write([from.owner, to.owner], (tx) => copy(tx, epoch, from, uids, to)),
+    async copy(from, uids, to) {
+      const copied: Awaited<ReturnType<typeof copy>>[] = []
+      try {
+        await inPieces(uids, async (left) => {
+          const piece = await store.write([from.owner, to.owner], (tx) => copy(tx, epoch, from, left, to, pieceSize))
+          copied.push(piece)
+          return piece
+        })
+      } catch (error) {
+        // RFC 9051 §6.4.7: what fails leaves the target as it was.
+        for (const { target } of copied) await store.write(to.owner, (tx) => withdraw(tx, epoch, to, toRanges(target)))
+        throw error
+      }
+      return {
+        uidValidity: copied[0]!.uidValidity,
+        source: copied.flatMap((piece) => piece.source),
+        target: copied.flatMap((piece) => piece.target),
+      }
+    },
     replace: (from, uid, to, item) =>
       store.write([from.owner, to.owner], (tx) => replace(tx, epoch, from, uid, to, item, dropFile)),
     async move(from, uids, to) {
@@ -89,7 +107,7 @@ export function createMailWrites({ store, log }: MailWritesOptions): MailWrites 
 
 type Namespace = NonNullable<Awaited<ReturnType<typeof findNamespace>>>
 
-/** Messages of one transaction of a MOVE or EXPUNGE, which may be done in pieces (RFC 6851 §3.3): so many take some 20 ms. */
+/** Messages of one transaction of a COPY, MOVE or EXPUNGE, so that the writes of others get between (RFC 6851 §3.3): so many take some 20 ms. */
 const pieceSize = 4096
 
 /** Does first what is asked, then what each piece has left. */
