@@ -183,7 +183,10 @@ class Connection {
     const inflate = zlib.createInflateRaw()
     deflate.on('data', (chunk: Buffer) => socket.write(chunk))
     socket.removeAllListeners('data').on('data', (chunk: Buffer) => inflate.write(chunk))
+    // What is still to be inflated was said before the end.
+    socket.removeAllListeners('close').on('close', () => inflate.end())
     inflate.on('data', (chunk: Buffer) => this.#take(chunk))
+    for (const event of ['end', 'error']) inflate.on(event, () => this.#close())
     this.#write = (bytes) =>
       new Promise((resolve) => {
         deflate.write(bytes)
@@ -196,12 +199,14 @@ class Connection {
     this.#wake()
   }
 
+  #close(): void {
+    this.#closed = true
+    this.#wake()
+  }
+
   #attach(socket: net.Socket): void {
     socket.on('data', (chunk: Buffer) => this.#take(chunk))
-    socket.on('close', () => {
-      this.#closed = true
-      this.#wake()
-    })
+    socket.on('close', () => this.#close())
     socket.on('error', () => {})
   }
 }

@@ -2,33 +2,30 @@
 // Nothing grows: what comes is inflated only as fast as it is read, a piece at a time, however far it expands; what leaves waits for the socket.
 
 import { Duplex } from 'node:stream'
-import { constants, createDeflateRaw, createInflateRaw, type DeflateRaw, type InflateRaw } from 'node:zlib'
-import type { Clock } from '../../base/index.ts'
+import { promisify } from 'node:util'
+import { constants, createInflateRaw, deflateRaw, deflateRawSync, type InflateRaw } from 'node:zlib'
 
-/** What is inflated or deflated at once. */
-const PIECE = 16 * 1024
-/** Of what we send: 48 KiB for the state, where zlib's defaults take 256 KiB; replies compress hardly worse. */
-const windowBits = 13
-const memLevel = 5
-/** What nobody writes to for so long gives its compressor back; the next reply makes a new one, which the client cannot tell. */
-const QUIET_MS = 10_000
+/** What is inflated at once, and what of our own is deflated at once. */
+const PIECE_IN = 16 * 1024
+const PIECE_OUT = 64 * 1024
+/** Smaller pieces are deflated at once: they take some 30 µs. */
+const SMALL = 4096
+/** So much of what was said is remembered: later text refers to it. A compressor of its own would keep 100 KiB for each connection. */
+const HISTORY = 4096
 
-type Done = (error?: Error | null) => void
+const deflateLater = promisify(deflateRaw) as (bytes: Buffer, options: object) => Promise<Buffer>
 
 export class CompressedSocket extends Duplex {
   readonly #socket: Duplex
-  readonly #clock: Clock
   readonly #inflate: InflateRaw
-  #deflate: DeflateRaw | undefined
-  #forget: (() => void) | undefined
+  #history: Buffer = Buffer.alloc(0)
   #whenSent: (() => void) | undefined
 
   /** `pending`: what came behind the command that began the compression. */
-  constructor(socket: Duplex, clock: Clock, pending: Buffer) {
-    super({ readableHighWaterMark: PIECE, writableHighWaterMark: 4 * PIECE, emitClose: true })
+  constructor(socket: Duplex, pending: Buffer) {
+    super({ readableHighWaterMark: PIECE_IN, writableHighWaterMark: PIECE_OUT })
     this.#socket = socket
-    this.#clock = clock
-    this.#inflate = createInflateRaw({ chunkSize: PIECE })
+    this.#inflate = createInflateRaw({ chunkSize: PIECE_IN })
     this.#inflate.on('data', (piece: Buffer) => {
       if (!this.push(piece)) this.#inflate.pause()
     })
@@ -57,9 +54,7 @@ export class CompressedSocket extends Duplex {
         this.#whenSent = undefined
         const socket = this.#socket
         socket.off('data', this.#take).off('end', this.#end).off('close', this.#gone).off('error', this.#gone)
-        this.#keep()
         this.#inflate.destroy()
-        this.#deflate?.destroy()
         resolve(socket)
       }
       if (this.writableLength === 0 || this.destroyed) this.#whenSent()
@@ -71,81 +66,60 @@ export class CompressedSocket extends Duplex {
     if (!this.#inflate.writableNeedDrain) this.#socket.resume()
   }
 
-  override _write(bytes: Buffer, _: BufferEncoding, done: Done): void {
-    this.#send([bytes], done)
+  override _write(bytes: Buffer, _: BufferEncoding, done: (error?: Error | null) => void): void {
+    this.#send(bytes).then(() => {
+      done()
+      if (this.writableLength === 0) this.#whenSent?.()
+    }, done)
   }
 
   /** What was written in one turn is compressed and flushed together. */
-  override _writev(chunks: { chunk: Buffer }[], done: Done): void {
-    this.#send(
-      chunks.map(({ chunk }) => chunk),
-      done,
-    )
+  override _writev(chunks: { chunk: Buffer }[], done: (error?: Error | null) => void): void {
+    this._write(Buffer.concat(chunks.map(({ chunk }) => chunk)), 'latin1', done)
   }
 
-  #send(pieces: readonly Buffer[], done: Done): void {
-    const deflate = this.#open()
-    for (const piece of pieces) deflate.write(piece)
-    deflate.flush(constants.Z_SYNC_FLUSH, () => {
-      if (this.#socket.writableNeedDrain && !this.#socket.destroyed) this.#waitForDrain(done)
-      else this.#sent(done)
-      this.#forgetLater()
-    })
-  }
-
-  #sent(done: Done): void {
-    done()
-    if (this.writableLength === 0) this.#whenSent?.()
-  }
-
-  #waitForDrain(done: Done): void {
-    const socket = this.#socket
-    const go = () => {
-      socket.off('drain', go)
-      socket.off('close', go)
-      this.#sent(done)
+  /** Each piece is a run of blocks that ends on a byte, so that the pieces joined are one deflate stream. */
+  async #send(bytes: Buffer): Promise<void> {
+    for (let at = 0; at < bytes.length && !this.#socket.destroyed; at += PIECE_OUT) {
+      const piece = bytes.subarray(at, at + PIECE_OUT)
+      const options = {
+        finishFlush: constants.Z_SYNC_FLUSH,
+        // The room for the result, which is seldom larger: the default takes 16 KiB for one line.
+        chunkSize: piece.length + 64,
+        ...(this.#history.length > 0 ? { dictionary: this.#history } : {}),
+      }
+      const out = piece.length < SMALL ? deflateRawSync(piece, options) : await deflateLater(piece, options)
+      this.#remember(piece)
+      if (!this.#socket.destroyed && !this.#socket.write(out)) await this.#drained()
     }
-    socket.on('drain', go)
-    socket.on('close', go)
   }
 
-  #open(): DeflateRaw {
-    this.#keep()
-    if (this.#deflate) return this.#deflate
-    const deflate = createDeflateRaw({ windowBits, memLevel, chunkSize: PIECE })
-    deflate.on('data', (piece: Buffer) => {
-      if (!this.#socket.destroyed) this.#socket.write(piece)
-    })
-    deflate.on('error', () => this.destroy())
-    this.#deflate = deflate
-    return deflate
+  #remember(piece: Buffer): void {
+    this.#history =
+      piece.length >= HISTORY
+        ? Buffer.from(piece.subarray(piece.length - HISTORY))
+        : Buffer.concat([this.#history, piece]).subarray(-HISTORY)
   }
 
-  /** After a flush no byte is held back and no later one refers to an earlier: another compressor may go on. */
-  #forgetLater(): void {
-    this.#keep()
-    this.#forget = this.#clock.after(QUIET_MS, () => {
-      this.#deflate?.destroy()
-      this.#deflate = undefined
+  async #drained(): Promise<void> {
+    const socket = this.#socket
+    await new Promise<void>((resolve) => {
+      const go = () => {
+        socket.off('drain', go)
+        socket.off('close', go)
+        resolve()
+      }
+      socket.on('drain', go)
+      socket.on('close', go)
     })
   }
 
-  #keep(): void {
-    this.#forget?.()
-    this.#forget = undefined
+  override _final(done: () => void): void {
+    this.#socket.end(deflateRawSync(Buffer.alloc(0)), () => done())
   }
 
-  override _final(done: Done): void {
-    const deflate = this.#open()
-    this.#keep()
-    deflate.once('end', () => this.#socket.end(() => done()))
-    deflate.end()
-  }
-
-  override _destroy(error: Error | null, done: Done): void {
-    this.#keep()
+  override _destroy(error: Error | null, done: (error?: Error | null) => void): void {
     this.#inflate.destroy()
-    this.#deflate?.destroy()
     this.#socket.destroy()
     done(error)
     this.#whenSent?.()

@@ -366,7 +366,7 @@ export class Session implements ConnectionControl {
     this.#input.detach()
     const { queue } = this.#input
     // What a client sent without waiting for the reply is compressed already, or ends the connection.
-    const socket = new CompressedSocket(this.#socket, this.#host.options.clock, Buffer.from(queue.take(queue.length)))
+    const socket = new CompressedSocket(this.#socket, Buffer.from(queue.take(queue.length)))
     this.#socket = socket
     this.#out.attach(socket)
     this.#input.attach(socket)
