@@ -63,9 +63,10 @@ ok(second.enable('UTF8=ACCEPT'))
 ok(second.create('"Gr\u00fc\u00dfe & K\u00fcsse"'))
 assert any('"Gr\u00fc\u00dfe & K\u00fcsse"'.encode() in line for line in ok(second.list())), ok(second.list())
 assert any(b'"Gr&APwA3w-e &- K&APw-sse"' in line for line in ok(first.list())), ok(first.list())
-second.literal = 'From: J\u00f6rg <j\u00f6rg@ex\u00e4mple.test>\r\nSubject: gr\u00fc\u00dfe\r\n\r\nhej\r\n'.encode()
-ok(second._simple_command('APPEND', '"Gr\u00fc\u00dfe & K\u00fcsse"'))
+letter = 'From: J\u00f6rg <j\u00f6rg@ex\u00e4mple.test>\r\nSubject: gr\u00fc\u00dfe\r\n\r\nhej\r\n'.encode()
+ok(second.append('"Gr\u00fc\u00dfe & K\u00fcsse"', None, None, letter))
 ok(second.select('"Gr\u00fc\u00dfe & K\u00fcsse"'))
+assert ok(second.fetch('1', '(BODY.PEEK[])'))[0][1] == letter
 assert '"gr\u00fc\u00dfe" (("J\u00f6rg" NIL "j\u00f6rg" "ex\u00e4mple.test"))'.encode() in ok(second.fetch('1', '(ENVELOPE)'))[0]
 ok(first.select('"Gr&APwA3w-e &- K&APw-sse"'))
 envelope = ok(first.fetch('1', '(ENVELOPE)'))[0]

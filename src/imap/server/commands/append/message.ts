@@ -5,7 +5,7 @@ import type { AppendItem } from '../../../../mail/index.ts'
 import type { Cursor } from '../../../wire/index.ts'
 import type { AuthenticatedContext } from '../../command.ts'
 import { assertStorable } from '../store.ts'
-import { AppendLiteral } from './spool.ts'
+import { AppendLiteral, unwrapUtf8 } from './spool.ts'
 
 export interface Message {
   readonly flags: readonly string[]
@@ -35,7 +35,7 @@ export function parseMessage(p: Cursor): Message {
  * the transaction, `hasRoom` a hint.
  */
 export async function placeMessage(
-  { options, services, account }: AuthenticatedContext,
+  { options, services, account, connection }: AuthenticatedContext,
   name: string,
   size: number,
   hasRoom: (owner: AccountId) => Promise<boolean>,
@@ -44,7 +44,8 @@ export async function placeMessage(
     throw new Fault('too-large', `a message is at most ${options.maxMessageSize} bytes`)
   const { access } = await services.reads.resolve(account, name, 'i')
   if (!(await hasRoom(access.owner))) throw new Fault('over-quota', 'the account is full')
-  return new AppendLiteral(access, services.spool())
+  const spool = services.spool()
+  return new AppendLiteral(access, connection.utf8 ? unwrapUtf8(spool, size) : spool)
 }
 
 /** Everything that was spooled, or nothing: what is wrong with one message frees all. */
