@@ -20,7 +20,7 @@ export interface IndexKeeper {
 /** How long after a change the store is looked at. */
 const lookMs = 5_000
 /** So much waits no longer; less than that every search looks at in a few milliseconds, and a thread costs more. */
-const enough = 500
+const enough = 2_000
 const patienceMs = 120_000
 /** After a thread that failed. */
 const retryMs = 600_000
@@ -64,6 +64,8 @@ class Keeper implements IndexKeeper {
     this.#stopHearing = this.#store.bell.on((ring) => {
       if ('account' in ring) this.#lookIn(lookMs)
     })
+    // What was left at the last end has waited long enough.
+    this.#behindSince = this.#around.clock.monotonic() - patienceMs
     this.#lookIn(lookMs)
   }
 

@@ -24,7 +24,7 @@ export const schema: readonly string[] = [
   // Contents that are too long to be indexed: any of them may hold anything.
   'CREATE TABLE unindexed (content INTEGER PRIMARY KEY)',
   // More is gathered in memory before it becomes a segment: fewer merges.
-  `INSERT INTO text_index (text_index, rank) VALUES ('hashsize', 4194304)`,
+  `INSERT INTO text_index (text_index, rank) VALUES ('hashsize', 2097152)`,
   `PRAGMA user_version = ${version}`,
 ]
 

@@ -10,7 +10,8 @@ import { Connection } from '../sqlite/connection.ts'
 import * as rows from './rows.ts'
 import { joinSignals } from './signals.ts'
 
-const cacheKiB = 8_192
+/** Small: what a thread gives back in pieces stays with the process. */
+const cacheKiB = 2_048
 /** What the WAL file keeps on disk after a rush. */
 const walKeptBytes = 16 * 1024 * 1024
 
