@@ -1,5 +1,6 @@
 // Commands of any state: what the server can do, who the client is, good-bye.
 
+import { formatString } from '../../wire/index.ts'
 import { type Command, command, noArguments, type State } from '../command.ts'
 
 const anyState: readonly State[] = ['greeted', 'authenticated', 'selected']
@@ -58,9 +59,14 @@ export const id = command({
     }
     return fields
   },
-  run({ out, log, options }, fields) {
+  run(context, fields) {
+    const { out, log, options } = context
     if (fields) log.info({ client: Object.fromEntries(fields) }, 'client')
-    out.line(`* ID ("name" "Posthorn" "version" "${options.version ?? ''}")`)
+    const own = ['name', 'Posthorn', 'version', options.version ?? '']
+    // Whoever runs the server is reached there; who is not signed in has no domain yet.
+    if ('login' in context && context.login)
+      own.push('support-url', `mailto:postmaster@${context.login.email.split('@').at(-1)}`)
+    out.line(`* ID (${own.map((text) => formatString(text)).join(' ')})`)
     return { text: 'pleased to meet you' }
   },
 })
