@@ -2,7 +2,7 @@
 
 import assert from 'node:assert/strict'
 import fc from 'fast-check'
-import type { AccountId, MailboxId, Range } from '../base/index.ts'
+import { type AccountId, isFault, type MailboxId, type Range } from '../base/index.ts'
 import { flagNames } from './flags.ts'
 import { ownAccess } from './rights.ts'
 import { type Mail, message, testMail } from './testing/store.ts'
@@ -27,6 +27,7 @@ type Op =
     }
   | { readonly do: 'copy' | 'move'; readonly box: Box; readonly uids: Range[]; readonly to: Box }
   | { readonly do: 'expunge'; readonly box: Box; readonly uids: Range[] | undefined }
+  | { readonly do: 'replace'; readonly box: Box; readonly uid: number; readonly to: Box; readonly flags: string[] }
 
 const box = fc.constantFrom(...boxes)
 const uids = fc.array(fc.tuple(fc.integer({ min: 1, max: 700 }), fc.integer({ min: 1, max: 700 })), {
@@ -44,6 +45,13 @@ const op: fc.Arbitrary<Op> = fc.oneof(
     flags: someFlags,
   }),
   fc.record({ do: fc.constantFrom('copy' as const, 'move' as const), box, uids, to: box }),
+  fc.record({
+    do: fc.constant('replace' as const),
+    box,
+    uid: fc.integer({ min: 1, max: 40 }),
+    to: box,
+    flags: someFlags,
+  }),
   fc.record({ do: fc.constant('expunge' as const), box, uids: fc.option(uids, { nil: undefined }) }),
 )
 
@@ -61,9 +69,11 @@ function applyTo(model: Record<Box, Model>, op: Op): void {
       if (op.mode === 'replace') now.clear()
       for (const flag of op.flags) op.mode === 'remove' ? now.delete(flag) : now.add(flag)
     }
-  else if (op.do === 'expunge')
+  else if (op.do === 'expunge') {
     for (const [uid, set] of [...from.messages])
       if (set.has('\\Deleted') && (!op.uids || holds(op.uids, uid))) from.messages.delete(uid)
+  } else if (op.do === 'replace' && from.messages.delete(op.uid))
+    model[op.to].messages.set(model[op.to].next++, new Set(op.flags))
   if (op.do !== 'copy' && op.do !== 'move') return
   const to = model[op.to]
   for (const uid of chosen) {
@@ -85,6 +95,10 @@ async function applyReal(mail: Mail, account: AccountId, ids: Record<Box, Mailbo
   else if (op.do === 'flags')
     await writes.setFlags(ownAccess(account, from), op.uids, { mode: op.mode, flags: op.flags })
   else if (op.do === 'expunge') await writes.expunge(ownAccess(account, from), op.uids)
+  else if (op.do === 'replace')
+    await writes
+      .replace(ownAccess(account, from), op.uid, ownAccess(account, ids[op.to]), { content, flags: op.flags })
+      .catch((error: unknown) => assert.ok(isFault(error, 'conflict')))
   else await writes[op.do](ownAccess(account, from), op.uids, ownAccess(account, ids[op.to]))
 }
 
