@@ -41,6 +41,8 @@ interface Scene {
   /** As if the actor had all rights: writes must not believe it. */
   readonly forged: Access
   readonly own: Access
+  /** A message of the actor's own. */
+  readonly uid: number
 }
 
 const content = (mail: Mail) => mail.content(message('from outside'))
@@ -57,9 +59,18 @@ const verbs: { readonly [verb: string]: [(has: (rights: string) => boolean, top:
   flagged: [(has) => has('rw'), ({ mail, forged }) => setFlag(mail, forged, '\\Flagged')],
   keyword: [(has) => has('rw'), ({ mail, forged }) => setFlag(mail, forged, 'Work')],
   copyOut: [(has) => has('r'), ({ mail, forged, own }) => mail.writes.copy(forged, [[1, 2]], own)],
-  copyIn: [(has) => has('i'), ({ mail, forged, own }) => mail.writes.copy(own, [[1, 1]], forged)],
+  copyIn: [(has) => has('i'), ({ mail, forged, own, uid }) => mail.writes.copy(own, [[uid, uid]], forged)],
   moveOut: [(has) => has('rte'), ({ mail, forged, own }) => mail.writes.move(forged, [[1, 1]], own)],
-  moveIn: [(has) => has('i'), ({ mail, forged, own }) => mail.writes.move(own, [[1, 1]], forged)],
+  moveIn: [(has) => has('i'), ({ mail, forged, own, uid }) => mail.writes.move(own, [[uid, uid]], forged)],
+  replaceThere: [
+    (has) => has('te'),
+    async ({ mail, forged, own }) => mail.writes.replace(forged, 1, own, { content: await content(mail), flags: [] }),
+  ],
+  replaceHere: [
+    (has) => has('i'),
+    async ({ mail, forged, own, uid }) =>
+      mail.writes.replace(own, uid, forged, { content: await content(mail), flags: [] }),
+  ],
   expunge: [(has) => has('e'), ({ mail, forged }) => mail.writes.expunge(forged)],
   create: [(has) => has('k'), ({ mail, actor, name }) => mail.writes.createMailbox(actor, `${name}/New`)],
   rename: [
@@ -99,7 +110,7 @@ testMail('a random sharer comes through with no verb that he was not given', asy
     const box = await mail.writes.createMailbox(owner, 'Top/Box')
     const above = (await mail.reads.mailbox(owner, 'Top'))!
     await mail.writes.append(ownAccess(owner, box.id), [item, { ...item, flags: ['\\Deleted'] }])
-    await mail.writes.append(inbox, [item])
+    const uid = (await mail.writes.append(inbox, [item])).uids[0]!
     await give(mail, owner, box.id, actor, granted)
     await give(mail, owner, box.id, actor, denied, true)
     if (top) await give(mail, owner, above.id, actor, 'k')
@@ -107,12 +118,12 @@ testMail('a random sharer comes through with no verb that he was not given', asy
     const before = await snapshot(mail, owner)
     // As if it were the actor's own.
     const lie = { actor, owner: actor, mailbox: box.id, prefix: '', rights: allRights }
-    await assert.rejects(verbs[verb]![1]({ mail, actor, name: '', forged: lie, own: inbox }), isFault)
+    await assert.rejects(verbs[verb]![1]({ mail, actor, name: '', forged: lie, own: inbox, uid }), isFault)
     assert.equal(await snapshot(mail, owner), before)
     const name = nameOf(owner, box.name)
     const forged = { actor, owner, mailbox: box.id, prefix: '', rights: allRights }
     const [may, act] = verbs[verb]!
-    const failed = await act({ mail, actor, name, forged, own: inbox }).then(
+    const failed = await act({ mail, actor, name, forged, own: inbox, uid }).then(
       () => undefined,
       (error: unknown) => error as Error,
     )

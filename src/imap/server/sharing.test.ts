@@ -41,6 +41,7 @@ const opened: { readonly [command: string]: May } = {
   'MOVE 1 INBOX': (has) => has('te'),
   'COPY 1 $': (has) => has('i'),
   'UID MOVE 1:2 $': (has) => has('tei'),
+  'REPLACE 1 $ {6+}\r\na: b\r\n': (has) => has('tei'),
   EXPUNGE: (has) => has('e'),
   'UID EXPUNGE 1:9': (has) => has('e'),
   CLOSE: () => true,

@@ -48,13 +48,14 @@ export function formatRights(rights: string): string {
 }
 
 /**
- * The user that is meant: his address, an alias of his or one in an alias of his domain. `anyone` would be everybody of every domain of
+ * The user that is meant: his address, an alias of his or one in an alias of his domain; without a domain that of who asks. `anyone` would be everybody of every domain of
  * this server, who may not even know one another: nobody is.
  */
-async function findUser({ services }: AuthenticatedContext, { name }: Identifier) {
+async function findUser({ services, login }: AuthenticatedContext, { name }: Identifier) {
   if (name === 'anyone' || name === 'anonymous' || name === 'authenticated')
     throw new Fault('unsupported', 'mailboxes are shared with users by their addresses')
-  const user = await services.accounts.findUser(name)
+  const address = name.includes('@') ? name : name + login.email.slice(login.email.lastIndexOf('@'))
+  const user = await services.accounts.findUser(address)
   if (!user) throw new Fault('invalid', 'there is no such user')
   return user
 }
