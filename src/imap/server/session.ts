@@ -43,6 +43,7 @@ const implied: { readonly [name: string]: readonly string[] } = {
 
 const MAX_SYNTAX_ERRORS = 20
 const LINGER_MS = 5000
+const RIGHTS_WAIT_MS = 100
 
 export class Session implements ConnectionControl {
   readonly #host: SessionHost
@@ -59,6 +60,7 @@ export class Session implements ConnectionControl {
   #stopHearing = () => {}
   /** Set while the client waits for news. */
   #heard: (() => void) | undefined
+  #looking = false
   /** Set: the connection ends after this reply; empty when BYE was said already. */
   #bye: string | undefined
   #tlsWanted = false
@@ -391,6 +393,19 @@ export class Session implements ConnectionControl {
     const { bell } = this.#host.options.services
     this.#stopHearing = bell.on((ring) => {
       if ('account' in ring ? ring.account !== mailbox.access.owner : ring.topic !== 'accounts') return
+      this.#lookAgain()
+    })
+  }
+
+  /**
+   * Commands look for themselves; only who waits for news has to be told that rights have changed. Its owner's account may be busy: many
+   * rings are one look.
+   */
+  #lookAgain(): void {
+    if (!this.#heard || this.#looking || this.#selected?.isOwn !== false) return
+    this.#looking = true
+    this.#host.options.clock.after(RIGHTS_WAIT_MS, () => {
+      this.#looking = false
       this.recheck()
         .then(() => this.#heard?.())
         .catch((error: unknown) => this.#log.error({ err: error }, 'rights could not be looked up again'))
@@ -454,6 +469,8 @@ export class Session implements ConnectionControl {
     }
     view?.watchers.add(hear)
     this.#heard = hear
+    // What changed since the command began.
+    this.#lookAgain()
     try {
       hear()
       this.#waiting = true
