@@ -120,6 +120,7 @@ async function walkMail(mail: CoreServices['mail'], account: AccountId, { store 
   assert.equal((await mail.createMailbox(account, 'Work/2026')).name, 'Work/2026')
   await mail.renameMailbox(account, 'Work/2026', 'Work/Old')
   await mail.subscribe(account, 'Work/Old', true)
+  await assert.rejects(mail.setQuota(account, account, { quotaMessages: 5 }))
   const note = { entry: '/private/comment', value: Buffer.from('old') }
   await mail.setMetadata(ownAccess(account, await box('Work/Old')), [note])
   const given = { account, negative: false, mode: 'add', rights: 'lr' } as const

@@ -253,6 +253,12 @@ export interface FlagChange {
   readonly unchangedSince?: number
 }
 
+/** What an account may hold; absent: no limit. */
+export interface QuotaLimits {
+  readonly quotaBytes?: number
+  readonly quotaMessages?: number
+}
+
 /** Writes. Each looks the actor's rights up again. Faults: not-found, exists, over-quota, invalid, limit, conflict, denied. */
 export interface MailWrites {
   /** All or none; flags that the actor may not set are left out (RFC 4314 §4). The owner's quota counts. */
@@ -284,6 +290,8 @@ export interface MailWrites {
   subscribe(account: AccountId, name: string, on: boolean): Promise<void>
   /** All or none. Faults `too-large`, `limit`; `denied` where others would see it and one may not write. */
   setMetadata(mailbox: Access, changes: readonly AnnotationChange[]): Promise<void>
+  /** Sets both limits of an account. Fault `denied` to all but administrators. */
+  setQuota(actor: AccountId, owner: AccountId, limits: QuotaLimits): Promise<void>
   /** Changes what one user was given ("a"); an entry without rights goes. Fault `invalid` when it would take a right from the owner. */
   setAcl(mailbox: Access, change: AclChange): Promise<void>
   /** Takes the messages that nobody has seen as \Recent: returns the first UID that is recent for the caller. The owner's alone. */

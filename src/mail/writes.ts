@@ -9,6 +9,7 @@ import { copy, everything, expunge, move, type Piece, withdraw } from './copy.ts
 import { claimRecent, createMailbox, deleteMailbox, noPlace, renameMailbox, subscribe } from './mailboxes.ts'
 import { isServer, setMetadata } from './metadata.ts'
 import { OpenMailbox } from './open-mailbox.ts'
+import { setQuota } from './quota.ts'
 import { replace } from './replace.ts'
 import { changeableNames, noMailbox, permit } from './rights.ts'
 import { setFlags } from './set-flags.ts'
@@ -98,6 +99,7 @@ export function createMailWrites({ store, log }: MailWritesOptions): MailWrites 
     subscribe: (account, name, on) => store.write(account, (tx) => subscribe(tx, account, name, on)),
     setMetadata: (mailbox, changes) =>
       store.write(isServer(mailbox) ? 'server' : mailbox.owner, (tx) => setMetadata(tx, mailbox, changes)),
+    setQuota: (actor, owner, limits) => store.write('server', (tx) => setQuota(tx, actor, owner, limits)),
     setAcl: (mailbox, change) => store.write(mailbox.owner, (tx) => setAcl(tx, mailbox, change)),
     // Forgotten in a crash, it shows a message as recent twice: no harm.
     claimRecent: (account, mailbox) =>

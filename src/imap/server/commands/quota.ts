@@ -1,7 +1,7 @@
 // GETQUOTA, GETQUOTAROOT, SETQUOTA. An account is one quota root: '' is one's own, `Shared/<address>` that of somebody who shares.
 
 import { Fault } from '../../../base/index.ts'
-import type { Access } from '../../../mail/index.ts'
+import { type Access, type QuotaLimits, sharedPrefix } from '../../../mail/index.ts'
 import { type Cursor, formatMailbox, formatString } from '../../wire/index.ts'
 import { type AuthenticatedContext, type Command, command } from '../command.ts'
 
@@ -39,15 +39,22 @@ export const getQuotaRoot = command({
   },
 })
 
-/** The account behind a root that this account may ask about. */
-async function ownerOf({ services, account }: AuthenticatedContext, root: string): Promise<Access['owner']> {
+/** The account behind a root that this account may ask about: its own, one that lets it insert, to an administrator any. */
+async function ownerOf(context: AuthenticatedContext, root: string): Promise<Access['owner']> {
+  const { services, account } = context
   if (root === '') return account
   const shared = (await services.reads.shared(account)).find(
     ({ access }) => rootOf(access) === root && access.rights.includes('r') && access.rights.includes('i'),
   )
-  if (!shared) throw new Fault('not-found', 'there is no such quota root')
-  return shared.access.owner
+  if (shared) return shared.access.owner
+  const user = root.startsWith(sharedPrefix) && (await isAdmin(context))
+  const found = user ? await services.accounts.findUser(root.slice(sharedPrefix.length)) : undefined
+  if (!found) throw new Fault('not-found', 'there is no such quota root')
+  return found.id
 }
+
+const isAdmin = async ({ services, account }: AuthenticatedContext): Promise<boolean> =>
+  (await services.accounts.account(account))?.admin === true
 
 export const getQuota = command({
   name: 'GETQUOTA',
@@ -63,26 +70,37 @@ export const getQuota = command({
   },
 })
 
-function parseLimits(p: Cursor): readonly { readonly resource: string; readonly limit: number }[] {
-  const limits: { resource: string; limit: number }[] = []
+/** Bytes, or a number of messages, by the names of resources. */
+function parseLimits(p: Cursor): QuotaLimits & { readonly unknown?: string } {
+  const limits: { quotaBytes?: number; quotaMessages?: number; unknown?: string } = {}
   p.expect('(')
   while (!p.has(')')) {
-    limits.push({ resource: p.word(), limit: p.sp().number64() })
+    const resource = p.word()
+    const limit = p.sp().number64()
+    if (resource === 'STORAGE') limits.quotaBytes = limit * UNIT
+    else if (resource === 'MESSAGE') limits.quotaMessages = limit
+    else limits.unknown = resource
     p.has(' ')
   }
+  if (!Number.isSafeInteger(limits.quotaBytes ?? 0)) p.fail('the limit is too large')
   return limits
 }
 
-/** Limits are the administrator's, who sets them at the command line: here nobody does, and QUOTASET is not announced. */
 export const setQuota = command({
   name: 'SETQUOTA',
   rfc: 'RFC 9208 §4.1.3',
   states: ['authenticated', 'selected'],
-  capabilities: ['QUOTA'],
+  capabilities: ['QUOTA', 'QUOTASET'],
   parse: (p) => ({ root: p.sp().astringText(), limits: parseLimits(p.sp()) }),
-  async run(context, { root }) {
-    await ownerOf(context, root)
-    throw new Fault('denied', 'quotas are set by the administrator of this server')
+  async run(context, { root, limits }) {
+    const { services, account, out, log } = context
+    const owner = await ownerOf(context, root)
+    if (limits.unknown !== undefined) throw new Fault('unsupported', `${limits.unknown} cannot be limited here`)
+    await services.writes.setQuota(account, owner, limits)
+    log.info({ owner, ...limits }, 'quota set')
+    const quota = await formatQuota(context, root, owner)
+    if (quota) out.line(quota)
+    return { text: 'done' }
   },
 })
 
