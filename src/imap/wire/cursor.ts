@@ -293,6 +293,12 @@ export class Cursor {
     return this.#mailboxName(this.astring())
   }
 
+  /** As `mailbox`, with the name as it was written. */
+  writtenMailbox(): { readonly name: string; readonly written: string } {
+    const bytes = this.astring()
+    return { name: this.#mailboxName(bytes), written: this.#decodedName(bytes) }
+  }
+
   /** A mailbox name that may hold the wildcards `%` and `*`. */
   listMailbox(): string {
     const next = this.peek()
@@ -301,10 +307,15 @@ export class Cursor {
     return this.#mailboxName(bytes)
   }
 
-  #mailboxName(bytes: Buffer): string {
+  #decodedName(bytes: Buffer): string {
     const text = this.#utf8(bytes)
     const name = text.length === bytes.length && !this.#rawNames ? decodeModifiedUtf7(text) : text
     if (name === undefined) throw new Fault('invalid', 'the mailbox name is not modified UTF-7')
+    return name
+  }
+
+  #mailboxName(bytes: Buffer): string {
+    const name = this.#decodedName(bytes)
     return name.toUpperCase() === 'INBOX' ? 'INBOX' : normaliseInbox(name.normalize('NFC'))
   }
 

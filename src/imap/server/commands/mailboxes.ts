@@ -2,7 +2,7 @@
 
 import { Fault } from '../../../base/index.ts'
 import type { Role } from '../../../mail/index.ts'
-import { type Cursor, formatMailboxId } from '../../wire/index.ts'
+import { type Cursor, formatMailbox, formatMailboxId } from '../../wire/index.ts'
 import { type Command, command, noArguments } from '../command.ts'
 import { roleOf } from '../special-use.ts'
 
@@ -49,9 +49,14 @@ export const create = command({
   capabilities: ['CREATE-SPECIAL-USE'],
   // RFC 6154 §3: the name may be free, but the use is not, or there is none such here.
   codes: { conflict: 'USEATTR' },
-  parse: (p) => ({ name: p.sp().mailbox(), uses: p.has(' ') ? parseUses(p) : [] }),
-  async run({ services, account }, { name, uses }) {
+  parse: (p) => ({ ...p.sp().writtenMailbox(), uses: p.has(' ') ? parseUses(p) : [] }),
+  async run({ services, account, connection, out }, { name, written, uses }) {
     const { id } = await services.writes.createMailbox(account, name, roleFor(uses))
+    // RFC 9051 §6.3.4: who wrote the name otherwise is told how it is written here.
+    if (connection.enabled.has('IMAP4REV2') && written !== name)
+      out.line(
+        `* LIST () "/" ${formatMailbox(name, connection.utf8)} ("OLDNAME" (${formatMailbox(written, connection.utf8)}))`,
+      )
     return { code: `MAILBOXID (${formatMailboxId(id)})`, text: 'created' } // RFC 8474 §4.1
   },
 })
