@@ -18,7 +18,7 @@ interface Flow {
     listener: (event: { path: string; count?: number; uid?: number; flags?: Set<string> }) => void,
   ): void
   list(): Promise<readonly { path: string; specialUse?: string; subscribed?: boolean }[]>
-  mailboxCreate(path: string): Promise<{ path: string; created: boolean }>
+  mailboxCreate(path: string): Promise<{ path: string; created: boolean; mailboxId?: string }>
   mailboxRename(from: string, to: string): Promise<unknown>
   mailboxDelete(path: string): Promise<unknown>
   mailboxOpen(path: string): Promise<{ exists: number; permanentFlags: Set<string>; highestModseq?: bigint }>
@@ -92,7 +92,9 @@ test('imapflow appends, fetches, downloads, searches, flags, moves, idles and de
 
   const uses = (await flow.list()).map(({ path, specialUse }) => `${path} ${specialUse}`)
   assert.ok(uses.includes('INBOX \\Inbox') && uses.includes('Sent \\Sent'), uses.join(', '))
-  assert.deepEqual(await flow.mailboxCreate('Pöst/😀'), { path: 'Pöst/😀', created: true })
+  const { mailboxId, ...made } = await flow.mailboxCreate('Pöst/😀')
+  assert.deepEqual(made, { path: 'Pöst/😀', created: true })
+  assert.match(mailboxId ?? '', /^F\d+$/)
   assert.equal((await flow.mailboxCreate('Pöst/😀')).created, false, 'ALREADYEXISTS is no fault for it')
 
   const date = new Date(1_700_000_000_000)
