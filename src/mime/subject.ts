@@ -29,7 +29,8 @@ export function readSubject(subject: string): { base: string; isReply: boolean }
 
 /** Whether a subject, decoded and perhaps folded, is that of a reply or a forward; of several the first. */
 export function isReplySubject(subject: string): boolean {
-  return readSubject(subject.split('\n', 1)[0]!).isReply
+  const first = subject.split('\n', 1)[0]!
+  return hasReplyMark(first) || readSubject(first).isReply
 }
 
 /** Step 1: tabs and line ends become spaces, several become one. */

@@ -98,6 +98,7 @@ export function createDispatch(
       if (!session.selected || !parsed.command || parsed.command.refresh === 'never') return
       if (parsed.command.refresh === 'before') tellSelected(parsed, session)
       else await refresh(parsed, session)
+      await session.selected?.listener?.settle()
     },
 
     async place(text, size, session) {

@@ -32,6 +32,10 @@ export interface ImapLimits {
   readonly overlappingAppends: number
   /** Messages of one APPEND (RFC 3502): they stand in one transaction. */
   readonly appendMessages: number
+  /** Mailboxes of one ESEARCH: the view of each is opened. */
+  readonly searchMailboxes: number
+  /** Results of one session that are kept up to date: each may hold every UID, and is looked at on each change. */
+  readonly updatedResults: number
   /** A search or a fetch gives way to others after this long. */
   readonly turnMs: number
   /** Memory for mailbox views that nobody has open. */
@@ -62,6 +66,8 @@ export const imapLimits: ImapLimits = {
   outputChunk: 64 * KIB,
   overlappingAppends: 32,
   appendMessages: 1000,
+  searchMailboxes: 1000,
+  updatedResults: 10,
   turnMs: 8,
   viewBytes: 64 * KIB * KIB,
   pollMs: 10_000,

@@ -23,6 +23,16 @@ export interface OwnChange {
   readonly modseq: number
 }
 
+/** Hears what the client is told. */
+export interface TellingListener {
+  /** These will be told as expunged; numbers are still as they were. */
+  expunging(uids: readonly number[], out: Output): void
+  /** These are new to the client, or changed. */
+  touched(uids: Iterable<number>): void
+  /** Says what follows from it. */
+  settle(): Promise<void>
+}
+
 export class SelectedMailbox implements ViewReader {
   readonly view: MailboxView
   /** Opened by EXAMINE. */
@@ -44,6 +54,7 @@ export class SelectedMailbox implements ViewReader {
   #recentTold = 0
   /** UIDs that the last SEARCH with SAVE found, ascending: `$`. What is expunged since is passed over when it is used. */
   saved: readonly number[] = []
+  listener: TellingListener | undefined
   /** Everything up to this modseq was told. */
   #toldModseq: number
   /** The modseq that the client will resynchronise from, as it was last said. */
@@ -126,6 +137,8 @@ export class SelectedMailbox implements ViewReader {
     for (const change of this.view.changesAfter(this.position)) {
       this.#take(own ? this.#withoutOwn(change.changed, own) : change.changed)
       if (this.condstore) this.#take(change.touched)
+      this.listener?.touched(change.changed)
+      this.listener?.touched(change.touched)
       const expunged = change.expunged.filter((uid) => uid <= this.#toldUid)
       for (const uid of expunged) this.#changed.delete(uid)
       if (expunged.length > 0) this.#pending = mergeSorted(this.#pending, expunged)
@@ -190,6 +203,11 @@ export class SelectedMailbox implements ViewReader {
       if (next <= to) out.push([next, to])
     }
     return out
+  }
+
+  /** The number of a message that the client counts. */
+  numberOf(uid: number): number {
+    return this.view.lowerBound(uid) + countBelow(this.#pending, uid) + 1
   }
 
   /** The number of the view's message at `index`. */
@@ -360,6 +378,7 @@ export class SelectedMailbox implements ViewReader {
   #tellExpunges(out: Output): void {
     if (this.#pending.length === 0) return
     const numbers = this.#numbersOfPending()
+    this.listener?.expunging(this.#pending, out)
     if (this.#enabled.has('QRESYNC') || this.uidOnly) sayVanished(out, toRanges(this.#pending), false)
     else for (let i = numbers.length - 1; i >= 0; i--) out.text(`* ${numbers[i]} EXPUNGE\r\n`)
     this.#toldCount -= numbers.length
@@ -375,6 +394,7 @@ export class SelectedMailbox implements ViewReader {
       this.#toldCount = view.count + this.#pending.length
       this.#claimRecent(Math.max(first, view.recentUid + 1))
       out.line(`* ${this.#toldCount} EXISTS`)
+      this.listener?.touched(view.uids.subarray(view.lowerBound(first), view.count))
     }
     const recent = this.recentCount()
     if (recent !== this.#recentTold && !this.rev2) out.line(`* ${recent} RECENT`)

@@ -203,7 +203,7 @@ export class Cursor {
 
   /** Bytes of a quoted string or an inline literal. */
   string(): Buffer {
-    if (this.peek() === '"') return Buffer.from(this.#quoted(), 'latin1')
+    if (this.peek() === '"') return Buffer.from(this.quoted(), 'latin1')
     if (this.peek() === '{') return this.#literal()
     this.fail('expected a string')
   }
@@ -228,7 +228,7 @@ export class Cursor {
     return text
   }
 
-  #quoted(): string {
+  quoted(): string {
     this.expect('"')
     let out = ''
     let from = this.#at
@@ -338,13 +338,13 @@ export class Cursor {
 
   /** Milliseconds since 1970 of `"dd-Mon-yyyy hh:mm:ss +zzzz"`. */
   dateTime(): number {
-    const at = parseDateTime(this.#quoted())
+    const at = parseDateTime(this.quoted())
     return at ?? this.fail('expected a date and time as "01-Jan-2024 12:00:00 +0000"')
   }
 
   /** A day as a number that compares like the calendar (see calendarDay). */
   date(): number {
-    const text = this.peek() === '"' ? this.#quoted() : this.atom()
+    const text = this.peek() === '"' ? this.quoted() : this.atom()
     const [day = '', month = '', year = ''] = text.split('-')
     return calendarDay(day, month, year) ?? this.fail('expected a date as 1-Jan-2024')
   }

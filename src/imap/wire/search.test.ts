@@ -1,7 +1,16 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { isFault, SyntaxFault } from '../../base/index.ts'
-import { Cursor, parsePartialRange, parseSearchProgram, savedResult, someKey } from './index.ts'
+import {
+  Cursor,
+  parseMultiSearchProgram,
+  parsePartialRange,
+  parseSearchProgram,
+  parseSortProgram,
+  parseThreadProgram,
+  savedResult,
+  someKey,
+} from './index.ts'
 
 const cursor = (text: string, literals: readonly Buffer[] = []) => new Cursor({ segments: text.split('\n'), literals })
 const parse = (text: string) => {
@@ -86,4 +95,52 @@ test('a key is found wherever it stands', () => {
   const has = (text: string) => someKey(parse(text).key, ({ kind }) => kind === 'modseq')
   assert.ok(has('SEEN OR 1 (NOT (2 MODSEQ 5))'))
   assert.ok(!has('SEEN OR 1 (NOT (2 3))'))
+})
+
+test('SORT takes criteria, a charset and keys', () => {
+  const { criteria, charset, key, returns } = parseSortProgram(
+    cursor('RETURN (COUNT) (reverse date Subject REVERSE DISPLAYTO) utf-8 SEEN'),
+  )
+  assert.deepEqual(criteria, [
+    { key: 'DATE', reverse: true },
+    { key: 'SUBJECT', reverse: false },
+    { key: 'DISPLAYTO', reverse: true },
+  ])
+  assert.deepEqual([charset, key, returns?.options], ['UTF-8', { kind: 'flag', flag: '\\Seen' }, new Set(['COUNT'])])
+  for (const bad of [
+    '() UTF-8 ALL',
+    '(DATE) UTF-8',
+    'DATE UTF-8 ALL',
+    '(REVERSE REVERSE DATE) UTF-8 ALL',
+    '(X) UTF-8 ALL',
+  ])
+    assert.throws(() => parseSortProgram(cursor(bad)), SyntaxFault, bad)
+})
+
+test('THREAD takes an algorithm, a charset and keys', () => {
+  const { algorithm, charset } = parseThreadProgram(cursor('references "us-ascii" 1:*'))
+  assert.deepEqual([algorithm, charset], ['REFERENCES', 'US-ASCII'])
+  for (const bad of ['REFS ALL', 'JWZ UTF-8 ALL', 'REFS UTF-8 '])
+    assert.throws(() => parseThreadProgram(cursor(bad)), SyntaxFault, bad)
+})
+
+test('ESEARCH takes mailboxes, and the selected one without', () => {
+  assert.deepEqual(parseMultiSearchProgram(cursor('ALL')).sources, [{ kind: 'selected', names: [] }])
+  const { sources, returns } = parseMultiSearchProgram(
+    cursor('IN (personal Subtree-One inbox/x mailboxes ("a b" INBOX)) RETURN (MIN) ALL'),
+  )
+  assert.deepEqual(sources, [
+    { kind: 'personal', names: [] },
+    { kind: 'subtree-one', names: ['INBOX/x'] },
+    { kind: 'mailboxes', names: ['a b', 'INBOX'] },
+  ])
+  assert.deepEqual(returns?.options, new Set(['MIN']))
+  for (const bad of [
+    'IN () ALL',
+    'IN personal ALL',
+    'IN (subtree) ALL',
+    'IN (selected-delayed) ALL',
+    'IN (personal)ALL',
+  ])
+    assert.throws(() => parseMultiSearchProgram(cursor(bad)), SyntaxFault, bad)
 })

@@ -158,3 +158,36 @@ export function parsePartialRange(p: Cursor): PartialRange {
   const b = p.nzNumber()
   return { from: Math.min(a, b), to: Math.max(a, b), last, text: `${sign}${a}:${sign}${b}` }
 }
+
+/** Which mailboxes ESEARCH looks into (RFC 7377 §2.2, RFC 5465 §6); `names` are of those kinds that take some. */
+export interface MailboxFilter {
+  readonly kind: 'selected' | 'inboxes' | 'personal' | 'subscribed' | 'subtree' | 'subtree-one' | 'mailboxes'
+  readonly names: readonly string[]
+}
+export interface MultiSearchProgram extends SearchProgram {
+  readonly sources: readonly MailboxFilter[]
+}
+
+const plainFilters = ['selected', 'inboxes', 'personal', 'subscribed'] as const
+const namingFilters = ['subtree', 'subtree-one', 'mailboxes'] as const
+/** Filters, and names of each: a client that has more asks again. */
+const MAX_FILTERS = 100
+
+/** Everything after `ESEARCH ` (RFC 7377 §3); without a source it is the selected mailbox. */
+export function parseMultiSearchProgram(p: Cursor): MultiSearchProgram {
+  if (!p.hasWord('IN')) return { sources: [{ kind: 'selected', names: [] }], ...parseSearchProgram(p) }
+  const sources = p.sp().list(() => parseMailboxFilter(p))
+  if (sources.length > MAX_FILTERS) throw new Fault('limit', `at most ${MAX_FILTERS} sources`)
+  return { sources, ...parseSearchProgram(p.sp()) }
+}
+
+function parseMailboxFilter(p: Cursor): MailboxFilter {
+  const word = p.word().toLowerCase()
+  const plain = plainFilters.find((kind) => kind === word)
+  if (plain) return { kind: plain, names: [] }
+  const kind = namingFilters.find((each) => each === word) ?? p.fail(`ESEARCH looks into no ${word}`)
+  p.sp()
+  const names = p.peek() === '(' ? p.list(() => p.mailbox()) : [p.mailbox()]
+  if (names.length > MAX_FILTERS) throw new Fault('limit', `at most ${MAX_FILTERS} names`)
+  return { kind, names }
+}

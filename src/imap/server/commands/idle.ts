@@ -11,12 +11,14 @@ export const idle = command({
   refresh: 'before',
   parse: noArguments,
   async run(context) {
-    const { out, connection } = context
+    const { out, connection, log } = context
     const selected = 'selected' in context ? context.selected : undefined
     out.line('+ idling')
     const line = await connection.watch(() => {
       if (selected?.gone) connection.stop(selected.gone)
       else selected?.tell(out, true)
+      // The end of the command waits for it.
+      selected?.listener?.settle().catch((error: unknown) => log.debug({ err: error }, 'updates failed'))
     })
     if (line === undefined) return { text: 'the connection ended' }
     if (line.trim().toUpperCase() !== 'DONE') throw new SyntaxFault('expected DONE')

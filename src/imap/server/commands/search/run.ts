@@ -5,7 +5,7 @@ import { charsetNames, isCharset } from '../../../../mime/index.ts'
 import type { SearchProgram } from '../../../wire/index.ts'
 import type { AuthenticatedContext } from '../../command.ts'
 import type { Outcome } from '../../replies.ts'
-import type { SelectedMailbox } from '../../selected.ts'
+import type { Picked, SelectedMailbox } from '../../selected.ts'
 import { compile, type Known, type Needs } from './compile.ts'
 import { readRows, readTexts } from './read.ts'
 import { askIndex } from './rule-out.ts'
@@ -35,9 +35,20 @@ export const badCharset: Outcome = {
 export const knowsCharset = ({ charset }: Criteria) => charset === undefined || isCharset(charset)
 
 /** The messages that the client counts and that fit. */
-export async function search(context: SearchContext, selected: SelectedMailbox, criteria: Criteria): Promise<Found> {
+export function search(context: SearchContext, selected: SelectedMailbox, criteria: Criteria): Promise<Found> {
+  return searchAmong(context, selected, criteria, selected.pickAll())
+}
+
+/** Those of the picked that fit. */
+export async function searchAmong(
+  context: SearchContext,
+  selected: SelectedMailbox,
+  criteria: Criteria,
+  { numbers, uids }: Picked,
+): Promise<Found> {
+  // SORT and THREAD mostly ask for everything.
+  if (criteria.key.kind === 'all') return { numbers: Array.from(numbers), uids: Array.from(uids) }
   const test = compile(criteria, selected, context.clock.now())
-  const { numbers, uids } = selected.pickAll()
   const lacks = await askIndex(context.services, selected.view.id, test.needs, uids.length)
   const hits = new Uint8Array(uids.length)
   const undecided: number[] = []

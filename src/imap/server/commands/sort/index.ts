@@ -2,7 +2,7 @@
 
 import { type Cursor, parseSortProgram } from '../../../wire/index.ts'
 import { type Command, command } from '../../command.ts'
-import { conclude, refuseConflict, withSaving } from '../search/index.ts'
+import { assertTagFree, conclude, keepUpdated, namesNumbers, refuseConflict, withSaving } from '../search/conclude.ts'
 import { badCharset, knowsCharset, search } from '../search/run.ts'
 import { sortFound } from './order.ts'
 
@@ -13,15 +13,18 @@ const sortCommand = (name: string, byUid: boolean) =>
     states: ['selected'],
     capabilities: ['SORT', 'SORT=DISPLAY', 'ESORT'],
     refresh: 'before',
-    keepsNumbers: !byUid,
+    keepsNumbers: byUid ? namesNumbers : true,
     parse: (p: Cursor) => parseSortProgram(p.sp()),
     async run(context, program) {
       return withSaving(context, program.returns, async () => {
         refuseConflict(context, program)
+        assertTagFree(context, program.returns)
         if (!knowsCharset(program)) return badCharset
         const found = await search(context, context.selected, program)
         const sorted = await sortFound(context, context.selected, found, program.criteria)
-        conclude(context, sorted, { word: 'SORT', byUid, returns: program.returns }, program.key)
+        const answer = { word: 'SORT', byUid, returns: program.returns } as const
+        keepUpdated(context, sorted, answer, program, program.criteria)
+        conclude(context, sorted, answer, program)
         return { text: 'done' }
       })
     },

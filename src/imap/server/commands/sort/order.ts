@@ -12,17 +12,20 @@ export async function sortFound(
   criteria: readonly SortCriterion[],
 ): Promise<Found> {
   const { uids, numbers, scores } = found
-  let places = new Float64Array(uids.length)
+  let places: Float64Array | undefined
   for (const { key, reverse } of distinct(criteria)) {
     const ranks = key === 'RELEVANCY' ? ranksOfScores(found) : await ranksOf(context, view, key, uids)
+    const refined = refine(places, uids, ranks, reverse)
     // Dense again, so that no product goes beyond what a number holds exactly.
-    places = Float64Array.from(rankNumbers(refine(places, uids, ranks, reverse)).ranks)
+    places = places ? Float64Array.from(rankNumbers(refined).ranks) : refined
     await context.out.pace()
   }
-  for (let i = 0; i < places.length; i++) places[i] = places[i]! * places.length + i
-  places.sort()
-  const order = Array.from(places, (place) => place % places.length)
-  const inOrder = (list: readonly number[]) => order.map((i) => list[i]!)
+  const count = uids.length
+  const order = new Float64Array(count)
+  for (let i = 0; i < count; i++) order[i] = places![i]! * count + i
+  order.sort()
+  for (let i = 0; i < count; i++) order[i] = order[i]! % count
+  const inOrder = (list: readonly number[]) => Array.from(order, (i) => list[i]!)
   return { uids: inOrder(uids), numbers: inOrder(numbers), ...(scores && { scores: inOrder(scores) }) }
 }
 
@@ -36,18 +39,18 @@ function distinct(criteria: readonly SortCriterion[]): readonly SortCriterion[] 
   return criteria.filter(({ key }, i) => criteria.findIndex((other) => other.key === key) === i)
 }
 
-/** Places by what went before, and by these ranks among equals. Both lists of UIDs ascend. */
+/** Places by what went before, and by these ranks among equals; whole numbers. Both lists of UIDs ascend. */
 function refine(
-  places: Float64Array,
+  places: Float64Array | undefined,
   uids: readonly number[],
   ranks: Ranks,
   reverse: boolean,
 ): Float64Array<ArrayBuffer> {
-  const out = new Float64Array(places.length)
+  const out = new Float64Array(uids.length)
   for (let i = 0, at = 0; i < uids.length; i++) {
     while (ranks.uids[at]! < uids[i]!) at++
     const rank = ranks.uids[at] === uids[i] ? ranks.ranks[at]! : 0
-    out[i] = places[i]! * ranks.count + (reverse ? ranks.count - 1 - rank : rank)
+    out[i] = (places ? places[i]! : 0) * ranks.count + (reverse ? ranks.count - 1 - rank : rank)
   }
   return out
 }

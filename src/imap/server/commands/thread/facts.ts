@@ -32,7 +32,7 @@ class Packed {
     for (const id of this.refs.length < MAX_REFS ? refs : refs.slice(-1)) this.refs.push(hashId(id))
     this.ends.push(this.refs.length)
     this.subjects.push(row.baseSubject === '' ? 0 : hashText(row.baseSubject!))
-    this.replies.push(isReplySubject(row.subject!) ? 1 : 0)
+    this.replies.push(row.subject !== row.baseSubject && isReplySubject(row.subject!) ? 1 : 0)
     this.sentAt.push(row.sentAt ?? row.receivedAt!)
   }
 

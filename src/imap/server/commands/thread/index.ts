@@ -2,7 +2,7 @@
 
 import { type Cursor, parseThreadProgram } from '../../../wire/index.ts'
 import { type Command, command, type SelectedContext } from '../../command.ts'
-import { refuseConflict } from '../search/index.ts'
+import { namesNumbers, refuseConflict } from '../search/conclude.ts'
 import { badCharset, knowsCharset, search } from '../search/run.ts'
 import { readThreadInput } from './facts.ts'
 import { type Forest, thread } from './forest.ts'
@@ -14,7 +14,7 @@ const threadCommand = (name: string, byUid: boolean) =>
     states: ['selected'],
     capabilities: ['THREAD=ORDEREDSUBJECT', 'THREAD=REFERENCES', 'THREAD=REFS'],
     refresh: 'before',
-    keepsNumbers: !byUid,
+    keepsNumbers: byUid ? namesNumbers : true,
     parse: (p: Cursor) => parseThreadProgram(p.sp()),
     async run(context, program) {
       refuseConflict(context, program)
