@@ -1,6 +1,6 @@
 // The arguments of SEARCH, SORT, THREAD and ESEARCH around their search keys: what to return, in which order, of which mailboxes.
 
-import { Fault } from '../../base/index.ts'
+import { Fault, type Range } from '../../base/index.ts'
 import type { Cursor } from './cursor.ts'
 import { parseSearchKeys, type SearchKey, someKey } from './search-keys.ts'
 
@@ -146,6 +146,12 @@ function parseReturns(p: Cursor): SearchReturns | undefined {
   if (options.size === 0) options.add('ALL')
   p.sp()
   return { options, partial }
+}
+
+/** Half-open places of the range in a result of `count`. */
+export function placesOf({ from, to, last }: PartialRange, count: number): Range {
+  const [start, end] = last ? [count - to, count - from + 1] : [from - 1, to]
+  return [Math.max(0, start), Math.max(0, Math.min(count, end))]
 }
 
 /** `1:100` or `-1:-100` (RFC 9394 §4). */

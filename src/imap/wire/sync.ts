@@ -1,6 +1,7 @@
 // What RFC 7162 adds to the arguments of SELECT, FETCH and STORE: modseqs, and what a client knows of a mailbox.
 
 import type { Cursor, SequenceSet } from './cursor.ts'
+import { type PartialRange, parsePartialRange } from './search.ts'
 
 /** What a client knew when it last saw the mailbox (RFC 7162 §3.2.5). */
 export interface KnownState {
@@ -54,20 +55,23 @@ function parseNumbers(p: Cursor): true {
 export interface FetchModifiers {
   readonly changedSince?: number
   readonly vanished: boolean
+  readonly partial?: PartialRange
 }
 
-/** ` (CHANGEDSINCE 5 VANISHED)`, or nothing. */
+/** ` (CHANGEDSINCE 5 VANISHED PARTIAL 1:9)`, or nothing. */
 export function parseFetchModifiers(p: Cursor): FetchModifiers {
   if (!p.has(' ') || p.atEnd()) return { vanished: false }
   let changedSince: number | undefined
   let vanished = false
+  let partial: PartialRange | undefined
   p.list(() => {
     const name = p.word()
-    if (name === 'CHANGEDSINCE') changedSince = p.sp().modSequenceValzer()
+    if (name === 'PARTIAL' && !partial) partial = parsePartialRange(p.sp())
+    else if (name === 'CHANGEDSINCE') changedSince = p.sp().modSequenceValzer()
     else if (name === 'VANISHED') vanished = true
     else p.fail(`FETCH knows no ${name}`)
   })
-  return { changedSince, vanished }
+  return { changedSince, vanished, partial }
 }
 
 /** `(UNCHANGEDSINCE 5) `, or nothing. */

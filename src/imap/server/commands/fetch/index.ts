@@ -1,6 +1,6 @@
 // FETCH and UID FETCH. Flags come from the view, everything else from rows of the store, page by page.
 
-import { toRanges } from '../../../../base/index.ts'
+import { SyntaxFault, toRanges } from '../../../../base/index.ts'
 import type { MessageRow } from '../../../../mail/index.ts'
 import {
   type FetchItem,
@@ -10,8 +10,10 @@ import {
   formatString,
   formatThreadId,
   isSectionItem,
+  type PartialRange,
   parseFetchItems,
   parseFetchModifiers,
+  placesOf,
   type SectionItem,
 } from '../../../wire/index.ts'
 import { type Command, command, type SelectedContext } from '../../command.ts'
@@ -34,8 +36,8 @@ const fetchCommand = (name: string, rfc: string, byUid: boolean) =>
     name,
     rfc,
     states: ['selected'],
-    // RFC 3516, RFC 8474, RFC 8514, RFC 8970, RFC 6855.
-    capabilities: ['BINARY', 'OBJECTID', 'SAVEDATE', 'PREVIEW', 'UTF8=ACCEPT'],
+    // RFC 3516, RFC 8474, RFC 8514, RFC 8970, RFC 9394, RFC 6855.
+    capabilities: ['BINARY', 'OBJECTID', 'SAVEDATE', 'PREVIEW', 'PARTIAL', 'UTF8=ACCEPT'],
     enables: ['UTF8=ACCEPT'],
     refresh: 'before',
     keepsNumbers: !byUid,
@@ -43,6 +45,8 @@ const fetchCommand = (name: string, rfc: string, byUid: boolean) =>
     async run(context, { set, items, modifiers }) {
       const { changedSince } = modifiers
       const modseq = changedSince !== undefined || items.some(({ kind }) => kind === 'modseq')
+      // RFC 9394 §3.3
+      if (modifiers.partial && !byUid) throw new SyntaxFault('PARTIAL is of UID FETCH')
       if (modifiers.vanished) assertMayVanish(context.connection, byUid, changedSince)
       if (modseq) context.connection.enable(['CONDSTORE'])
       if (modifiers.vanished) await tellEarlier(context, toUids(context.selected, set), changedSince!)
@@ -51,7 +55,8 @@ const fetchCommand = (name: string, rfc: string, byUid: boolean) =>
         ...(modseq ? ['modseq' as const] : []),
       ]
       const wanted = [...missingItems(items, implied), ...items]
-      const all = context.selected.pick(set, byUid)
+      const asked = context.selected.pick(set, byUid)
+      const all = modifiers.partial ? pickPart(asked, modifiers.partial) : asked
       const picked = changedSince === undefined ? all : changedAfter(context, all, changedSince)
       const { missing, undecodable } = await (isLight(wanted) ? fetchLight : fetchRows)(context, picked, wanted)
       // A UID that does not exist is no error (RFC 9051 §6.4.9).
@@ -65,6 +70,13 @@ const isLight = (items: readonly FetchItem[]) => items.every(({ kind }) => light
 /** Those of `kinds` that are not among the items. */
 const missingItems = (items: readonly FetchItem[], kinds: readonly ('uid' | 'flags' | 'modseq')[]) =>
   kinds.filter((kind) => !items.some((item) => item.kind === kind)).map((kind) => ({ kind }))
+
+/** Of what the set holds; what else is asked for is asked of these (RFC 9394 §3.4). */
+function pickPart({ missing, numbers, uids, count }: Picked, partial: PartialRange): Picked {
+  const [from, to] = placesOf(partial, count)
+  const chosen = uids.subarray(from, to)
+  return { count: chosen.length, missing, numbers: numbers.subarray(from, to), uids: chosen }
+}
 
 function changedAfter({ selected }: SelectedContext, { missing, numbers, uids }: Picked, modseq: number): Picked {
   const { view } = selected

@@ -1,7 +1,7 @@
 // How a search is answered: SEARCH, SORT or ESEARCH, and which of the found messages its options speak of.
 
 import { formatRanges, type Range } from '../../../../base/index.ts'
-import type { PartialRange, SearchReturn, SearchReturns } from '../../../wire/index.ts'
+import { placesOf, type SearchReturn, type SearchReturns } from '../../../wire/index.ts'
 
 /** Numbers or UIDs of the messages found, in the order asked for. */
 type Hits = readonly number[]
@@ -74,12 +74,6 @@ export function formatInOrder(hits: Hits): string {
     else ranges.push([hit, hit])
   }
   return formatRanges(ranges)
-}
-
-/** Half-open places of the range in a result of `count`. */
-function placesOf({ from, to, last }: PartialRange, count: number): Range {
-  const [start, end] = last ? [count - to, count - from + 1] : [from - 1, to]
-  return [Math.max(0, start), Math.min(count, end)]
 }
 
 /** Places of the messages that the options speak of: what SAVE keeps (RFC 5182 §2.4, RFC 9394 §3.2) and MODSEQ is of (RFC 7162 §3.1.10). */
