@@ -104,12 +104,38 @@ function placeOf(sorted: Float64Array, count: number, value: number): number {
 async function rankTexts(texts: readonly string[], pace: () => Promise<void>) {
   const places = new Map<string, number>()
   for (const text of texts) places.set(text, 0)
-  const sorted = await sortInTurns([...places.keys()], pace)
+  const sorted = await sortTexts([...places.keys()], pace)
   for (let i = 0; i < sorted.length; i++) places.set(sorted[i]!, i)
   return { ranks: Uint32Array.from(texts, (text) => places.get(text)!), count: sorted.length }
 }
 
 const RUN = 4096
+
+/** By their first characters, then those that share them: most comparisons are of numbers. */
+export async function sortTexts(texts: readonly string[], pace: () => Promise<void>): Promise<string[]> {
+  const groups = new Map<number, string[]>()
+  for (const text of texts) {
+    const prefix = prefixOf(text)
+    const group = groups.get(prefix)
+    if (group) group.push(text)
+    else groups.set(prefix, [text])
+  }
+  await pace()
+  const sorted: string[] = []
+  for (const prefix of Float64Array.from(groups.keys()).sort()) {
+    const group = groups.get(prefix)!
+    for (const text of group.length > RUN ? await sortInTurns(group, pace) : group.sort()) sorted.push(text)
+    await pace()
+  }
+  return sorted
+}
+
+/** The first three code units as a number that compares like them; what is missing stands before everything. */
+function prefixOf(text: string): number {
+  let prefix = 0
+  for (let i = 0; i < 3; i++) prefix = prefix * 65_537 + (i < text.length ? text.charCodeAt(i) + 1 : 0)
+  return prefix
+}
 
 /** Sorts in pieces that others are let in between, then merges them. */
 async function sortInTurns(texts: string[], pace: () => Promise<void>): Promise<string[]> {

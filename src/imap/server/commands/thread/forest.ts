@@ -34,9 +34,10 @@ const STEP = 4096
 
 export function* thread(input: ThreadInput, algorithm: ThreadAlgorithm): Steps<Forest> {
   const order = inOrder(input.sentAt)
+  yield
   const parents =
-    algorithm === 'ORDEREDSUBJECT' ? groupBySubject(input, order) : yield* prune(input, yield* link(input))
-  if (algorithm === 'REFERENCES') joinSubjects(input, order, parents)
+    algorithm === 'ORDEREDSUBJECT' ? yield* groupBySubject(input, order) : yield* prune(input, yield* link(input))
+  if (algorithm === 'REFERENCES') yield* joinSubjects(input, order, parents)
   const forest = yield* plant(input, order, parents)
   return algorithm === 'REFS' ? { ...forest, roots: byLatest(input, parents, forest) } : forest
 }
@@ -56,13 +57,15 @@ function inOrder(values: Float64Array): Uint32Array {
 type Parents = number[] | Int32Array
 
 /** Everything with one subject below the first of it (RFC 5256 §3, ORDEREDSUBJECT). */
-function groupBySubject({ count, subjects }: ThreadInput, order: Uint32Array): Parents {
+function* groupBySubject({ count, subjects }: ThreadInput, order: Uint32Array): Steps<Parents> {
   const parents = new Int32Array(count).fill(-1)
   const heads = new Map<number, number>()
+  let steps = 0
   for (const i of order) {
     const head = heads.get(subjects[i]!)
     if (head === undefined) heads.set(subjects[i]!, i)
     else parents[i] = head
+    if (++steps % STEP === 0) yield
   }
   return parents
 }
@@ -172,13 +175,15 @@ function* prune({ count }: ThreadInput, parents: Parents): Steps<Parents> {
 }
 
 /** Step 5: threads of one subject become one. */
-function joinSubjects(input: ThreadInput, order: Uint32Array, parents: Parents): void {
+function* joinSubjects(input: ThreadInput, order: Uint32Array, parents: Parents): Steps<void> {
   const { count, subjects, replies } = input
   const nodes = parents as number[]
-  const threads = topLevel(input, order, nodes)
+  const threads = yield* topLevel(input, order, nodes)
+  let steps = 0
   const table = new Map<number, number>()
   const isReply = (node: number) => node < count && replies[node] === 1
   for (const { node, first } of threads) {
+    if (++steps % STEP === 0) yield
     const subject = subjects[first]!
     const other = table.get(subject)
     if (subject === 0) continue
@@ -187,6 +192,7 @@ function joinSubjects(input: ThreadInput, order: Uint32Array, parents: Parents):
   }
   const merged = new Map<number, number>()
   for (const { node, first } of threads) {
+    if (++steps % STEP === 0) yield
     const subject = subjects[first]!
     const other = table.get(subject)
     if (subject === 0 || other === undefined || other === node) continue
@@ -202,11 +208,19 @@ function joinSubjects(input: ThreadInput, order: Uint32Array, parents: Parents):
   if (merged.size > 0) for (let i = 0; i < count; i++) nodes[i] = merged.get(nodes[i]!) ?? nodes[i]!
 }
 
+interface Thread {
+  readonly node: number
+  /** Its first message. */
+  readonly first: number
+}
+
 /** The threads by the sent date of their first message (step 4); a dummy's is its first child, whose subject it has too. */
-function topLevel({ count }: ThreadInput, order: Uint32Array, parents: Parents): { node: number; first: number }[] {
-  const threads: { node: number; first: number }[] = []
+function* topLevel({ count }: ThreadInput, order: Uint32Array, parents: Parents): Steps<Thread[]> {
+  const threads: Thread[] = []
   const seen = new Set<number>()
+  let steps = 0
   for (const first of order) {
+    if (++steps % STEP === 0) yield
     const parent = parents[first]!
     const node = parent === -1 ? first : parent
     if ((parent !== -1 && parent < count) || seen.has(node)) continue
