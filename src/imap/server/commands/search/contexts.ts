@@ -2,7 +2,7 @@
 // long as the mailbox is selected or until CANCELUPDATE.
 
 import { toRanges } from '../../../../base/index.ts'
-import { type SearchKey, type SortCriterion, someKey } from '../../../wire/index.ts'
+import { type SearchKey, type SortCriterion, savedResult, someKey } from '../../../wire/index.ts'
 import type { SelectedContext } from '../../command.ts'
 import type { Output } from '../../output.ts'
 import type { SelectedMailbox, TellingListener } from '../../selected.ts'
@@ -24,7 +24,8 @@ interface UpdatingContext extends UpdateRequest {
 }
 
 /** What changes without a message changing, or is known at one moment only. */
-const unstable = new Set<SearchKey['kind']>(['sequence', 'older', 'younger', 'recent'])
+const unstableKinds = new Set<SearchKey['kind']>(['sequence', 'older', 'younger', 'recent'])
+const isUnstable = (key: SearchKey) => unstableKinds.has(key.kind) || (key.kind === 'uid' && key.set === savedResult)
 
 const known = new WeakMap<SelectedMailbox, UpdateContexts>()
 
@@ -61,7 +62,7 @@ export class UpdateContexts implements TellingListener {
   /** False: the result will not be kept up to date (RFC 5267 §4.3.1). */
   add(request: UpdateRequest, uids: readonly number[]): boolean {
     if (this.#contexts.size >= this.#limit) return false
-    if (someKey(request.criteria.key, ({ kind }) => unstable.has(kind))) return false
+    if (someKey(request.criteria.key, isUnstable)) return false
     // A score is told in comparison with the others.
     if (request.sort?.some(({ key }) => key === 'RELEVANCY')) return false
     this.#contexts.set(request.tag, { ...request, uids })
