@@ -34,8 +34,10 @@ export interface ImapLimits {
   readonly appendMessages: number
   /** Mailboxes of one ESEARCH: the view of each is opened. */
   readonly searchMailboxes: number
-  /** Results of one session that are kept up to date: each may hold every UID, and is looked at on each change. */
+  /** Results of one session that are kept up to date: each is looked at on every change. */
   readonly updatedResults: number
+  /** UIDs of all of them together, eight bytes each; the first may have more (RFC 5267 §4.3.1: one at least). */
+  readonly updatedUids: number
   /** A search or a fetch gives way to others after this long. */
   readonly turnMs: number
   /** Memory for mailbox views that nobody has open. */
@@ -68,6 +70,7 @@ export const imapLimits: ImapLimits = {
   appendMessages: 1000,
   searchMailboxes: 1000,
   updatedResults: 10,
+  updatedUids: 200_000,
   turnMs: 8,
   viewBytes: 64 * KIB * KIB,
   pollMs: 10_000,

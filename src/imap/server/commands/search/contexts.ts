@@ -4,6 +4,7 @@
 import { toRanges } from '../../../../base/index.ts'
 import { type SearchKey, type SortCriterion, savedResult, someKey } from '../../../wire/index.ts'
 import type { SelectedContext } from '../../command.ts'
+import type { ImapLimits } from '../../limits.ts'
 import type { Output } from '../../output.ts'
 import type { SelectedMailbox, TellingListener } from '../../selected.ts'
 import { sortFound } from '../sort/order.ts'
@@ -17,6 +18,8 @@ export interface UpdateRequest {
   /** The order of the result; absent: the mailbox's. */
   readonly sort?: readonly SortCriterion[]
 }
+
+type Limits = Pick<ImapLimits, 'updatedResults' | 'updatedUids'>
 
 interface UpdatingContext extends UpdateRequest {
   /** UIDs in the result's order. */
@@ -34,7 +37,7 @@ export function contextsOf(context: SelectedContext): UpdateContexts {
   const { selected, limits } = context
   let contexts = known.get(selected)
   if (!contexts) {
-    contexts = new UpdateContexts(context, selected, limits.updatedResults)
+    contexts = new UpdateContexts(context, selected, limits)
     known.set(selected, contexts)
     selected.listener = contexts
   }
@@ -44,15 +47,15 @@ export function contextsOf(context: SelectedContext): UpdateContexts {
 export class UpdateContexts implements TellingListener {
   readonly #context: SearchContext
   readonly #selected: SelectedMailbox
-  readonly #limit: number
+  readonly #limits: Limits
   readonly #contexts = new Map<string, UpdatingContext>()
   readonly #touched = new Set<number>()
   #settling: Promise<void> = Promise.resolve()
 
-  constructor(context: SearchContext, selected: SelectedMailbox, limit: number) {
+  constructor(context: SearchContext, selected: SelectedMailbox, limits: Limits) {
     this.#context = context
     this.#selected = selected
-    this.#limit = limit
+    this.#limits = limits
   }
 
   has(tag: string): boolean {
@@ -61,12 +64,19 @@ export class UpdateContexts implements TellingListener {
 
   /** False: the result will not be kept up to date (RFC 5267 §4.3.1). */
   add(request: UpdateRequest, uids: readonly number[]): boolean {
-    if (this.#contexts.size >= this.#limit) return false
+    if (!this.#hasRoom(uids.length)) return false
     if (someKey(request.criteria.key, isUnstable)) return false
     // A score is told in comparison with the others.
     if (request.sort?.some(({ key }) => key === 'RELEVANCY')) return false
     this.#contexts.set(request.tag, { ...request, uids })
     return true
+  }
+
+  #hasRoom(count: number): boolean {
+    if (this.#contexts.size === 0) return true
+    let held = count
+    for (const { uids } of this.#contexts.values()) held += uids.length
+    return this.#contexts.size < this.#limits.updatedResults && held <= this.#limits.updatedUids
   }
 
   remove(tag: string): boolean {
