@@ -58,14 +58,14 @@ class Keeper implements IndexKeeper {
       hashOf: (content: number) => store.read((tx) => indexingRows.hashOf(tx, content)),
     }
     this.#cursors = await checkSearchFile(this.#config.data, facts, this.#around.log)
+    // What was left at the last end has waited long enough.
+    if ((await this.lag()) > 0) this.#behindSince = this.#around.clock.monotonic() - patienceMs
   }
 
   begin(): void {
     this.#stopHearing = this.#store.bell.on((ring) => {
       if ('account' in ring) this.#lookIn(lookMs)
     })
-    // What was left at the last end has waited long enough.
-    this.#behindSince = this.#around.clock.monotonic() - patienceMs
     this.#lookIn(lookMs)
   }
 

@@ -6,6 +6,9 @@ import type { Lacks, Needs } from './compile.ts'
 
 /** So few messages are looked at sooner than the index is asked. */
 const FEW = 20
+/** Each question costs some milliseconds, and its answer memory: of a search for a hundred texts these rule out enough. */
+const MAX_ASKED = 20
+const MAX_KEPT = 200_000
 
 /** Undefined when the index says nothing of anything that is looked for. */
 export async function askIndex(
@@ -16,14 +19,17 @@ export async function askIndex(
 ): Promise<Lacks | undefined> {
   if (messages <= FEW) return undefined
   const holders = { needle: new Map<string, ReadonlySet<number>>(), word: new Map<string, ReadonlySet<number>>() }
-  for (const needle of needles) {
-    const found = await reads.holders(mailbox, needle)
-    if (found) holders.needle.set(needle, found)
-  }
-  for (const word of words) {
-    const found = await reads.wordHolders(mailbox, word)
-    if (found) holders.word.set(word, found)
+  let kept = 0
+  const wanted = [
+    ...[...needles].map((text) => ({ as: 'needle', text }) as const),
+    ...[...words].map((text) => ({ as: 'word', text }) as const),
+  ]
+  for (const { as, text } of wanted.slice(0, MAX_ASKED)) {
+    const found = await (as === 'needle' ? reads.holders(mailbox, text) : reads.wordHolders(mailbox, text))
+    if (!found || kept + found.size > MAX_KEPT) continue
+    kept += found.size
+    holders[as].set(text, found)
   }
   if (holders.needle.size + holders.word.size === 0) return undefined
-  return (uid, wanted, as) => holders[as].get(wanted)?.has(uid) === false
+  return (uid, text, as) => holders[as].get(text)?.has(uid) === false
 }
