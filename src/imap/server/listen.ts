@@ -72,5 +72,7 @@ async function accept(server: ImapServer, socket: Socket, implicitTls: boolean):
   if (!implicitTls) return server.handle(socket, client)
   const options = server.tlsOptions()
   if (!options) throw new Error('no certificate')
-  return server.handle(await startTls(socket, options, server.limits.tlsHandshakeMs), client)
+  const handshakeEnded = server.beginHandshake(client)
+  const secure = await startTls(socket, options, server.limits.tlsHandshakeMs).finally(handshakeEnded)
+  return server.handle(secure, client)
 }

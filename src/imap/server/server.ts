@@ -18,6 +18,8 @@ export interface ImapServer {
   readonly proxies: Proxies
   /** Whether there is room for one more connection; otherwise it is told so and closed. */
   admit(socket: Socket, client: Client): boolean
+  /** Counts a handshake among the connections until the returned function is called: whoever never ends it has a place nevertheless. */
+  beginHandshake(client: Client): () => void
   /** Serves a connection whose TLS, where it is implicit, stands. Resolves when it ended; never rejects. */
   handle(socket: Duplex, client: Client): Promise<void>
   tlsOptions(): SecureContextOptions | undefined
@@ -40,6 +42,7 @@ export function createImapServer(options: ImapServerOptions): ImapServer {
   const views = createMailboxViews(services.reads, services.bell, clock, options.log, limits)
   const sessions = new Map<Session, Promise<void>>()
   let inProxies = createNetworkTest(options.proxies)
+  const handshakes = new Map<string, number>()
   let open = 0
   let stopping = false
 
@@ -97,10 +100,21 @@ export function createImapServer(options: ImapServerOptions): ImapServer {
       return { includes: inProxies, waitMs: limits.proxyWaitMs, clock, log: options.log }
     },
     admit(socket, { address }) {
-      const guests = count((session) => session.login === undefined && session.address === address)
+      const strangers = count((session) => session.login === undefined && session.address === address)
+      const guests = strangers + (handshakes.get(address) ?? 0)
       const full = stopping || open >= limits.connections || guests >= limits.unauthenticatedPerAddress
       if (full) socket.end('* BYE [UNAVAILABLE] too many connections\r\n', () => socket.destroy())
       return !full
+    },
+    beginHandshake({ address }) {
+      open++
+      handshakes.set(address, (handshakes.get(address) ?? 0) + 1)
+      return () => {
+        open--
+        const left = handshakes.get(address)! - 1
+        if (left > 0) handshakes.set(address, left)
+        else handshakes.delete(address)
+      }
     },
     async handle(socket, client) {
       open++
