@@ -25,7 +25,8 @@ const zones: { readonly [name: string]: number } = {
 
 /**
  * Milliseconds since 1970 UTC of a date as headers have it: `Sat, 20 Nov 2021 14:22:01 -0800`. The day's name, seconds and zone may
- * be missing, comments may stand anywhere, years may have two digits. Undefined when it is no date.
+ * be missing, comments may stand anywhere, years may have two digits. A day without a time that can be read is its midnight (RFC 5256 §2.2).
+ * Undefined when it is no date.
  */
 export function parseDate(value: string): number | undefined {
   const tokens = tokenise(value)
@@ -40,9 +41,9 @@ export function parseDate(value: string): number | undefined {
   if (day === undefined || month < 0 || day < 1 || day > 31) return undefined
   i += 2
   let year = toYear(tokens[i])
-  const time = parseTime(tokens[year === undefined ? i : i + 1] ?? '')
+  const time = parseTime(tokens[year === undefined ? i : i + 1] ?? '') ?? [0, 0, 0]
   if (year === undefined) year = toYear(tokens[i + 1])
-  if (year === undefined || !time) return undefined
+  if (year === undefined) return undefined
   const zone = zoneMinutes(tokens[i + 2] ?? '')
   // Date.UTC takes the years 0–99 for 19xx, which toYear has settled.
   const at = Date.UTC(year, month, day, time[0], time[1] - zone, time[2])
