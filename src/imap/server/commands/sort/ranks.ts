@@ -55,11 +55,12 @@ export async function ranksOf(
   const ranks = await rank(context, view, key, view.uids.slice(0, view.count))
   let ofView = kept.get(view)
   if (!ofView) kept.set(view, (ofView = new Map()))
+  view.cachedBytes += bytesOf(ranks) - bytesOf(ofView.get(key))
   ofView.set(key, ranks)
-  view.cachedBytes = 0
-  for (const each of ofView.values()) view.cachedBytes += each.uids.byteLength + each.ranks.byteLength
   return ranks
 }
+
+const bytesOf = (ranks: Ranks | undefined) => (ranks ? ranks.uids.byteLength + ranks.ranks.byteLength : 0)
 
 async function rank(context: SearchContext, view: MailboxView, key: StoredKey, uids: Uint32Array): Promise<Ranks> {
   const { facts, number, text } = sources[key]
