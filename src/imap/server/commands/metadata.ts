@@ -21,10 +21,11 @@ interface GetArguments extends Options {
 /** Of one command: more ask for what nobody noted. */
 const MAX_ENTRIES = 100
 
-/** An entry as it was written; it is compared in lower case (RFC 5464 §3.2). */
-function parseEntry(p: Cursor): string {
+/** An entry as it was written; it is compared in lower case (RFC 5464 §3.2). `orTree`: clients that ask for everything below name the tree itself. */
+function parseEntry(p: Cursor, orTree = false): string {
   const entry = p.astringText()
   const folded = entry.toLowerCase()
+  if (orTree && (folded === '/private' || folded === '/shared')) return entry
   if (!folded.startsWith('/private/') && !folded.startsWith('/shared/')) p.fail('an entry is /private/… or /shared/…')
   if (entry.length > 255 || entry.endsWith('/') || entry.includes('//')) p.fail('this is no name of an entry')
   for (let i = 0; i < entry.length; i++) {
@@ -35,8 +36,8 @@ function parseEntry(p: Cursor): string {
 }
 
 /** `(entry entry …)` or a single one, as GETMETADATA and LIST (RFC 9590 §2) have it. */
-export function parseEntries(p: Cursor): readonly string[] {
-  const entries = p.peek() === '(' ? p.list(() => parseEntry(p)) : [parseEntry(p)]
+export function parseEntries(p: Cursor, orTree = false): readonly string[] {
+  const entries = p.peek() === '(' ? p.list(() => parseEntry(p, orTree)) : [parseEntry(p, orTree)]
   if (entries.length > MAX_ENTRIES) p.fail(`more than ${MAX_ENTRIES} entries`)
   return entries
 }
@@ -68,7 +69,7 @@ function parseGet(p: Cursor): GetArguments {
     options = parseOptions(p)
     p.sp()
   } else if (given) p.sp()
-  return { ...options, name, entries: parseEntries(p) }
+  return { ...options, name, entries: parseEntries(p, options.depth > 0) }
 }
 
 const isLetter = (char: string): boolean => char.toUpperCase() !== char.toLowerCase()
