@@ -95,6 +95,11 @@ test('over the wire, too, a random sharer comes through with nothing that he was
     const listed = (await bob.command(`LIST "" ${name}`)).length > 1
     if (!command.startsWith('DELETE') && !command.startsWith('SETACL') && !command.startsWith('RENAME'))
       assert.equal(listed, has('l'))
+    if (command.startsWith('STATUS')) {
+      const search = await bob.command(`ESEARCH IN (mailboxes ${name} subtree Shared) RETURN (COUNT) ALL`)
+      assert.equal(search.length > 1, has('r'), rights)
+      assert.equal((await bob.command(`LIST "" ${name} RETURN (STATUS (MESSAGES))`)).length > 2, has('lr'))
+    }
     // Nothing stays open for the next.
     await bob.command('EXAMINE Nothing')
     await ann.command('EXAMINE INBOX')
