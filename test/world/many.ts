@@ -80,7 +80,8 @@ export class Sink {
     this.#socket.destroy()
   }
 }
-const KEPT = 512
+/** More than a greeting with all capabilities. */
+const KEPT = 8192
 
 /** Appends `count` small messages to `mailbox`, a thousand at once. */
 export async function fillMailbox(sink: Sink, mailbox: string, count: number): Promise<void> {
