@@ -17,6 +17,9 @@ async function open(settings: Readonly<Record<string, string>>): Promise<World> 
       ...number('unauthenticatedPerAddress'),
       ...number('greetedWaitMs'),
       ...number('proxyWaitMs'),
+      ...number('progressMs'),
+      ...number('appendMessages'),
+      ...number('copyMessages'),
     },
   })
   if (settings['hide'])

@@ -40,6 +40,10 @@ export interface ImapLimits {
   readonly updatedUids: number
   /** A search or a fetch gives way to others after this long. */
   readonly turnMs: number
+  /** Messages of one COPY, which is one transaction. What is announced is the lower limit of APPEND (RFC 9738 §4.2). */
+  readonly copyMessages: number
+  /** RFC 9585 §4: how far a long command is, is told this often. */
+  readonly progressMs: number
   /** Memory for mailbox views that nobody has open. */
   readonly viewBytes: number
   /** Watched views are compared with the store this often, for a ring that was lost. */
@@ -72,6 +76,8 @@ export const imapLimits: ImapLimits = {
   updatedResults: 10,
   updatedUids: 200_000,
   turnMs: 8,
+  copyMessages: 100_000,
+  progressMs: 12_000,
   viewBytes: 64 * KIB * KIB,
   pollMs: 10_000,
   // Nobody signs in with more than a name and a password.

@@ -1,12 +1,23 @@
 // From faults to IMAP's words: one total table, so that a new fault code does not compile until this door answers it.
 
-import { type FaultCode, formatRanges, isFault, type Log, type Ranges, SyntaxFault } from '../../base/index.ts'
+import { Fault, type FaultCode, formatRanges, isFault, type Log, type Ranges, SyntaxFault } from '../../base/index.ts'
 import type { Output } from './output.ts'
 
 /** A message was named by number where UIDONLY is in force (RFC 9586 §3). */
 export class UidRequired extends SyntaxFault {
   constructor() {
     super('messages are named by UID only')
+  }
+}
+
+/** More messages than one command may have (RFC 9738 §3.1). */
+export class MessageLimit extends Fault {
+  readonly imapCode: string
+
+  /** `lowest`: the last UID that would have been done. */
+  constructor(limit: number, lowest?: number) {
+    super('limit', `at most ${limit} messages at once`)
+    this.imapCode = `MESSAGELIMIT ${limit}${lowest === undefined ? '' : ` ${lowest}`}`
   }
 }
 
@@ -43,6 +54,7 @@ export type CodeOverrides = { readonly [code in FaultCode]?: string }
 export function failure(error: unknown, log: Log, overrides: CodeOverrides = {}): Outcome {
   if (error instanceof UidRequired) return { status: 'BAD', code: 'UIDREQUIRED', text: error.message }
   if (error instanceof SyntaxFault) return { status: 'BAD', text: printable(error.message) }
+  if (error instanceof MessageLimit) return { status: 'NO', code: error.imapCode, text: error.message }
   if (isFault(error) && error.code !== 'internal') {
     log.debug({ code: error.code, reason: error.message }, 'refused')
     const { status, code } = faultReplies[error.code]

@@ -50,7 +50,11 @@ export function createImapServer(options: ImapServerOptions): ImapServer {
     // RFC 7888 §5: who is not signed in may send 4 KiB unasked, which is what the limits before login allow.
     const capabilities = ['IMAP4rev1', session.login ? 'LITERAL+' : 'LITERAL-', 'SASL-IR']
     if (session.mayStartTls) capabilities.push('STARTTLS')
-    if (session.login) return [...capabilities, `APPENDLIMIT=${session.context().options.maxMessageSize}`] // RFC 7889 §2
+    if (session.login) {
+      const { options, limits } = session.context()
+      // RFC 7889 §2, RFC 9738 §3
+      return [...capabilities, `APPENDLIMIT=${options.maxMessageSize}`, `SAVELIMIT=${limits.appendMessages}`]
+    }
     if (!session.channel.plaintext) capabilities.push('LOGINDISABLED')
     for (const name of offeredMechanisms(session.channel)) capabilities.push(`AUTH=${name}`)
     return capabilities

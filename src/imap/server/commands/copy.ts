@@ -4,7 +4,8 @@ import { formatRanges, toRanges } from '../../../base/index.ts'
 import type { Access } from '../../../mail/index.ts'
 import type { Cursor } from '../../wire/index.ts'
 import { type Command, command, type SelectedContext } from '../command.ts'
-import type { Outcome } from '../replies.ts'
+import { whileWaiting } from '../progress.ts'
+import { MessageLimit, type Outcome } from '../replies.ts'
 import { assertWritable } from './expunge.ts'
 
 const parse = (p: Cursor) => ({ set: p.sp().sequenceSet(), to: p.sp().mailbox() })
@@ -36,11 +37,13 @@ const copyCommand = (name: string, rfc: string, byUid: boolean) =>
     keepsNumbers: !byUid,
     parse,
     async run(context, { set, to }): Promise<Outcome> {
-      const { services, selected } = context
+      const { services, selected, limits } = context
       const { uids } = selected.pick(set, byUid)
       const access = await target(context, to)
       if (uids.length === 0) return { text: 'nothing to copy' }
-      const done = await services.writes.copy(selected.access, toRanges(uids), access)
+      if (uids.length > limits.copyMessages)
+        throw new MessageLimit(limits.appendMessages, uids[uids.length - limits.appendMessages])
+      const done = await whileWaiting(context, services.writes.copy(selected.access, toRanges(uids), access))
       return done.source.length > 0 ? { code: copyUid(done), text: 'copied' } : { text: 'nothing to copy' }
     },
   })
@@ -60,7 +63,7 @@ const moveCommand = (name: string, rfc: string, byUid: boolean) =>
       const { uids } = selected.pick(set, byUid)
       const access = await target(context, to)
       if (uids.length === 0) return { text: 'nothing to move' }
-      const done = await services.writes.move(selected.access, toRanges(uids), access)
+      const done = await whileWaiting(context, services.writes.move(selected.access, toRanges(uids), access))
       // Before the EXPUNGEs (RFC 6851 §4.3), so that a client knows where they went.
       if (done.source.length > 0) out.line(`* OK [${copyUid(done)}] moved`)
       return { text: 'done' }

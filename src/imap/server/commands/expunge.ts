@@ -3,6 +3,7 @@
 import { Fault, type Ranges, toRanges } from '../../../base/index.ts'
 import { assertRight, type Right } from '../../../mail/index.ts'
 import { type Command, command, noArguments, type SelectedContext } from '../command.ts'
+import { whileWaiting } from '../progress.ts'
 import type { Outcome } from '../replies.ts'
 
 /** Fault `denied` in a mailbox opened by EXAMINE, and without the right. */
@@ -14,7 +15,7 @@ export function assertWritable({ selected }: SelectedContext, right: Right): voi
 async function run(context: SelectedContext, uids?: Ranges): Promise<Outcome> {
   assertWritable(context, 'e')
   const { services, selected } = context
-  await services.writes.expunge(selected.access, uids)
+  await whileWaiting(context, services.writes.expunge(selected.access, uids))
   return { text: 'expunged' }
 }
 

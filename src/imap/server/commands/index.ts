@@ -21,6 +21,7 @@ import { sortCommands } from './sort/index.ts'
 import { status } from './status.ts'
 import { storeCommands } from './store.ts'
 import { threadCommands } from './thread/index.ts'
+import { uidBatches } from './uid-batches.ts'
 
 export const commands: readonly Command[] = [
   ...sessionCommands,
@@ -43,4 +44,5 @@ export const commands: readonly Command[] = [
   ...threadCommands,
   ...copyCommands,
   ...expungeCommands,
+  uidBatches,
 ]

@@ -3,6 +3,7 @@
 import { Fault, formatRanges, inRanges, type Ranges, SyntaxFault, toRanges } from '../../../base/index.ts'
 import { type Cursor, parseUnchangedSince, type SequenceSet } from '../../wire/index.ts'
 import { type Command, command, type SelectedContext } from '../command.ts'
+import { Progress, whileWaiting } from '../progress.ts'
 import type { Outcome } from '../replies.ts'
 import type { Picked } from '../selected.ts'
 
@@ -54,7 +55,7 @@ const storeCommand = (name: string, rfc: string, byUid: boolean) =>
       // What others changed before is told, with .SILENT too.
       await selected.view.catchUp()
       selected.absorb()
-      const done = await services.writes.setFlags(selected.access, toRanges(picked.uids), change)
+      const done = await whileWaiting(context, services.writes.setFlags(selected.access, toRanges(picked.uids), change))
       await selected.view.catchUp()
       // Who wants modseqs is told the new ones even when he asked for silence (RFC 7162 §3.1.3).
       if (silent && !selected.condstore) selected.absorb({ uids: picked.uids, modseq: done.modseq })
@@ -71,12 +72,14 @@ function modified({ numbers, uids }: Picked, failed: Ranges, byUid: boolean): Ou
 
 /** What failed UNCHANGEDSINCE is told with its flags, also in silence: its client has to look at them. */
 async function answer(
-  { selected, out }: SelectedContext,
+  context: SelectedContext,
   { count, uids }: Picked,
   byUid: boolean,
   silent: boolean,
   failed: Ranges,
 ): Promise<void> {
+  const { selected, out } = context
+  const progress = new Progress(context, count)
   selected.absorb()
   selected.tellKeywords(out)
   for (let i = 0; i < count; i++) {
@@ -86,7 +89,7 @@ async function answer(
       out.text(selected.formatChange(index, byUid, !silent || inRanges(failed, uid)))
       selected.told(uid)
     }
-    if (i % 256 === 255) await out.pace()
+    if (i % 256 === 255) await progress.step(i + 1)
   }
 }
 

@@ -1,8 +1,8 @@
 // APPEND: one or several messages (RFC 3502) into a mailbox, all or none.
 
-import { Fault } from '../../../../base/index.ts'
 import { type CommandText, Cursor, type LiteralSink } from '../../../wire/index.ts'
 import { type AuthenticatedContext, command } from '../../command.ts'
+import { MessageLimit } from '../../replies.ts'
 import { finishMessages, type Message, parseMessage, placeMessage } from './message.ts'
 
 function parse(p: Cursor): readonly Message[] {
@@ -23,8 +23,8 @@ async function place(context: AuthenticatedContext, text: CommandText, size: num
   p.sp()
   // The first literal may be the mailbox's name.
   if (p.peek() === '{' && text.literals.length === 0) return 'inline'
-  if (text.literals.length > limits.appendMessages)
-    throw new Fault('limit', `at most ${limits.appendMessages} messages at once`)
+  const placed = text.literals.filter((literal) => !Buffer.isBuffer(literal)).length
+  if (placed >= limits.appendMessages) throw new MessageLimit(limits.appendMessages)
   return placeMessage(context, p.mailbox(), size, (owner) => services.accounts.hasRoom(owner, size))
 }
 

@@ -17,6 +17,7 @@ import {
   type SectionItem,
 } from '../../../wire/index.ts'
 import { type Command, command, type SelectedContext } from '../../command.ts'
+import { Progress } from '../../progress.ts'
 import type { Outcome } from '../../replies.ts'
 import type { Picked } from '../../selected.ts'
 import { SEEN } from '../../view.ts'
@@ -36,8 +37,8 @@ const fetchCommand = (name: string, rfc: string, byUid: boolean) =>
     name,
     rfc,
     states: ['selected'],
-    // RFC 3516, RFC 8474, RFC 8514, RFC 8970, RFC 9394, RFC 6855.
-    capabilities: ['BINARY', 'OBJECTID', 'SAVEDATE', 'PREVIEW', 'PARTIAL', 'UTF8=ACCEPT'],
+    // RFC 3516, RFC 8474, RFC 8514, RFC 8970, RFC 9394, RFC 6855, RFC 9585.
+    capabilities: ['BINARY', 'OBJECTID', 'SAVEDATE', 'PREVIEW', 'PARTIAL', 'UTF8=ACCEPT', 'INPROGRESS'],
     enables: ['UTF8=ACCEPT'],
     refresh: 'before',
     keepsNumbers: !byUid,
@@ -98,12 +99,10 @@ function outcome(missing: number, undecodable: number): Outcome {
   return { status: 'NO', code: 'UNKNOWN-CTE', text: 'a part has an encoding that is not known: fetch BODY instead' }
 }
 
-async function fetchLight(
-  { selected, out }: SelectedContext,
-  picked: Picked,
-  items: readonly FetchItem[],
-): Promise<Tally> {
+async function fetchLight(context: SelectedContext, picked: Picked, items: readonly FetchItem[]): Promise<Tally> {
+  const { selected, out } = context
   let { missing } = picked
+  const progress = new Progress(context, picked.count)
   for (let i = 0; i < picked.count; i++) {
     const uid = picked.uids[i]!
     const index = selected.view.indexOf(uid)
@@ -119,13 +118,13 @@ async function fetchLight(
       }
       out.text(`${text})\r\n`)
     }
-    if (i % LINES === LINES - 1) await out.pace()
+    if (i % LINES === LINES - 1) await progress.step(i + 1)
   }
   return { missing, undecodable: 0 }
 }
 
 async function fetchRows(context: SelectedContext, picked: Picked, items: readonly FetchItem[]): Promise<Tally> {
-  const { services, selected, out, connection } = context
+  const { services, selected, connection } = context
   const has = (kind: FetchItem['kind']) => items.some((item) => item.kind === kind)
   const want = {
     envelope: has('envelope'),
@@ -136,6 +135,7 @@ async function fetchRows(context: SelectedContext, picked: Picked, items: readon
   const marksSeen = selected.may('s') && items.some((item) => isSectionItem(item) && !item.peek)
   const decodes = has('binary') || has('binarysize')
   const tally = { missing: picked.missing, undecodable: 0 }
+  const progress = new Progress(context, picked.count)
   for (let at = 0; at < picked.count; at += PAGE) {
     const uids = picked.uids.subarray(at, at + PAGE)
     const seen = marksSeen ? await markSeen(context, uids) : new Set<number>()
@@ -153,7 +153,7 @@ async function fetchRows(context: SelectedContext, picked: Picked, items: readon
       if (possible.length < items.length) tally.undecodable++
       const shown = seen.has(row.uid) ? withFlags(context, possible) : possible
       if (shown.length > 0) await fetchRow(context, picked.numbers[at + i]!, row, shown)
-      await out.pace()
+      await progress.step(at + i + 1)
     }
   }
   return tally

@@ -4,6 +4,7 @@ import { toRanges } from '../../../../base/index.ts'
 import { charsetNames, isCharset } from '../../../../mime/index.ts'
 import type { SearchProgram } from '../../../wire/index.ts'
 import type { AuthenticatedContext } from '../../command.ts'
+import { Progress } from '../../progress.ts'
 import type { Outcome } from '../../replies.ts'
 import type { Picked, SelectedMailbox } from '../../selected.ts'
 import { compile, type Known, type Needs } from './compile.ts'
@@ -13,7 +14,7 @@ import { askIndex } from './rule-out.ts'
 const PAGE = 1000
 
 /** What a search needs beside the mailbox. */
-export type SearchContext = Pick<AuthenticatedContext, 'services' | 'out' | 'clock'>
+export type SearchContext = Pick<AuthenticatedContext, 'services' | 'out' | 'clock' | 'limits' | 'connection'>
 /** What is looked for; `charset` is of its texts. */
 export type Criteria = Pick<SearchProgram, 'key' | 'charset'>
 
@@ -58,6 +59,7 @@ export async function searchAmong(
     else if (verdict) hits[i] = 1
     if (i % PAGE === PAGE - 1) await context.out.pace()
   }
+  const progress = new Progress(context, undecided.length)
   for (let at = 0; at < undecided.length; at += PAGE) {
     const page = undecided.slice(at, at + PAGE)
     const places = new Map(page.map((i) => [uids[i]!, i]))
@@ -70,7 +72,7 @@ export async function searchAmong(
       return verdict
     }
     await readPage(context, selected, test.needs, [...places.keys()], judge)
-    await context.out.pace()
+    await progress.step(at + page.length)
   }
   const found = { numbers: [] as number[], uids: [] as number[] }
   for (let i = 0; i < uids.length; i++) {
