@@ -182,4 +182,4 @@ const imapKeywords = (text: string): string[] =>
     .split('\r\n')
     .filter((line) => line.startsWith('* CAPABILITY '))
     .flatMap((line) => line.split(' ').slice(2))
-    .map((keyword) => (keyword.startsWith('APPENDLIMIT=') ? 'APPENDLIMIT' : keyword))
+    .map((keyword) => keyword.replace(/^(APPENDLIMIT|SAVELIMIT)=\d+$/, '$1'))

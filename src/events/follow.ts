@@ -54,9 +54,11 @@ export async function* follow({ store, account, from, clock, signal }: FollowOpt
   }
 }
 
-async function readPage(tx: Reader, account: AccountId, cursor: number): Promise<ChangePage | undefined> {
+/** The changes after `cursor`, whole transactions; without one only where they end now. Undefined when there is no such account. */
+export async function readPage(tx: Reader, account: AccountId, cursor?: number): Promise<ChangePage | undefined> {
   const state = await changeRows.changeState(tx, account)
   if (!state) return undefined
+  if (cursor === undefined) return { cursor: state.modseq, startOver: false, changes: [] }
   if (cursor < state.floor) return { cursor: state.modseq, startOver: true, changes: [] }
   const rows = await readWhole(tx, account, cursor)
   const changes = rows.map(({ ids, ...row }) => ({ ...row, account, ids: parseRanges(ids) }))

@@ -1,1 +1,1 @@
-export { type Change, type ChangePage, type FollowOptions, follow } from './follow.ts'
+export { type Change, type ChangePage, type FollowOptions, follow, readPage } from './follow.ts'

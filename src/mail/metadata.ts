@@ -1,7 +1,7 @@
 // Annotations of mailboxes and of the server (RFC 5464): `/private/…` is each account's own, `/shared/…` everybody's who may see it.
 
 import { type AccountId, Fault, type MailboxId } from '../base/index.ts'
-import { accountRows, annotationRows, type Reader, type Writer } from '../store/index.ts'
+import { accountRows, annotationRows, mailboxRows, type Reader, type Writer } from '../store/index.ts'
 import { assertOwned, noMailbox, permit } from './rights.ts'
 import type { Access, Annotation, AnnotationChange } from './types.ts'
 
@@ -59,6 +59,9 @@ export async function setMetadata(tx: Writer, access: Access, changes: readonly 
       throw new Fault('too-large', `a value has at most ${metadataLimits.value} bytes`)
     await annotationRows.put(tx, access.mailbox, account, entry, value)
   }
+  tx.changed(access.owner, { kind: 'annotation', container: access.mailbox, what: 'updated', ids: [] })
+  // RFC 7162 §3.2: for who resynchronises by modseq this is a change of the mailbox.
+  if (!isServer(access)) await mailboxRows.setModseq(tx, access.mailbox, await tx.modseq(access.owner))
   for (const account of [0, access.actor])
     if ((await annotationRows.count(tx, access.mailbox, account)) > metadataLimits.entries)
       throw new Fault('limit', `at most ${metadataLimits.entries} entries`)

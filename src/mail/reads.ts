@@ -10,6 +10,7 @@ import {
   normaliseRanges,
   type Ranges,
 } from '../base/index.ts'
+import { readPage } from '../events/index.ts'
 import {
   contentRows,
   flagRows,
@@ -75,6 +76,7 @@ export function createMailReads(store: ReadStore, index?: SearchReader): MailRea
       }),
     subscriptions: (account) => store.read((tx) => listSubscriptions(tx, account)),
     keywords: (mailbox) => store.read((tx) => loadKeywords(tx, mailbox)),
+    changes: (account, cursor) => store.read((tx) => readPage(tx, account, cursor)),
     changesSince: (mailbox, since) => store.read((tx) => readChanges(tx, mailbox, since)),
     expunged: (mailbox, since, uids) => readExpunged(store, mailbox, since, uids),
     rows: (mailbox, uids, want) => store.read((tx) => readRows(tx, mailbox, uids, want)),

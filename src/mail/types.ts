@@ -1,6 +1,7 @@
 // What can be done with mail in an account. Reads run on a read-only store in any thread; writes run in the core.
 
 import type { AccountId, ContentId, MailboxId, MessageId, Ranges, ThreadId } from '../base/index.ts'
+import type { ChangePage } from '../events/index.ts'
 import type { Digest, Part } from '../mime/index.ts'
 import type { Reader, Writer } from '../store/index.ts'
 
@@ -133,6 +134,8 @@ export interface MailReads {
   mailboxById(id: MailboxId): Promise<Mailbox | undefined>
   subscriptions(account: AccountId): Promise<string[]>
   keywords(mailbox: MailboxId): Promise<string[]>
+  /** What changed in the account after `cursor`; without one only where the log ends. Undefined when the account is gone. */
+  changes(account: AccountId, cursor?: number): Promise<ChangePage | undefined>
   /** Mailbox row, keywords and the blocks with modseq above `since`, in one snapshot; undefined when the mailbox is gone. */
   changesSince(
     mailbox: MailboxId,

@@ -37,8 +37,8 @@ export interface Writer extends Reader {
 }
 
 export interface ChangeNote {
-  readonly kind: 'email' | 'mailbox' | 'thread' | 'quota' | 'subscription'
-  /** The mailbox for `email`, 0 otherwise. */
+  readonly kind: 'email' | 'mailbox' | 'thread' | 'quota' | 'subscription' | 'annotation'
+  /** The mailbox for `email` and `annotation` (0: the server), 0 otherwise. */
   readonly container: number
   readonly what: 'created' | 'updated' | 'destroyed'
   /** UIDs for `email` in a mailbox, ids otherwise. */

@@ -4,7 +4,9 @@ import type { Login } from '../../accounts/index.ts'
 import type { AccountId, Clock, Fault, Log } from '../../base/index.ts'
 import type { SaslChannel } from '../../sasl/index.ts'
 import type { CommandText, Cursor, LiteralSink } from '../wire/index.ts'
+import type { Interest } from './interest.ts'
 import type { ImapLimits } from './limits.ts'
+import type { Notifier } from './notifier.ts'
 import type { ImapServerOptions, ImapServices } from './options.ts'
 import type { Output } from './output.ts'
 import type { CodeOverrides, Outcome } from './replies.ts'
@@ -63,6 +65,8 @@ export interface ConnectionControl {
   compress(): void
   select(mailbox: SelectedMailbox): void
   unselect(): void
+  /** From now on the client hears of these mailboxes, and of the selected one so much (RFC 5465 §3.1). */
+  notify(notifier: Notifier | undefined, interest: Interest): void
   /** The name that the selected mailbox had when it was last caught up. */
   selectedName(): string | undefined
   /** Sends a continuation request and resolves with the client's next line; undefined when it went away. */

@@ -141,8 +141,10 @@ async function refresh(parsed: Parsed, session: Session): Promise<void> {
 
 function tellSelected(parsed: Parsed, { selected, out }: Session): void {
   const { command } = parsed
-  if (command) selected?.tell(out, !keepsNumbers(parsed), command.name.startsWith('UID '))
+  if (command) selected?.tell(out, !keepsNumbers(parsed), command.name.startsWith('UID '), takesAway.has(command.name))
 }
+
+const takesAway = new Set(['EXPUNGE', 'UID EXPUNGE', 'MOVE', 'UID MOVE', 'REPLACE', 'UID REPLACE'])
 
 function keepsNumbers(parsed: Parsed): boolean {
   const keeps = parsed.command?.keepsNumbers

@@ -44,6 +44,8 @@ export interface ImapLimits {
   readonly copyMessages: number
   /** RFC 9585 §4: how far a long command is, is told this often. */
   readonly progressMs: number
+  /** NOTIFY looks at what changed so often at most. */
+  readonly notifyMs: number
   /** Memory for mailbox views that nobody has open. */
   readonly viewBytes: number
   /** Watched views are compared with the store this often, for a ring that was lost. */
@@ -78,6 +80,7 @@ export const imapLimits: ImapLimits = {
   turnMs: 8,
   copyMessages: 100_000,
   progressMs: 12_000,
+  notifyMs: 50,
   viewBytes: 64 * KIB * KIB,
   pollMs: 10_000,
   // Nobody signs in with more than a name and a password.

@@ -4,6 +4,7 @@
 import { type Range, type Ranges, SyntaxFault, toRanges } from '../../base/index.ts'
 import type { Access, Right } from '../../mail/index.ts'
 import { type SequenceSet, SYSTEM_FLAGS, savedResult } from '../wire/index.ts'
+import { type Interest, usualInterest } from './interest.ts'
 import type { Output } from './output.ts'
 import { sayVanished } from './replies.ts'
 import type { MailboxView, ViewReader } from './view.ts'
@@ -60,6 +61,10 @@ export class SelectedMailbox implements ViewReader {
   /** The modseq that the client will resynchronise from, as it was last said. */
   #saidModseq: number
   readonly #enabled: ReadonlySet<string>
+  /** What of it the client wants to hear. */
+  interest: Interest = usualInterest
+  /** UIDs of messages that were told and are still to be fetched for the client. */
+  #fresh: Range[] = []
 
   /** `enabled`: what ENABLE put in force for the session, as it will grow. */
   constructor(view: MailboxView, access: Access, examined: boolean, recentFrom: number, enabled: ReadonlySet<string>) {
@@ -347,14 +352,27 @@ export class SelectedMailbox implements ViewReader {
     return `* OK [PERMANENTFLAGS (${flags.join(' ')})] Flags that are kept`
   }
 
-  /** Says everything that may be said now; EXPUNGE only when numbers may change (RFC 9051 §7.5.1). */
-  tell(out: Output, mayExpunge: boolean, withUid = false): void {
+  /**
+   * Says everything that may be said now; EXPUNGE only when numbers may change (RFC 9051 §7.5.1). `asked`: the client itself took
+   * messages away, and hears of it whatever NOTIFY says.
+   */
+  tell(out: Output, mayExpunge: boolean, withUid = false, asked = false): void {
     this.absorb()
-    if (mayExpunge) this.#tellExpunges(out)
-    this.#tellNew(out)
+    const { messages, flags } = this.interest
+    if (mayExpunge && (messages || asked)) this.#tellExpunges(out)
+    if (messages) this.#tellNew(out)
     this.tellKeywords(out)
-    this.#tellChanged(out, withUid)
-    if (this.#pending.length === 0) this.#toldModseq = this.view.mailbox.modseq
+    if (flags) this.#tellChanged(out, withUid)
+    // What was not told has to be found when the client comes back.
+    if (this.#pending.length === 0 && messages && flags) this.#toldModseq = this.view.mailbox.modseq
+  }
+
+  /** The messages that were told of since the last time, if the client wants something fetched of them. */
+  takeFresh(): Picked | undefined {
+    if (this.#fresh.length === 0) return undefined
+    const spans = this.#fresh.map(([from, to]): Range => [this.view.lowerBound(from), this.view.lowerBound(to + 1)])
+    this.#fresh = []
+    return this.#pickIndexes(spans)
   }
 
   /**
@@ -395,6 +413,7 @@ export class SelectedMailbox implements ViewReader {
       this.#claimRecent(Math.max(first, view.recentUid + 1))
       out.line(`* ${this.#toldCount} EXISTS`)
       this.listener?.touched(view.uids.subarray(view.lowerBound(first), view.count))
+      if (this.interest.fetch) this.#fresh.push([first, this.#toldUid])
     }
     const recent = this.recentCount()
     if (recent !== this.#recentTold && !this.rev2) out.line(`* ${recent} RECENT`)

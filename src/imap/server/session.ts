@@ -13,13 +13,16 @@ import {
   type LiteralSink,
   type Received,
 } from '../wire/index.ts'
-import type { ConnectionControl, GreetedContext, State } from './command.ts'
+import type { ConnectionControl, GreetedContext, SelectedContext, State } from './command.ts'
+import { fetchMessages } from './commands/fetch/index.ts'
 import { CompressedSocket } from './compress.ts'
 import { type Dispatch, type Parsed, refusedBy } from './dispatch.ts'
 import { type Hidden, hidesCapability, nothingHidden } from './hidden.ts'
 import { Input } from './input.ts'
+import { type Interest, silence, usualInterest } from './interest.ts'
 import type { ImapLimits } from './limits.ts'
 import { startTls } from './listen.ts'
+import type { Notifier } from './notifier.ts'
 import type { ImapServerOptions } from './options.ts'
 import { ConnectionClosed, Output } from './output.ts'
 import { formatModseq, formatReply, type Outcome } from './replies.ts'
@@ -70,6 +73,8 @@ export class Session implements ConnectionControl {
   readonly #enabled = new Set<string>()
   #hidden = nothingHidden
   #failedLogins = 0
+  #notifier: Notifier | undefined
+  #interest: Interest = usualInterest
   #syntaxErrors = 0
   /** When the client was last a stranger. */
   #began: number
@@ -133,6 +138,7 @@ export class Session implements ConnectionControl {
     } catch (error) {
       if (!(error instanceof ConnectionClosed)) this.#log.error({ err: error }, 'session failed')
     } finally {
+      this.#notifier?.stop()
       this.unselect()
       this.#leave()
     }
@@ -223,11 +229,55 @@ export class Session implements ConnectionControl {
   }
 
   async #finish(parsed: Parsed, outcome: Outcome, untold = false): Promise<void> {
-    if (!untold) await this.#host.dispatch.tell(parsed, this)
+    if (!untold) {
+      await this.#host.dispatch.tell(parsed, this)
+      if (parsed.command?.refresh !== 'never') await this.#tellNotices()
+    }
     if (this.#selected?.gone) this.close(this.#selected.gone)
     this.#say(formatReply(parsed.tag, untold ? outcome : this.#withModseq(outcome)))
     if (outcome.status === 'BAD' && ++this.#syntaxErrors >= MAX_SYNTAX_ERRORS) this.close('too many errors')
     await this.#out.pace()
+  }
+
+  /** What NOTIFY adds: something of each new message, and what happened in other mailboxes. */
+  async #tellNotices(): Promise<void> {
+    const fresh = this.#selected?.takeFresh()
+    const items = this.#selected?.interest.fetch
+    if (fresh && items) await fetchMessages(this.context() as SelectedContext, fresh, items)
+    if (this.#notifier?.hasNews && !(await this.#notifier.tell(this.#out))) this.notify(undefined, silence)
+  }
+
+  notify(notifier: Notifier | undefined, interest: Interest): void {
+    this.#notifier?.stop()
+    this.#notifier = notifier
+    if (notifier) notifier.onNews = this.#noticed
+    this.#interest = interest
+    if (this.#selected) this.#watchSelected(this.#selected)
+  }
+
+  #watchSelected(selected: SelectedMailbox): void {
+    selected.interest = this.#interest
+    if (this.#interest.at === 'never') selected.view.watchers.delete(this.#noticed)
+    else selected.view.watchers.add(this.#noticed)
+  }
+
+  /** Something happened: it is told as soon as no command is in progress; within IDLE that command does it. */
+  readonly #noticed = () => {
+    if (this.#heard) this.#heard()
+    else if (this.#waiting && this.#overlapping === 0)
+      this.#tail = this.#tail.then(() => this.#tellBetween()).catch((error: unknown) => this.#fail(error))
+  }
+
+  async #tellBetween(): Promise<void> {
+    const { interest } = this.#selected ?? {}
+    if (interest && interest.at !== 'never') this.#selected?.tell(this.#out, interest.at === 'once', true)
+    await this.#tellNotices()
+    this.#out.flush()
+  }
+
+  #fail(error: unknown): void {
+    this.#failed ??= error
+    this.#input.stop()
   }
 
   /** In the tagged reply when it has no other code (RFC 7162 §3.2.7), before it otherwise. */
@@ -334,6 +384,7 @@ export class Session implements ConnectionControl {
     this.unselect()
     this.#login = undefined
     this.#enabled.clear()
+    this.notify(undefined, usualInterest)
     this.#hidden = nothingHidden
     this.#began = this.#host.options.clock.monotonic()
     if (this.#compression !== 'none') this.#compression = 'ending'
@@ -389,6 +440,7 @@ export class Session implements ConnectionControl {
   select(mailbox: SelectedMailbox): void {
     this.unselect()
     this.#selected = mailbox
+    this.#watchSelected(mailbox)
     if (mailbox.isOwn) return
     const { bell } = this.#host.options.services
     this.#stopHearing = bell.on((ring) => {
@@ -428,6 +480,7 @@ export class Session implements ConnectionControl {
     this.#selected = undefined
     this.#stopHearing()
     this.#stopHearing = () => {}
+    selected.view.watchers.delete(this.#noticed)
     selected.release()
     this.#keepRecent(selected)
   }
@@ -458,15 +511,23 @@ export class Session implements ConnectionControl {
   async watch(heard: () => void): Promise<string | undefined> {
     const { limits } = this.#host
     const view = this.#selected?.view
+    let told = Promise.resolve()
     const hear = () => {
       try {
         heard()
         this.#out.flush()
+        told = told
+          .then(() => this.#tellNotices())
+          .then(
+            () => this.#out.flush(),
+            (error: unknown) => this.#fail(error),
+          )
       } catch (error) {
-        this.#failed ??= error
-        this.#input.stop()
+        this.#fail(error)
       }
     }
+    // One hearer is enough.
+    view?.watchers.delete(this.#noticed)
     view?.watchers.add(hear)
     this.#heard = hear
     // What changed since the command began.
@@ -480,6 +541,8 @@ export class Session implements ConnectionControl {
       this.#waiting = false
       this.#heard = undefined
       view?.watchers.delete(hear)
+      if (this.#selected) this.#watchSelected(this.#selected)
+      await told
     }
   }
 

@@ -88,6 +88,10 @@ export function rename(tx: Writer, id: number, name: string, modseq: number): Pr
   return tx.run(sql`UPDATE mailbox SET name = ${name}, modseq = ${modseq} WHERE id = ${id}`)
 }
 
+export function setModseq(tx: Writer, id: number, modseq: number): Promise<number> {
+  return tx.run(sql`UPDATE mailbox SET modseq = ${modseq} WHERE id = ${id}`)
+}
+
 export function setRecent(tx: Writer, id: number, uid: number): Promise<number> {
   return tx.run(sql`UPDATE mailbox SET recent_uid = ${uid} WHERE id = ${id}`)
 }

@@ -19,6 +19,7 @@ import {
   parseFetchItems,
   parseFetchModifiers,
   parseMultiSearchProgram,
+  parseNotify,
   parseSearchProgram,
   parseSelectParameters,
   parseSortProgram,
@@ -34,6 +35,7 @@ const limits: ReaderLimits = { line: 4096, literal: 1024, command: 8192, discard
 const grammars: readonly ((p: Cursor) => unknown)[] = [
   (p) => [p.sequenceSet(), parseFetchItems(p.sp()), parseFetchModifiers(p)],
   (p) => [p.mailbox(), parseSelectParameters(p)],
+  (p) => parseNotify(p),
   (p) => [p.sequenceSet(), parseUnchangedSince(p.sp()), p.word(), p.sp().flagList()],
   (p) => parseSearchProgram(p),
   (p) => parseSortProgram(p),
@@ -185,6 +187,9 @@ export const target: Target = {
     '4294967296',
     'ü',
     'CHANGEDSINCE ',
+    '(selected-delayed ',
+    'MessageNew MessageExpunge',
+    '(subtree (a b) ',
     'VANISHED',
     '(UNCHANGEDSINCE 0) ',
     '(QRESYNC (',
@@ -211,6 +216,7 @@ export const target: Target = {
       'a SORT RETURN (COUNT) (REVERSE DATE SUBJECT) UTF-8 UNSEEN\r\na THREAD REFERENCES US-ASCII SINCE 1-Feb-2024\r\n',
       'a STORE 1:9 (UNCHANGEDSINCE 5) +FLAGS.SILENT (\\Seen x)\r\na X /private/comment ~{3+}\r\na\0b 9007199254740991\r\n',
       'Subject: =?utf-8?Q?gr=C3=BCn?=\r\nFrom: =?iso-8859-1?Q?\u00fc?= <a@b>, g: c@d;\r\nContent-Type: multipart/mixed; boundary=b\r\n\r\n--b\r\nContent-Type: image/png; name="\u00fc"\r\nContent-Disposition: attachment; filename=\u00e4\r\nContent-Language: de, en\r\n\r\nx\r\n--b\r\nContent-Type: message/rfc822\r\n\r\nSubject: in\r\n\r\ny\r\n--b\r\nContent-Type: message/rfc822\r\nContent-Transfer-Encoding: base64\r\n\r\neA==\r\n--b\r\nContent-Type: multipart/digest\r\n\r\n--b--\r\n',
+      'a NOTIFY SET STATUS (selected (MessageNew (UID BODY.PEEK[1]) MessageExpunge FlagChange)) (subtree (a "b c") (MailboxName)) (mailboxes INBOX NONE)\r\na NOTIFY NONE\r\n',
       `a LOGIN {2000+}\r\n${'x'.repeat(2000)} {3+}\r\nabc\r\nb NOOP\r\n`,
     ].map((text) => Buffer.from(text)),
   async run(input) {

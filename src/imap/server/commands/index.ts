@@ -12,6 +12,7 @@ import { idle } from './idle.ts'
 import { listCommands } from './list.ts'
 import { mailboxCommands } from './mailboxes.ts'
 import { metadataCommands } from './metadata.ts'
+import { notify } from './notify.ts'
 import { quotaCommands } from './quota.ts'
 import { searchCommands } from './search/index.ts'
 import { selectCommands } from './select.ts'
@@ -34,6 +35,7 @@ export const commands: readonly Command[] = [
   ...metadataCommands,
   ...selectCommands,
   idle,
+  notify,
   compress,
   append,
   ...replaceCommands,

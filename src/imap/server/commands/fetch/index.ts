@@ -59,7 +59,7 @@ const fetchCommand = (name: string, rfc: string, byUid: boolean) =>
       const asked = context.selected.pick(set, byUid)
       const all = modifiers.partial ? pickPart(asked, modifiers.partial) : asked
       const picked = changedSince === undefined ? all : changedAfter(context, all, changedSince)
-      const { missing, undecodable } = await (isLight(wanted) ? fetchLight : fetchRows)(context, picked, wanted)
+      const { missing, undecodable } = await fetchMessages(context, picked, wanted)
       // A UID that does not exist is no error (RFC 9051 §6.4.9).
       return outcome(byUid ? 0 : missing, undecodable)
     },
@@ -85,6 +85,10 @@ function changedAfter({ selected }: SelectedContext, { missing, numbers, uids }:
   const chosen = uids.filter(kept)
   return { count: chosen.length, missing, numbers: numbers.filter(kept), uids: chosen }
 }
+
+/** The FETCH responses of the picked messages. */
+export const fetchMessages = (context: SelectedContext, picked: Picked, items: readonly FetchItem[]): Promise<Tally> =>
+  isLight(items) ? fetchLight(context, picked, items) : fetchRows(context, picked, items)
 
 /** Messages that were left out, and those of which a part was. */
 interface Tally {
