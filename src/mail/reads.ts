@@ -128,6 +128,8 @@ async function readExpunged(store: ReadStore, id: MailboxId, since: number, uids
       }
     after = (page[page.length - 1]?.block ?? 0) + 1
     done = page.length < flagRows.blocksPerPage || after * 256 > last
+    // Other connections of this thread have their turn.
+    if (!done) await new Promise((resolve) => setImmediate(resolve))
   }
   return gone.ranges
 }

@@ -44,6 +44,8 @@ export interface ImapLimits {
   readonly copyMessages: number
   /** RFC 9585 §4: how far a long command is, is told this often. */
   readonly progressMs: number
+  /** Mailboxes that a session may see and yet use NOTIFY: it remembers the state of each, some hundred bytes. */
+  readonly notifyMailboxes: number
   /** NOTIFY looks at what changed so often at most. */
   readonly notifyMs: number
   /** Memory for mailbox views that nobody has open. */
@@ -81,6 +83,7 @@ export const imapLimits: ImapLimits = {
   copyMessages: 100_000,
   progressMs: 12_000,
   notifyMs: 50,
+  notifyMailboxes: 2000,
   viewBytes: 64 * KIB * KIB,
   pollMs: 10_000,
   // Nobody signs in with more than a name and a password.

@@ -70,3 +70,28 @@ test('a change is told while the client says nothing', async () => {
     await world.close()
   }
 })
+
+test('more mailboxes than are watched: refused at once, and told when they become too many', async () => {
+  const world = await openImapWorld({ limits: { notifyMailboxes: 7 } })
+  try {
+    const client = world.connect()
+    const writer = world.connect()
+    await client.login()
+    await writer.login()
+    assert.deepEqual(await client.command('NOTIFY SET (personal (MailboxName))'), ['x OK done'])
+    await writer.command('CREATE One')
+    assert.match((await client.hear())!, /^\* LIST \(\\HasNoChildren\) "\/" "One"$/)
+    await writer.command('CREATE Two')
+    await client.until('* OK [NOTIFICATIONOVERFLOW]')
+    await writer.command('CREATE Three')
+    assert.match(
+      (await client.command('NOTIFY SET (personal (MailboxName))')).at(-1)!,
+      /^x NO \[NOTIFICATIONOVERFLOW\]/,
+    )
+    assert.deepEqual(await client.command('NOOP'), ['x OK done'])
+    writer.close()
+    client.close()
+  } finally {
+    await world.close()
+  }
+})

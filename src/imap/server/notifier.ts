@@ -8,6 +8,7 @@ import type { AuthenticatedContext } from './command.ts'
 import { formatStatus, type StatusItem } from './commands/status.ts'
 import { SEPARATOR } from './names.ts'
 import type { Output } from './output.ts'
+import { NotifyOverflow } from './replies.ts'
 import { specialUseOf } from './special-use.ts'
 
 /** Lines that wait for a client that does not let us speak; beyond, it is told that it missed some (RFC 5465 §5.8). */
@@ -45,6 +46,7 @@ export class Notifier {
     const { services, account, clock, limits } = context
     notifier.#cursor = (await services.reads.changes(account))?.cursor ?? 0
     await notifier.#readAll()
+    if (notifier.#known.size > limits.notifyMailboxes) throw new NotifyOverflow(limits.notifyMailboxes)
     for (const { mailbox } of notifier.#known.values())
       if (notifier.#wants(mailbox.name, 'MailboxMetadataChange')) await notifier.#readAnnotations(mailbox.id)
     if (groups.some(({ events }) => events.has('ServerMetadataChange'))) await notifier.#readAnnotations(0 as MailboxId)
@@ -154,7 +156,9 @@ export class Notifier {
       else if (kind === 'annotation') await this.#compareAnnotations(container as MailboxId)
     }
     if (page.changes.length > 0) this.#again = true
-    if (tree) return this.#compareAll()
+    if (tree) await this.#compareAll()
+    if (this.#known.size > this.#context.limits.notifyMailboxes) this.#overflow = true
+    if (tree) return
     for (const { access } of this.#known.values()) if (access.owner !== account) touched.add(access.mailbox)
     for (const id of touched) {
       const known = this.#known.get(id)

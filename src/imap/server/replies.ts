@@ -21,6 +21,13 @@ export class MessageLimit extends Fault {
   }
 }
 
+/** So much is not watched (RFC 5465 §3.1). */
+export class NotifyOverflow extends Fault {
+  constructor(limit: number) {
+    super('limit', `NOTIFY is for up to ${limit} mailboxes`)
+  }
+}
+
 /** How a command ended well: the text after OK, with a response code if there is one. */
 export interface Outcome {
   readonly text: string
@@ -55,6 +62,7 @@ export function failure(error: unknown, log: Log, overrides: CodeOverrides = {})
   if (error instanceof UidRequired) return { status: 'BAD', code: 'UIDREQUIRED', text: error.message }
   if (error instanceof SyntaxFault) return { status: 'BAD', text: printable(error.message) }
   if (error instanceof MessageLimit) return { status: 'NO', code: error.imapCode, text: error.message }
+  if (error instanceof NotifyOverflow) return { status: 'NO', code: 'NOTIFICATIONOVERFLOW', text: error.message }
   if (isFault(error) && error.code !== 'internal') {
     log.debug({ code: error.code, reason: error.message }, 'refused')
     const { status, code } = faultReplies[error.code]

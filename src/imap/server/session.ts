@@ -269,6 +269,7 @@ export class Session implements ConnectionControl {
   }
 
   async #tellBetween(): Promise<void> {
+    if (this.#selected?.gone) return this.stop(this.#selected.gone)
     const { interest } = this.#selected ?? {}
     if (interest && interest.at !== 'never') this.#selected?.tell(this.#out, interest.at === 'once', true)
     await this.#tellNotices()

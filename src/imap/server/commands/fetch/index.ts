@@ -79,11 +79,20 @@ function pickPart({ missing, numbers, uids, count }: Picked, partial: PartialRan
   return { count: chosen.length, missing, numbers: numbers.subarray(from, to), uids: chosen }
 }
 
-function changedAfter({ selected }: SelectedContext, { missing, numbers, uids }: Picked, modseq: number): Picked {
-  const { view } = selected
-  const kept = (_: number, i: number) => view.modseqs[view.indexOf(uids[i]!)]! > modseq
-  const chosen = uids.filter(kept)
-  return { count: chosen.length, missing, numbers: numbers.filter(kept), uids: chosen }
+/** One pass: the picked messages stand in the view's order. */
+function changedAfter({ selected: { view } }: SelectedContext, picked: Picked, modseq: number): Picked {
+  const { count, missing, numbers, uids } = picked
+  const kept: number[] = []
+  for (let i = 0, at = view.lowerBound(uids[0] ?? 0); i < count; i++) {
+    while (view.uids[at]! < uids[i]!) at++
+    if (view.modseqs[at]! > modseq) kept.push(i)
+  }
+  return {
+    count: kept.length,
+    missing,
+    numbers: Uint32Array.from(kept, (i) => numbers[i]!),
+    uids: Uint32Array.from(kept, (i) => uids[i]!),
+  }
 }
 
 /** The FETCH responses of the picked messages. */
