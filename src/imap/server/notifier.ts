@@ -156,15 +156,16 @@ export class Notifier {
       else if (kind === 'annotation') await this.#compareAnnotations(container as MailboxId)
     }
     if (page.changes.length > 0) this.#again = true
-    if (tree) await this.#compareAll()
-    if (this.#known.size > this.#context.limits.notifyMailboxes) this.#overflow = true
-    if (tree) return
     for (const { access } of this.#known.values()) if (access.owner !== account) touched.add(access.mailbox)
-    for (const id of touched) {
+    for (const id of tree ? [] : touched) {
       const known = this.#known.get(id)
       const now = known && (await services.reads.resolveById(account, id))
       if (known && now) this.#compare(known, now)
+      // Deleted, or shared with us no more.
+      else if (known) tree = true
     }
+    if (tree) await this.#compareAll()
+    if (this.#known.size > this.#context.limits.notifyMailboxes) this.#overflow = true
   }
 
   async #readAll(): Promise<Map<MailboxId, Located>> {

@@ -8,7 +8,7 @@ import { type ImapClient, type ImapWorld, openImapWorld } from './testing/world.
 
 const ROUNDS = process.env['POSTHORN_FULL'] === '1' ? 1000 : 12
 const COMMANDS = 25
-const kinds = ['plain', 'CONDSTORE', 'QRESYNC', 'UIDONLY', 'IMAP4rev2'] as const
+const kinds = ['plain', 'CONDSTORE', 'QRESYNC', 'UIDONLY', 'IMAP4rev2', 'NOTIFY'] as const
 type Kind = (typeof kinds)[number]
 
 let world: ImapWorld
@@ -25,6 +25,9 @@ function seeded(seed: number): Random {
     return Math.floor((state / 4294967296) * below)
   }
 }
+
+/** Who hears of these between commands too is still never told of an EXPUNGE then. */
+const events = 'MessageNew (UID) MessageExpunge FlagChange'
 
 /** `1:3,7` as numbers. */
 function numbersOf(set: string): number[] {
@@ -67,7 +70,8 @@ class Believer {
   async open(): Promise<void> {
     this.client = world.connect()
     await this.client.login()
-    if (this.kind !== 'plain') await this.client.command(`ENABLE ${this.kind}`)
+    if (this.kind === 'NOTIFY') await this.client.command(`NOTIFY SET (selected-delayed (${events}))`)
+    else if (this.kind !== 'plain') await this.client.command(`ENABLE ${this.kind}`)
     const known = this.kind === 'QRESYNC' && this.#validity ? ` (QRESYNC (${this.#validity} ${this.#modseq}))` : ''
     const before = this.uids
     this.uids = []
