@@ -13,15 +13,15 @@ import {
   type LiteralSink,
   type Received,
 } from '../wire/index.ts'
-import type { ConnectionControl, GreetedContext, SelectedContext, State } from './command.ts'
-import { fetchMessages } from './commands/fetch/index.ts'
+import type { ConnectionControl, GreetedContext, State } from './command.ts'
 import { CompressedSocket } from './compress.ts'
 import { type Dispatch, type Parsed, refusedBy } from './dispatch.ts'
 import { type Hidden, hidesCapability, nothingHidden } from './hidden.ts'
 import { Input } from './input.ts'
-import { type Interest, silence, usualInterest } from './interest.ts'
+import { type Interest, usualInterest } from './interest.ts'
 import type { ImapLimits } from './limits.ts'
 import { startTls } from './listen.ts'
+import { Notices } from './notices.ts'
 import type { Notifier } from './notifier.ts'
 import type { ImapServerOptions } from './options.ts'
 import { ConnectionClosed, Output } from './output.ts'
@@ -73,8 +73,13 @@ export class Session implements ConnectionControl {
   readonly #enabled = new Set<string>()
   #hidden = nothingHidden
   #failedLogins = 0
-  #notifier: Notifier | undefined
-  #interest: Interest = usualInterest
+  readonly #notices = new Notices({
+    out: () => this.#out,
+    selected: () => this.#selected,
+    context: () => this.context(),
+    between: (work) => this.#between(work),
+    stop: (reason) => this.stop(reason),
+  })
   #syntaxErrors = 0
   /** When the client was last a stranger. */
   #began: number
@@ -138,7 +143,7 @@ export class Session implements ConnectionControl {
     } catch (error) {
       if (!(error instanceof ConnectionClosed)) this.#log.error({ err: error }, 'session failed')
     } finally {
-      this.#notifier?.stop()
+      this.#notices.set(undefined, usualInterest)
       this.unselect()
       this.#leave()
     }
@@ -231,7 +236,7 @@ export class Session implements ConnectionControl {
   async #finish(parsed: Parsed, outcome: Outcome, untold = false): Promise<void> {
     if (!untold) {
       await this.#host.dispatch.tell(parsed, this)
-      if (parsed.command?.refresh !== 'never') await this.#tellNotices()
+      if (parsed.command?.refresh !== 'never') await this.#notices.tell()
     }
     if (this.#selected?.gone) this.close(this.#selected.gone)
     this.#say(formatReply(parsed.tag, untold ? outcome : this.#withModseq(outcome)))
@@ -239,41 +244,15 @@ export class Session implements ConnectionControl {
     await this.#out.pace()
   }
 
-  /** What NOTIFY adds: something of each new message, and what happened in other mailboxes. */
-  async #tellNotices(): Promise<void> {
-    const fresh = this.#selected?.takeFresh()
-    const items = this.#selected?.interest.fetch
-    if (fresh && items) await fetchMessages(this.context() as SelectedContext, fresh, items)
-    if (this.#notifier?.hasNews && !(await this.#notifier.tell(this.#out))) this.notify(undefined, silence)
-  }
-
   notify(notifier: Notifier | undefined, interest: Interest): void {
-    this.#notifier?.stop()
-    this.#notifier = notifier
-    if (notifier) notifier.onNews = this.#noticed
-    this.#interest = interest
-    if (this.#selected) this.#watchSelected(this.#selected)
+    this.#notices.set(notifier, interest)
   }
 
-  #watchSelected(selected: SelectedMailbox): void {
-    selected.interest = this.#interest
-    if (this.#interest.at === 'never') selected.view.watchers.delete(this.#noticed)
-    else selected.view.watchers.add(this.#noticed)
-  }
-
-  /** Something happened: it is told as soon as no command is in progress; within IDLE that command does it. */
-  readonly #noticed = () => {
+  /** Runs `work` if no command is in progress; one that is tells all at its end, and IDLE at once. */
+  #between(work: () => Promise<void>): void {
     if (this.#heard) this.#heard()
     else if (this.#waiting && this.#overlapping === 0)
-      this.#tail = this.#tail.then(() => this.#tellBetween()).catch((error: unknown) => this.#fail(error))
-  }
-
-  async #tellBetween(): Promise<void> {
-    if (this.#selected?.gone) return this.stop(this.#selected.gone)
-    const { interest } = this.#selected ?? {}
-    if (interest && interest.at !== 'never') this.#selected?.tell(this.#out, interest.at === 'once', true)
-    await this.#tellNotices()
-    this.#out.flush()
+      this.#tail = this.#tail.then(work).catch((error: unknown) => this.#fail(error))
   }
 
   #fail(error: unknown): void {
@@ -385,7 +364,7 @@ export class Session implements ConnectionControl {
     this.unselect()
     this.#login = undefined
     this.#enabled.clear()
-    this.notify(undefined, usualInterest)
+    this.#notices.set(undefined, usualInterest)
     this.#hidden = nothingHidden
     this.#began = this.#host.options.clock.monotonic()
     if (this.#compression !== 'none') this.#compression = 'ending'
@@ -441,7 +420,7 @@ export class Session implements ConnectionControl {
   select(mailbox: SelectedMailbox): void {
     this.unselect()
     this.#selected = mailbox
-    this.#watchSelected(mailbox)
+    this.#notices.attach(mailbox)
     if (mailbox.isOwn) return
     const { bell } = this.#host.options.services
     this.#stopHearing = bell.on((ring) => {
@@ -481,7 +460,7 @@ export class Session implements ConnectionControl {
     this.#selected = undefined
     this.#stopHearing()
     this.#stopHearing = () => {}
-    selected.view.watchers.delete(this.#noticed)
+    this.#notices.detach(selected)
     selected.release()
     this.#keepRecent(selected)
   }
@@ -518,7 +497,7 @@ export class Session implements ConnectionControl {
         heard()
         this.#out.flush()
         told = told
-          .then(() => this.#tellNotices())
+          .then(() => this.#notices.tell())
           .then(
             () => this.#out.flush(),
             (error: unknown) => this.#fail(error),
@@ -528,7 +507,7 @@ export class Session implements ConnectionControl {
       }
     }
     // One hearer is enough.
-    view?.watchers.delete(this.#noticed)
+    if (this.#selected) this.#notices.detach(this.#selected)
     view?.watchers.add(hear)
     this.#heard = hear
     // What changed since the command began.
@@ -542,7 +521,7 @@ export class Session implements ConnectionControl {
       this.#waiting = false
       this.#heard = undefined
       view?.watchers.delete(hear)
-      if (this.#selected) this.#watchSelected(this.#selected)
+      if (this.#selected) this.#notices.attach(this.#selected)
       await told
     }
   }
