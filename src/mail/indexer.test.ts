@@ -160,7 +160,7 @@ onEachStore('whatever the index leaves out holds the text nowhere, at any lag', 
               const holders = await reads.wordHolders(inbox, word)
               const left = [...texts].filter(([uid]) => holders?.has(uid) === false)
               for (const [uid, text] of left)
-                assert.equal(new WordCount([word]).add(text).score, 0, `${uid} left out for the word ${word}`)
+                assert.equal(new WordCount([word]).add(text).times(word), 0, `${uid} left out for the word ${word}`)
             }
             const all = await lookAtAll(reads, inbox, needle)
             if (!found) continue

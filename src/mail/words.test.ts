@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { fold } from '../mime/index.ts'
-import { isPair, maxWord, WordCount, wantedWords, wordsOf } from './words.ts'
+import { isPair, maxWord, WordCount, wantedWords, wordScore, wordsOf } from './words.ts'
 
 const words = (text: string) => [...wordsOf(fold(text))]
 
@@ -27,7 +27,10 @@ test('a pair is two characters of such a script', () => {
 })
 
 test('words are counted whole and as beginnings; one that is missing leaves nothing', () => {
-  const score = (wanted: string, text: string) => new WordCount(wantedWords(fold(wanted))).add(fold(text)).score
+  const score = (wanted: string, text: string) => {
+    const words = wantedWords(fold(wanted))
+    return wordScore(words, new WordCount(words).add(fold(text)))
+  }
   assert.equal(score('report', 'nothing'), 0)
   assert.equal(score('report muller', 'a report'), 0)
   assert.ok(score('report', 'a report') > score('report', 'a reporter'))
@@ -39,12 +42,13 @@ test('words are counted whole and as beginnings; one that is missing leaves noth
 test('a text in pieces counts as the whole', () => {
   const text = fold('one Müller report, reporters and 日本語検索 again. '.repeat(30))
   for (const wanted of ['report', 'muller', '検索', 'again']) {
-    const whole = new WordCount(wantedWords(fold(wanted))).add(text).score
+    const words = wantedWords(fold(wanted))
+    const whole = wordScore(words, new WordCount(words).add(text))
     assert.ok(whole > 0)
     for (const size of [1, 7, 64, 1000]) {
-      const count = new WordCount(wantedWords(fold(wanted)))
+      const count = new WordCount(words)
       for (let at = 0; at < text.length; at += size) count.addPiece(text.slice(at, at + size))
-      assert.equal(count.end().score, whole, `${wanted} in pieces of ${size}`)
+      assert.equal(wordScore(words, count.end()), whole, `${wanted} in pieces of ${size}`)
     }
   }
 })

@@ -50,25 +50,27 @@ export function isPair(needle: string): boolean {
   return points.length === 2 && points.every((point) => spaceless.test(point) && !mark.test(point))
 }
 
-/** Counts wanted words in a text that may come in pieces: a word that begins with a wanted one counts, less than the word itself. */
+/** Counts wanted words in a text that may come in pieces. */
 export class WordCount {
+  readonly #places: ReadonlyMap<string, number>
   readonly #wanted: readonly string[]
   readonly #whole: Uint32Array
   readonly #begun: Uint32Array
   #rest = ''
 
-  constructor(wanted: readonly string[]) {
-    this.#wanted = wanted
-    this.#whole = new Uint32Array(wanted.length)
-    this.#begun = new Uint32Array(wanted.length)
+  constructor(wanted: Iterable<string>) {
+    this.#wanted = [...wanted]
+    this.#places = new Map(this.#wanted.map((word, place) => [word, place]))
+    this.#whole = new Uint32Array(this.#wanted.length)
+    this.#begun = new Uint32Array(this.#wanted.length)
   }
 
   add(text: string): this {
     for (const word of wordsOf(text))
       for (let i = 0; i < this.#wanted.length; i++) {
-        const wanted = this.#wanted[i]!
-        if (word === wanted) this.#whole[i]!++
-        else if (word.startsWith(wanted)) this.#begun[i]!++
+        if (!word.startsWith(this.#wanted[i]!)) continue
+        if (word.length === this.#wanted[i]!.length) this.#whole[i]!++
+        else this.#begun[i]!++
       }
     return this
   }
@@ -89,15 +91,20 @@ export class WordCount {
     return this
   }
 
-  /** 0 when a wanted word is missing; otherwise up to 1, the nearer the more often and the more exactly they occur. */
-  get score(): number {
-    let sum = 0
-    for (let i = 0; i < this.#wanted.length; i++) {
-      const [whole, begun] = [this.#whole[i]!, this.#begun[i]!]
-      if (whole + begun === 0) return 0
-      const times = whole + begun / 2
-      sum += times / (times + 1)
-    }
-    return sum / this.#wanted.length
+  /** How often the word occurs; as the beginning of another it counts half. */
+  times(word: string): number {
+    const place = this.#places.get(word)
+    return place === undefined ? 0 : this.#whole[place]! + this.#begun[place]! / 2
   }
+}
+
+/** 0 when a word is missing in all that was counted; otherwise up to 1, the nearer the more often and the more exactly they occur. */
+export function wordScore(words: readonly string[], ...counts: readonly WordCount[]): number {
+  let sum = 0
+  for (const word of words) {
+    const times = counts.reduce((all, count) => all + count.times(word), 0)
+    if (times === 0) return 0
+    sum += times / (times + 1)
+  }
+  return sum / words.length
 }

@@ -1,6 +1,6 @@
 // A search program as a function with three answers: yes, no, and not known yet (undefined) from what was read so far.
 
-import { inRanges, normaliseRanges, type Range } from '../../../../base/index.ts'
+import { Fault, inRanges, normaliseRanges, type Range } from '../../../../base/index.ts'
 import { type Fact, type MessageFacts, wantedWords } from '../../../../mail/index.ts'
 import { decodeText, fold } from '../../../../mime/index.ts'
 import {
@@ -14,7 +14,7 @@ import {
   someKey,
 } from '../../../wire/index.ts'
 import type { SelectedMailbox } from '../../selected.ts'
-import { type CountedWords, countKey, Relevancy, scoreOf, weights } from './fuzzy.ts'
+import { type CountedWords, MAX_WORDS, Relevancy, scoreOf, weights } from './fuzzy.ts'
 
 /** What is known of a message; the more stages were read, the more fields. */
 export interface Known {
@@ -51,7 +51,7 @@ export interface Needs {
   readonly needles: ReadonlySet<string>
   /** Words that are looked for anywhere, and those that are counted in texts. */
   readonly words: ReadonlySet<string>
-  readonly counted: ReadonlyMap<string, CountedWords>
+  readonly counted: ReadonlySet<string>
 }
 
 export type Test = (message: Known) => boolean | undefined
@@ -67,7 +67,7 @@ interface Building {
     bodies: Set<string>
     needles: Set<string>
     words: Set<string>
-    counted: Map<string, CountedWords>
+    counted: Set<string>
   }
   /** Within FUZZY. */
   readonly fuzzy: boolean
@@ -87,7 +87,7 @@ export function compile(
     bodies: new Set<string>(),
     needles: new Set<string>(),
     words: new Set<string>(),
-    counted: new Map<string, CountedWords>(),
+    counted: new Set<string>(),
   }
   const relevancy = new Relevancy()
   const charset = program.charset ?? 'UTF-8'
@@ -212,6 +212,7 @@ function byWords(
   score: (message: Known) => number | undefined,
 ): Test {
   for (const word of words) needs.words.add(word)
+  if (needs.words.size > MAX_WORDS) throw new Fault('limit', `a search looks for at most ${MAX_WORDS} words`)
   const note = relevancy.key(weight)
   return (message) => {
     if (words.some((word) => message.lacks?.(message.uid, word, 'word'))) return false
@@ -222,7 +223,7 @@ function byWords(
 
 function byText(counted: CountedWords, building: Building): Test {
   building.needs.texts = true
-  building.needs.counted.set(countKey(counted), counted)
+  for (const word of counted.words) building.needs.counted.add(word)
   return byWords(counted.words, weights[counted.where], building, ({ text }) => text?.score(counted))
 }
 

@@ -1,21 +1,25 @@
 // FUZZY and RELEVANCY (RFC 6203): which messages have the wanted words, in any order, form of letters and with other endings, and how
 // well each fits among those found.
 
-import { WordCount } from '../../../../mail/index.ts'
+import { WordCount, wordScore } from '../../../../mail/index.ts'
 
 /** What a word in this place says about a message, against one in its subject. */
 export const weights = { subject: 1, people: 0.9, header: 0.8, text: 0.7, body: 0.6 } as const
+
+/** Each is counted in every text that is read. */
+export const MAX_WORDS = 32
+/** Of a longer field only the beginning counts: every key that names it looks through it. */
+const FIELD_LENGTH = 65_536
 
 /** Words that are counted in a text. */
 export interface CountedWords {
   readonly words: readonly string[]
   readonly where: 'body' | 'text'
 }
-export const countKey = ({ words, where }: CountedWords) => `${where} ${words.join(' ')}`
 
-/** How well the words fit a text; 0 when one is missing. */
-export const scoreOf = (words: readonly string[], ...texts: readonly string[]): number =>
-  texts.reduce((count, text) => count.add(text), new WordCount(words)).score
+/** How well the words fit a field; 0 when one is missing. */
+export const scoreOf = (words: readonly string[], field: string): number =>
+  wordScore(words, new WordCount(words).add(field.slice(0, FIELD_LENGTH)))
 
 /** What each fuzzy key of a program said of each message. */
 export class Relevancy {

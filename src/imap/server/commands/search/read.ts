@@ -1,10 +1,10 @@
 // What a search reads of the messages it could not decide yet, in pages.
 
 import type { Ranges } from '../../../../base/index.ts'
-import { type TextWindow, WordCount } from '../../../../mail/index.ts'
+import { type TextWindow, WordCount, wordScore } from '../../../../mail/index.ts'
 import type { SelectedMailbox } from '../../selected.ts'
 import type { Known, MessageText, Needs } from './compile.ts'
-import { type CountedWords, countKey, scoreOf } from './fuzzy.ts'
+import type { CountedWords } from './fuzzy.ts'
 import type { SearchContext } from './run.ts'
 
 type Message = Omit<Known, 'number'>
@@ -35,7 +35,7 @@ export async function readTexts(
   const take = (window: TextWindow) => {
     const { uid, last } = window
     if (last && !long) {
-      show({ uid, ...rows.get(uid), text: new ShortText(window) })
+      show({ uid, ...rows.get(uid), text: new ShortText(needs, window) })
       return
     }
     long ??= new LongText(needs, window.header)
@@ -48,26 +48,39 @@ export async function readTexts(
   for await (const windows of context.services.reads.texts(selected.view.id, uids, want)) windows.forEach(take)
 }
 
-class Header {
+/** The header, and words of both: each text is taken apart once, however many keys look for words. */
+abstract class AnyText {
   readonly header: string
+  protected readonly counted: ReadonlySet<string>
   #lines: readonly string[] | undefined
+  #headerWords: WordCount | undefined
 
-  constructor(header: string) {
+  constructor(header: string, counted: ReadonlySet<string>) {
     this.header = header
+    this.counted = counted
   }
 
   get lines(): readonly string[] {
     this.#lines ??= this.header.split('\n')
     return this.#lines
   }
+
+  abstract bodyWords(): WordCount
+
+  score({ words, where }: CountedWords): number {
+    if (where === 'body') return wordScore(words, this.bodyWords())
+    this.#headerWords ??= new WordCount(this.counted).add(this.header)
+    return wordScore(words, this.#headerWords, this.bodyWords())
+  }
 }
 
 /** A text of one window. */
-class ShortText extends Header implements MessageText {
+class ShortText extends AnyText implements MessageText {
   readonly #body: string
+  #words: WordCount | undefined
 
-  constructor({ header, body }: TextWindow) {
-    super(header)
+  constructor({ counted }: Needs, { header, body }: TextWindow) {
+    super(header, counted)
     this.#body = body
   }
 
@@ -75,40 +88,38 @@ class ShortText extends Header implements MessageText {
     return this.#body.includes(needle)
   }
 
-  score({ words, where }: CountedWords): number {
-    return where === 'body' ? scoreOf(words, this.#body) : scoreOf(words, this.header, this.#body)
+  bodyWords(): WordCount {
+    this.#words ??= new WordCount(this.counted).add(this.#body)
+    return this.#words
   }
 }
 
 /** A text of several windows: which needles it holds, also where one begins in a window and ends in the next. */
-class LongText extends Header implements MessageText {
+class LongText extends AnyText implements MessageText {
   readonly #missing: Set<string>
   readonly #overlap: number
-  readonly #counts = new Map<string, WordCount>()
+  readonly #words: WordCount
   #tail = ''
 
   constructor({ bodies, counted }: Needs, header: string) {
-    super(header)
+    super(header, counted)
     this.#missing = new Set(bodies)
     this.#overlap = Math.max(...[...bodies].map(({ length }) => length), 1) - 1
-    for (const [key, { words, where }] of counted) {
-      const count = new WordCount(words)
-      this.#counts.set(key, where === 'body' ? count : count.add(header))
-    }
+    this.#words = new WordCount(counted)
   }
 
   add({ body }: TextWindow): void {
     const text = this.#tail + body
     for (const needle of this.#missing) if (text.includes(needle)) this.#missing.delete(needle)
     this.#tail = this.#overlap === 0 ? '' : text.slice(-this.#overlap)
-    for (const count of this.#counts.values()) count.addPiece(body)
-  }
-
-  score(counted: CountedWords): number {
-    return this.#counts.get(countKey(counted))!.end().score
+    if (this.counted.size > 0) this.#words.addPiece(body)
   }
 
   bodyHolds(needle: string): boolean {
     return !this.#missing.has(needle)
+  }
+
+  bodyWords(): WordCount {
+    return this.#words.end()
   }
 }

@@ -53,6 +53,9 @@ test('a text of many windows is searched whole, in each encoding', async () => {
     assert.equal(await search(client, 'BODY "zeile 00000000"'), '* SEARCH 1 2 3')
     assert.equal(await search(client, 'OR SUBJECT short BODY "zeile 00019999"'), '* SEARCH 1 2 3')
     assert.equal(await search(client, 'SUBJECT long NOT BODY "zeile 00000000"'), '* SEARCH')
+    assert.equal(await search(client, 'FUZZY BODY "00000000 zeil"'), '* SEARCH 1 2 3')
+    assert.equal(await search(client, 'FUZZY TEXT "short 00000000"'), '* SEARCH 1')
+    assert.equal(await search(client, 'FUZZY BODY "00012345 0001999"'), '* SEARCH 2 3')
     // Needles without a gap between them: some lie across the end of a window.
     const lines = text.split('\r\n')
     for (let n = 0; n + 1_000 < lines.length; n += 1_000) {
