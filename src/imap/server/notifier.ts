@@ -16,6 +16,9 @@ const MAX_LINES = 1000
 /** Mailboxes whose annotations are compared. */
 const MAX_ANNOTATED = 200
 
+/** Events of messages need "l" and "r" (RFC 5465 §3.1). */
+const isReadable = ({ access: { rights } }: Located): boolean => rights.includes('l') && rights.includes('r')
+
 export class Notifier {
   readonly #context: AuthenticatedContext
   readonly #groups: readonly EventGroup[]
@@ -85,7 +88,7 @@ export class Notifier {
     this.#changed.clear()
     for (const [id, items] of changed) {
       const located = this.#known.get(id)
-      if (located) out.line(await formatStatus(this.#context, located, [...items]))
+      if (located && isReadable(located)) out.line(await formatStatus(this.#context, located, [...items]))
       await out.pace()
     }
     return true
@@ -96,7 +99,7 @@ export class Notifier {
     const { out, connection } = this.#context
     for (const located of this.#known.values()) {
       const { name } = located.mailbox
-      if (name === connection.selectedName() || !this.#wants(name, 'MessageNew')) continue
+      if (!isReadable(located) || name === connection.selectedName() || !this.#wants(name, 'MessageNew')) continue
       const items: StatusItem[] = ['MESSAGES', 'UIDNEXT', 'UIDVALIDITY']
       if (this.#wants(name, 'FlagChange')) items.push('UNSEEN')
       // What FlagChange asks for is no request for modseqs elsewhere.
@@ -207,7 +210,7 @@ export class Notifier {
     this.#known.set(now.mailbox.id, now)
     const { name, id, modseq } = now.mailbox
     const before = known.mailbox
-    if (modseq === before.modseq || name === this.#context.connection.selectedName()) return
+    if (!isReadable(now) || modseq === before.modseq || name === this.#context.connection.selectedName()) return
     const { enabled } = this.#context.connection
     const items = this.#changed.get(id) ?? new Set<StatusItem>()
     const counted = now.mailbox.messages !== before.messages || now.mailbox.uidNext !== before.uidNext
@@ -257,7 +260,9 @@ export class Notifier {
   async #readAnnotations(id: MailboxId): Promise<readonly string[]> {
     if (this.#annotated.size >= MAX_ANNOTATED && !this.#annotated.has(id)) return []
     const { services, account } = this.#context
-    const access = this.#known.get(id)?.access ?? {
+    const known = this.#known.get(id)
+    if (known && !isReadable(known)) return []
+    const access = known?.access ?? {
       actor: account,
       owner: account,
       mailbox: id,
