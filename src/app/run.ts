@@ -11,6 +11,16 @@ const graceMs = 30_000
 export async function run(shared: Shared): Promise<void> {
   // The doors load their modules on another core while this thread reads the configuration.
   const first = spawnDoors()
+  // Whoever says HUP while we start means what we may have read already: it is done once we can.
+  let hungUp = false
+  const noteHangUp = () => {
+    hungUp = true
+  }
+  process.on('SIGHUP', noteHangUp)
+  const early = () => {
+    process.off('SIGHUP', noteHangUp)
+    return hungUp
+  }
   const refuse = async (error: unknown) => {
     await first.terminate()
     const { reportError } = await import('./cli/output.ts')
@@ -19,13 +29,14 @@ export async function run(shared: Shared): Promise<void> {
     process.exit(exitCodes.unusable)
   }
   try {
-    await start(shared, first)
+    await start(shared, first, early)
   } catch (error) {
     await refuse(error)
   }
 }
 
-async function start(shared: Shared, first: ReturnType<typeof spawnDoors>): Promise<void> {
+/** `hungUp`: whether HUP came until now; from then on it is ours to hear. */
+async function start(shared: Shared, first: ReturnType<typeof spawnDoors>, hungUp: () => boolean): Promise<void> {
   const [{ loadConfig }, { createLog, gatheredOutput }, { startServer }, { readFault }] = await Promise.all([
     import('./config/index.ts'),
     import('../base/index.ts'),
@@ -54,6 +65,7 @@ async function start(shared: Shared, first: ReturnType<typeof spawnDoors>): Prom
   // First: the ports are open, and who sees that may already ask us to end.
   obeySignals(shared, server, log)
   await greet(shared, server, log)
+  if (hungUp()) await reload(shared, server, log)
   const { tidyWhenIdle } = await import('./idle.ts')
   tidyWhenIdle()
 }

@@ -1,7 +1,7 @@
 // TERM, a second TERM and HUP on a server that has work in hand.
 
 import assert from 'node:assert/strict'
-import { writeFileSync } from 'node:fs'
+import { existsSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import tls from 'node:tls'
@@ -53,6 +53,19 @@ test('a second TERM ends at once', async (t) => {
   process.kill(server.pid, 'SIGTERM')
   assert.equal(await ended, 1)
   assert.ok(performance.now() - began < 1_000)
+})
+
+test('HUP while the server starts is heeded when it has started', async (t) => {
+  const server = await startInstallation(t, { users })
+  assert.equal(await server.stop(), 0)
+  const started = server.start()
+  // The store is open, the ports are not.
+  while (!existsSync(join(server.data, 'posthorn.db-wal'))) await sleep(1)
+  process.kill(server.pid, 'SIGHUP')
+  await started
+  for (let i = 0; i < 100 && !server.output.includes('"reloaded"'); i++) await sleep(50)
+  assert.match(server.output, /"ready".*"reloaded"/s)
+  assert.equal(await server.stop(), 0)
 })
 
 test('HUP: new connections get the new certificate, a live session goes on, a bad file changes nothing', async (t) => {
