@@ -12,6 +12,8 @@ interface Listening {
   out(): Output
   selected(): SelectedMailbox | undefined
   context(): unknown
+  /** Looks at the rights on another's mailbox again: they may have gone since the last command. */
+  recheck(): Promise<void>
   /** Runs the work when no command is in progress. */
   between(work: () => Promise<void>): void
   stop(reason: string): void
@@ -58,6 +60,7 @@ export class Notices {
   readonly #noticed = () => this.#session.between(() => this.#tellBetween())
 
   async #tellBetween(): Promise<void> {
+    await this.#session.recheck()
     const selected = this.#session.selected()
     if (selected?.gone) return this.#session.stop(selected.gone)
     if (selected && selected.interest.at !== 'never')

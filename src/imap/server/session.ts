@@ -77,6 +77,7 @@ export class Session implements ConnectionControl {
     out: () => this.#out,
     selected: () => this.#selected,
     context: () => this.context(),
+    recheck: () => this.recheck(),
     between: (work) => this.#between(work),
     stop: (reason) => this.stop(reason),
   })
