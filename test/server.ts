@@ -1,7 +1,6 @@
 // A running server for tests that use real programs: its own process from bin/posthorn, a temporary data folder, free loopback ports.
 
 import { type ChildProcess, spawn } from 'node:child_process'
-import { randomInt } from 'node:crypto'
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
 import { connect, createServer } from 'node:net'
 import { tmpdir } from 'node:os'
@@ -62,14 +61,19 @@ export async function has(program: string): Promise<boolean> {
   return (await run('sh', ['-c', `PATH=$PATH:/usr/sbin command -v ${program}`])).code === 0
 }
 
-/** Ports that nobody listens on, below those that the system gives to connections going out: one of these may be taken a moment later. */
+/** The ports of this process: below those that the system gives to connections going out, and not those of a test beside us. */
+const portsEach = 400
+const firstPort = 10_000 + (process.pid % 55) * portsEach
+let nextPort = Math.floor(Math.random() * portsEach)
+
+/** Ports that nobody listens on and that were not given before, so that one who starts again finds his own free. */
 export async function freePorts(count: number): Promise<number[]> {
-  const ports = new Set<number>()
-  while (ports.size < count) {
-    const port = 10_000 + randomInt(22_000)
-    if (await isFree(port)) ports.add(port)
+  const ports: number[] = []
+  while (ports.length < count) {
+    const port = firstPort + (nextPort++ % portsEach)
+    if (await isFree(port)) ports.push(port)
   }
-  return [...ports]
+  return ports
 }
 
 function isFree(port: number): Promise<boolean> {
