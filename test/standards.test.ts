@@ -182,4 +182,4 @@ const imapKeywords = (text: string): string[] =>
     .split('\r\n')
     .filter((line) => line.startsWith('* CAPABILITY '))
     .flatMap((line) => line.split(' ').slice(2))
-    .map((keyword) => keyword.replace(/^(APPENDLIMIT|SAVELIMIT)=\d+$/, '$1'))
+    .map((keyword) => keyword.replace(/^(APPENDLIMIT|MESSAGELIMIT|SAVELIMIT)=\d+$/, '$1'))

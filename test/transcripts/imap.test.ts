@@ -20,6 +20,7 @@ async function open(settings: Readonly<Record<string, string>>): Promise<World> 
       ...number('progressMs'),
       ...number('appendMessages'),
       ...number('copyMessages'),
+      ...number('commandMessages'),
     },
   })
   if (settings['hide'])

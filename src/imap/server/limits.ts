@@ -38,6 +38,11 @@ export interface ImapLimits {
   readonly updatedResults: number
   /** UIDs of all of them together, eight bytes each; the first may have more (RFC 5267 §4.3.1: one at least). */
   readonly updatedUids: number
+  /**
+   * Messages of one command (RFC 9738 §3): it holds their numbers and UIDs, and what it found of each. A client that does not know of
+   * the limit loses sight of older ones, so it is beyond any mailbox that is not read in pieces anyway.
+   */
+  readonly commandMessages: number
   /** A search or a fetch gives way to others after this long. */
   readonly turnMs: number
   /** Messages of one COPY, which is one transaction. What is announced is the lower limit of APPEND (RFC 9738 §4.2). */
@@ -79,6 +84,7 @@ export const imapLimits: ImapLimits = {
   searchMailboxes: 1000,
   updatedResults: 10,
   updatedUids: 200_000,
+  commandMessages: 1_000_000,
   turnMs: 8,
   copyMessages: 100_000,
   progressMs: 12_000,
@@ -90,4 +96,11 @@ export const imapLimits: ImapLimits = {
   beforeLogin: { line: 8 * KIB, literal: 4 * KIB, command: 16 * KIB, discard: 64 * KIB },
   // Thunderbird writes UID sets of more than 64 KiB; a search needle or a mailbox name is short; 128 MiB passes a message twice too large.
   afterLogin: { line: 128 * KIB, literal: 64 * KIB, command: 256 * KIB, discard: 128 * KIB * KIB },
+}
+
+/** The limits with some changed. What holds for every command holds for APPEND and COPY too. */
+export function limitsWith(changed: Partial<ImapLimits> | undefined): ImapLimits {
+  const limits = { ...imapLimits, ...changed }
+  const most = (count: number) => Math.min(count, limits.commandMessages)
+  return { ...limits, appendMessages: most(limits.appendMessages), copyMessages: most(limits.copyMessages) }
 }

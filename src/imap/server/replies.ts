@@ -17,9 +17,13 @@ export class MessageLimit extends Fault {
   /** `lowest`: the last UID that would have been done. */
   constructor(limit: number, lowest?: number) {
     super('limit', `at most ${limit} messages at once`)
-    this.imapCode = `MESSAGELIMIT ${limit}${lowest === undefined ? '' : ` ${lowest}`}`
+    this.imapCode = formatMessageLimit(limit, lowest)
   }
 }
+
+/** RFC 9738 §3.1; `lowest` is a UID. */
+export const formatMessageLimit = (limit: number, lowest?: number) =>
+  `MESSAGELIMIT ${limit}${lowest === undefined ? '' : ` ${lowest}`}`
 
 /** So much is not watched (RFC 5465 §3.1). */
 export class NotifyOverflow extends Fault {

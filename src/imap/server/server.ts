@@ -8,7 +8,7 @@ import { type AccountId, type Client, createNetworkTest, type Proxies } from '..
 import { offeredMechanisms } from '../../sasl/index.ts'
 import { commands } from './commands/index.ts'
 import { createDispatch } from './dispatch.ts'
-import { type ImapLimits, imapLimits } from './limits.ts'
+import { type ImapLimits, limitsWith } from './limits.ts'
 import type { ImapServerOptions, ImapSettings } from './options.ts'
 import { Session, tooMany } from './session.ts'
 import { createMailboxViews } from './views.ts'
@@ -37,7 +37,7 @@ export interface ImapStats {
 }
 
 export function createImapServer(options: ImapServerOptions): ImapServer {
-  let limits: ImapLimits = { ...imapLimits, ...options.limits }
+  let limits = limitsWith(options.limits)
   const { clock, services } = options
   const views = createMailboxViews(services.reads, services.bell, clock, options.log, limits)
   const sessions = new Map<Session, Promise<void>>()
@@ -52,8 +52,10 @@ export function createImapServer(options: ImapServerOptions): ImapServer {
     if (session.mayStartTls) capabilities.push('STARTTLS')
     if (session.login) {
       const { options, limits } = session.context()
-      // RFC 7889 §2, RFC 9738 §3
-      return [...capabilities, `APPENDLIMIT=${options.maxMessageSize}`, `SAVELIMIT=${limits.appendMessages}`]
+      // RFC 7889 §2
+      capabilities.push(`APPENDLIMIT=${options.maxMessageSize}`)
+      // RFC 9738 §3: both, because what is written stands in one transaction and may be less.
+      return [...capabilities, `MESSAGELIMIT=${limits.commandMessages}`, `SAVELIMIT=${limits.appendMessages}`]
     }
     if (!session.channel.plaintext) capabilities.push('LOGINDISABLED')
     for (const name of offeredMechanisms(session.channel)) capabilities.push(`AUTH=${name}`)
@@ -96,7 +98,7 @@ export function createImapServer(options: ImapServerOptions): ImapServer {
       return limits
     },
     reconfigure(settings) {
-      limits = { ...imapLimits, ...settings.limits }
+      limits = limitsWith(settings.limits)
       host = { ...host, options: { ...options, ...settings }, limits }
       inProxies = createNetworkTest(settings.proxies)
     },

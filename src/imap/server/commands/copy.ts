@@ -4,6 +4,7 @@ import { formatRanges, toRanges } from '../../../base/index.ts'
 import type { Access } from '../../../mail/index.ts'
 import type { Cursor } from '../../wire/index.ts'
 import { type Command, command, type SelectedContext } from '../command.ts'
+import { newest, withLowest } from '../message-limit.ts'
 import { whileWaiting } from '../progress.ts'
 import { MessageLimit, type Outcome } from '../replies.ts'
 import { assertWritable } from './expunge.ts'
@@ -59,14 +60,15 @@ const moveCommand = (name: string, rfc: string, byUid: boolean) =>
     async run(context, { set, to }): Promise<Outcome> {
       assertWritable(context, 'e')
       assertWritable(context, 't')
-      const { services, selected, out } = context
-      const { uids } = selected.pick(set, byUid)
+      const { services, selected, out, limits } = context
+      const { picked, lowest } = newest(selected.pick(set, byUid), limits)
+      const { uids } = picked
       const access = await target(context, to)
       if (uids.length === 0) return { text: 'nothing to move' }
       const done = await whileWaiting(context, services.writes.move(selected.access, toRanges(uids), access))
       // Before the EXPUNGEs (RFC 6851 §4.3), so that a client knows where they went.
       if (done.source.length > 0) out.line(`* OK [${copyUid(done)}] moved`)
-      return { text: 'done' }
+      return withLowest(context, lowest, { text: 'done' })
     },
   })
 

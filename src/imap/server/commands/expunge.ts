@@ -3,8 +3,10 @@
 import { Fault, type Ranges, toRanges } from '../../../base/index.ts'
 import { assertRight, type Right } from '../../../mail/index.ts'
 import { type Command, command, noArguments, type SelectedContext } from '../command.ts'
+import { newest, only, withLowest } from '../message-limit.ts'
 import { whileWaiting } from '../progress.ts'
 import type { Outcome } from '../replies.ts'
+import { DELETED } from '../view.ts'
 
 /** Fault `denied` in a mailbox opened by EXAMINE, and without the right. */
 export function assertWritable({ selected }: SelectedContext, right: Right): void {
@@ -34,8 +36,16 @@ export const uidExpunge = command({
   capabilities: ['UIDPLUS'], // RFC 4315 §2.1
   parse: (p) => p.sp().sequenceSet(),
   async run(context, set) {
-    const uids = toRanges(context.selected.pick(set, true).uids)
-    return uids.length === 0 ? { text: 'nothing to do' } : run(context, uids)
+    const { selected, limits, out } = context
+    const asked = selected.pick(set, true)
+    if (asked.count === 0) return { text: 'nothing to do' }
+    if (asked.count <= limits.commandMessages) return run(context, toRanges(asked.uids))
+    // Only what is deleted counts, and EXPUNGE and CLOSE take all, as ever (RFC 9738 §3.1).
+    const { view } = selected
+    const deleted = await only(out, asked, (uid) => ((view.lo[view.indexOf(uid)] ?? 0) & DELETED) !== 0)
+    const { picked, lowest } = newest(deleted, limits)
+    if (picked.count === 0) return { text: 'nothing to do' }
+    return withLowest(context, lowest, await run(context, toRanges(picked.uids)))
   },
 })
 

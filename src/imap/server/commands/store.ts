@@ -3,6 +3,7 @@
 import { Fault, formatRanges, inRanges, type Ranges, SyntaxFault, toRanges } from '../../../base/index.ts'
 import { type Cursor, parseUnchangedSince, type SequenceSet } from '../../wire/index.ts'
 import { type Command, command, type SelectedContext } from '../command.ts'
+import { inOrderOf, newest, withLowest } from '../message-limit.ts'
 import { Progress, whileWaiting } from '../progress.ts'
 import type { Outcome } from '../replies.ts'
 import type { Picked } from '../selected.ts'
@@ -49,7 +50,8 @@ const storeCommand = (name: string, rfc: string, byUid: boolean) =>
       assertStorable(flags)
       const { services, selected, connection } = context
       if (unchangedSince !== undefined) connection.enable(['CONDSTORE'])
-      const picked = selected.pick(set, byUid)
+      const some = newest(selected.pick(set, byUid), context.limits)
+      const { picked, lowest } = some
       if (picked.count === 0) return { text: 'nothing to store' }
       const change = { mode, flags, unchangedSince }
       // What others changed before is told, with .SILENT too.
@@ -59,8 +61,9 @@ const storeCommand = (name: string, rfc: string, byUid: boolean) =>
       await selected.view.catchUp()
       // Who wants modseqs is told the new ones even when he asked for silence (RFC 7162 §3.1.3).
       if (silent && !selected.condstore) selected.absorb({ uids: picked.uids, modseq: done.modseq })
-      else await answer(context, picked, byUid, silent, done.modified)
-      return done.modified.length > 0 ? modified(picked, done.modified, byUid) : { text: 'stored' }
+      else await answer(context, inOrderOf(some), byUid, silent, done.modified)
+      const outcome = done.modified.length > 0 ? modified(picked, done.modified, byUid) : { text: 'stored' }
+      return withLowest(context, lowest, outcome)
     },
   })
 

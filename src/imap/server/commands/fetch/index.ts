@@ -17,8 +17,9 @@ import {
   type SectionItem,
 } from '../../../wire/index.ts'
 import { type Command, command, type SelectedContext } from '../../command.ts'
+import { inOrderOf, newest, withLowest } from '../../message-limit.ts'
 import { Progress } from '../../progress.ts'
-import type { Outcome } from '../../replies.ts'
+import { MessageLimit, type Outcome } from '../../replies.ts'
 import type { Picked } from '../../selected.ts'
 import { SEEN } from '../../view.ts'
 import { assertMayVanish, tellEarlier, toUids } from '../vanished.ts'
@@ -58,10 +59,14 @@ const fetchCommand = (name: string, rfc: string, byUid: boolean) =>
       const wanted = [...missingItems(items, implied), ...items]
       const asked = context.selected.pick(set, byUid)
       const all = modifiers.partial ? pickPart(asked, modifiers.partial) : asked
-      const picked = changedSince === undefined ? all : changedAfter(context, all, changedSince)
-      const { missing, undecodable } = await fetchMessages(context, picked, wanted)
+      // A part was chosen by its size (RFC 9738 §3.1).
+      if (modifiers.partial && all.count > context.limits.commandMessages)
+        throw new MessageLimit(context.limits.commandMessages)
+      const wished = changedSince === undefined ? all : changedAfter(context, all, changedSince)
+      const some = newest(wished, context.limits)
+      const { missing, undecodable } = await fetchMessages(context, inOrderOf(some), wanted)
       // A UID that does not exist is no error (RFC 9051 §6.4.9).
-      return outcome(byUid ? 0 : missing, undecodable)
+      return withLowest(context, some.lowest, outcome(byUid ? 0 : missing, undecodable))
     },
   })
 
@@ -153,14 +158,15 @@ async function fetchRows(context: SelectedContext, picked: Picked, items: readon
     const uids = picked.uids.subarray(at, at + PAGE)
     const seen = marksSeen ? await markSeen(context, uids) : new Set<number>()
     const rows = await services.reads.rows(selected.view.id, toRanges(uids), want)
-    let next = 0
+    const down = uids[0]! > uids[uids.length - 1]!
+    let next = down ? rows.length - 1 : 0
     for (let i = 0; i < uids.length; i++) {
       const found = rows[next]
       if (found?.uid !== uids[i]!) {
         tally.missing++
         continue
       }
-      next++
+      next += down ? -1 : 1
       const row = connection.utf8 ? await inUtf8(services.reads, selected.view.id, found) : found
       const possible = decodes ? items.filter((item) => isPossible(row, item)) : items
       if (possible.length < items.length) tally.undecodable++

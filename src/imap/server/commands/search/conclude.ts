@@ -103,7 +103,9 @@ export function keepUpdated(
 ): void {
   if (!returns?.options.has('UPDATE')) return
   const tag = context.connection.currentTag()
-  if (!contextsOf(context).add({ tag, byUid, criteria, sort }, found.uids)) context.out.line(noUpdate(tag))
+  // What was not looked at could come to it unasked.
+  const isWhole = found.lowest === undefined
+  if (!isWhole || !contextsOf(context).add({ tag, byUid, criteria, sort }, found.uids)) context.out.line(noUpdate(tag))
 }
 
 /** The refusal of RFC 5267 §4.3.1. */

@@ -2,12 +2,13 @@
 
 import { type Cursor, parseSearchProgram } from '../../../wire/index.ts'
 import { type Command, command } from '../../command.ts'
+import { withLowest } from '../../message-limit.ts'
 import type { Outcome } from '../../replies.ts'
 import { allOfThem } from './answer.ts'
 import { assertTagFree, conclude, keepUpdated, namesNumbers, refuseConflict, withSaving } from './conclude.ts'
 import { contextsOf } from './contexts.ts'
 import { multiSearch } from './multi.ts'
-import { badCharset, knowsCharset, search } from './run.ts'
+import { badCharset, knowsCharset, searchNewest } from './run.ts'
 
 const searchCommand = (name: string, rfc: string, byUid: boolean) =>
   command({
@@ -24,10 +25,10 @@ const searchCommand = (name: string, rfc: string, byUid: boolean) =>
         refuseConflict(context, program)
         assertTagFree(context, returns)
         if (!knowsCharset(program)) return badCharset
-        const found = await search(context, context.selected, program)
+        const found = await searchNewest(context, context.selected, program)
         keepUpdated(context, found, { returns, byUid }, program)
         conclude(context, found, { word: 'SEARCH', byUid, returns }, program)
-        return { text: 'done' }
+        return withLowest(context, found.lowest, { text: 'done' })
       })
     },
   })

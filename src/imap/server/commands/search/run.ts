@@ -2,10 +2,11 @@
 
 import { toRanges } from '../../../../base/index.ts'
 import { charsetNames, isCharset } from '../../../../mime/index.ts'
-import type { SearchProgram } from '../../../wire/index.ts'
+import type { SearchKey, SearchProgram } from '../../../wire/index.ts'
 import type { AuthenticatedContext } from '../../command.ts'
+import { newest, only } from '../../message-limit.ts'
 import { Progress } from '../../progress.ts'
-import type { Outcome } from '../../replies.ts'
+import { MessageLimit, type Outcome } from '../../replies.ts'
 import type { Picked, SelectedMailbox } from '../../selected.ts'
 import { compile, type Known, type Needs } from './compile.ts'
 import { readRows, readTexts } from './read.ts'
@@ -24,6 +25,8 @@ export interface Found {
   readonly uids: readonly number[]
   /** How relevant each is among them, 1 to 100; absent when nothing was fuzzy. */
   readonly scores?: readonly number[]
+  /** Older messages than this were not looked at. */
+  readonly lowest?: number
 }
 
 /** The charsets are named when another is asked for (RFC 9051 §6.4.4). */
@@ -39,6 +42,46 @@ export const knowsCharset = ({ charset }: Criteria) => charset === undefined || 
 export function search(context: SearchContext, selected: SelectedMailbox, criteria: Criteria): Promise<Found> {
   return searchAmong(context, selected, criteria, selected.pickAll())
 }
+
+/** Of more messages than a command may have the newest are looked at (RFC 9738 §3.1); no others come to be saved (RFC 9738 §3.4). */
+export async function searchNewest(
+  context: SearchContext,
+  selected: SelectedMailbox,
+  criteria: Criteria,
+): Promise<Found> {
+  const { picked, lowest } = newest(await named(context, selected, criteria), context.limits)
+  const found = await searchAmong(context, selected, criteria, picked)
+  return lowest === undefined ? found : { ...found, lowest }
+}
+
+/** Fault `limit` where a command may not have all: an order of some is none (RFC 9738 §3.3). */
+export async function searchWhole(
+  context: SearchContext,
+  selected: SelectedMailbox,
+  criteria: Criteria,
+): Promise<Found> {
+  const { commandMessages } = context.limits
+  const picked = await named(context, selected, criteria)
+  if (picked.count > commandMessages) throw new MessageLimit(commandMessages)
+  return searchAmong(context, selected, criteria, picked)
+}
+
+/** The messages that have to be looked at. Where there are too many, those that the program names by number or UID. */
+async function named(
+  { limits, clock, out }: SearchContext,
+  selected: SelectedMailbox,
+  { key }: Criteria,
+): Promise<Picked> {
+  const all = selected.pickAll()
+  const keys = conjuncts(key).filter(isName)
+  if (all.count <= limits.commandMessages || keys.length === 0) return all
+  const { run } = compile({ key: { kind: 'and', keys } }, selected, clock.now())
+  return only(out, all, (uid, number) => run({ uid, number }) === true)
+}
+
+const conjuncts = (key: SearchKey): readonly SearchKey[] => (key.kind === 'and' ? key.keys.flatMap(conjuncts) : [key])
+const isName = (key: SearchKey): boolean =>
+  key.kind === 'not' ? isName(key.key) : key.kind === 'sequence' || key.kind === 'uid'
 
 /** Those of the picked that fit. */
 export async function searchAmong(

@@ -3,7 +3,7 @@
 import { type Cursor, parseSortProgram } from '../../../wire/index.ts'
 import { type Command, command } from '../../command.ts'
 import { assertTagFree, conclude, keepUpdated, namesNumbers, refuseConflict, withSaving } from '../search/conclude.ts'
-import { badCharset, knowsCharset, search } from '../search/run.ts'
+import { badCharset, knowsCharset, searchWhole } from '../search/run.ts'
 import { sortFound } from './order.ts'
 
 const sortCommand = (name: string, byUid: boolean) =>
@@ -20,7 +20,7 @@ const sortCommand = (name: string, byUid: boolean) =>
         refuseConflict(context, program)
         assertTagFree(context, program.returns)
         if (!knowsCharset(program)) return badCharset
-        const found = await search(context, context.selected, program)
+        const found = await searchWhole(context, context.selected, program)
         const sorted = await sortFound(context, context.selected, found, program.criteria)
         const answer = { word: 'SORT', byUid, returns: program.returns } as const
         keepUpdated(context, sorted, answer, program, program.criteria)

@@ -3,7 +3,7 @@
 import { type Cursor, parseThreadProgram } from '../../../wire/index.ts'
 import { type Command, command, type SelectedContext } from '../../command.ts'
 import { namesNumbers, refuseConflict } from '../search/conclude.ts'
-import { badCharset, knowsCharset, search } from '../search/run.ts'
+import { badCharset, knowsCharset, searchWhole } from '../search/run.ts'
 import { readThreadInput } from './facts.ts'
 import { type Forest, thread } from './forest.ts'
 
@@ -20,7 +20,7 @@ const threadCommand = (name: string, byUid: boolean) =>
       refuseConflict(context, program)
       if (!knowsCharset(program)) return badCharset
       const { selected, out } = context
-      const found = await search(context, selected, program)
+      const found = await searchWhole(context, selected, program)
       const input = await readThreadInput(context, selected.view, found.uids)
       const forest = await inTurns(context, thread(input, program.algorithm))
       await writeThreads(context, forest, byUid ? found.uids : found.numbers)
