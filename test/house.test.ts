@@ -13,7 +13,7 @@ const src = join(root, 'src')
 const table: readonly (readonly string[])[] = [
   ['base'],
   ['address'],
-  ['smtp/wire', 'imap/wire', 'sieve', 'mime', 'ical', 'vcard', 'sasl'],
+  ['smtp/wire', 'smtp/bounces', 'imap/wire', 'sieve', 'mime', 'ical', 'vcard', 'sasl'],
   ['dns', 'egress'],
   ['mailauth', 'smtp/client'],
   ['store'],
@@ -33,6 +33,7 @@ const sideways = new Set([
   'pim → mail',
   'rules → mail',
   'imap/wire → mime',
+  'smtp/bounces → mime',
 ])
 
 const level = new Map(table.flatMap((line, i) => line.map((room) => [room, i] as const)))
@@ -149,7 +150,7 @@ test('only dns, egress, smtp/client, filters, store and listen.ts open connectio
 })
 
 test('no regular expression touches bytes from the wire', () => {
-  const wire = new Set(['smtp/wire', 'imap/wire', 'mime', 'sieve', 'address', 'dns'])
+  const wire = new Set(['smtp/wire', 'smtp/bounces', 'imap/wire', 'mime', 'sieve', 'address', 'dns'])
   const broken: string[] = []
   for (const { name, file, text, room, test } of files) {
     if (test || !wire.has(room ?? '')) continue
