@@ -1,6 +1,7 @@
 // The queue for people: what waits and why, and what they want done with it. Tries nothing itself.
 
 import { type Clock, Fault } from '../base/index.ts'
+import { classifyText, classWords, findReply } from '../smtp/bounces/index.ts'
 import { queueRows, type ReadStore, type Store } from '../store/index.ts'
 import { type Mail, type Outcome, showPath, toMail, toRecipient } from './batch.ts'
 import { cutHeader, readStart } from './content.ts'
@@ -98,7 +99,16 @@ async function describe(store: ReadStore, mail: Mail): Promise<QueuedMessage> {
       attempts,
       nextAt: next_at,
       reason,
+      why: why(reason),
     }),
   )
   return { id: mail.id, sender: showPath(mail.sender), size: mail.size, createdAt: mail.arrived, recipients: list }
 }
+
+function why(reason: string): string {
+  const found = classifyText(reason).class
+  return reason === '' || (found === 'unknown' && !isReply(reason)) ? '' : classWords[found].short
+}
+
+/** Other reasons than replies are our own words, and say enough. */
+const isReply = (reason: string): boolean => findReply(reason) !== undefined

@@ -1,5 +1,6 @@
 // What went wrong, for the person who wrote the message: one sentence on what happened, one on what to do.
 
+import { classifyText, classWords, type ReplyClass } from '../smtp/bounces/index.ts'
 import type { Outcome } from './batch.ts'
 
 interface Explanation {
@@ -50,26 +51,19 @@ const explanations: readonly (readonly [prefix: string, explanation: Explanation
       todo: 'Ask the recipient for another address.',
     },
   ],
-  [
-    '7.',
-    {
-      what: 'The mail server there refused the message by its rules.',
-      todo: 'Its own words below say why; show them to your administrator.',
-    },
-  ],
 ]
-const unknown: Explanation = {
-  what: 'The mail server there did not accept the message.',
-  todo: 'Its own words below say why; if they do not help, show them to your administrator.',
-}
 const putOff: Explanation = { what: 'The mail server there put us off each time.', todo: waitOrAsk }
 
-/** `expired`: given up after trying for days; the last answer was not final. */
-export function explain({ status }: Outcome, expired: boolean): Explanation {
+/** Being put off for such a reason says nothing that helps. */
+const vague: ReadonlySet<ReplyClass> = new Set(['unknown', 'policy', 'system', 'greylisted', 'protocol'])
+
+/** `expired`: given up after trying for days; the last answer was not final. Codes 7 and none leave it to the server's words. */
+export function explain({ status, reason }: Outcome, expired: boolean): Explanation {
   const detail = status.slice(status.indexOf('.') + 1)
   const found = explanations
     .filter(([prefix]) => (prefix.endsWith('.') ? detail.startsWith(prefix) : detail === prefix))
     .sort(([a], [b]) => b.length - a.length)[0]?.[1]
-  if (!expired) return found ?? unknown
-  return found === undefined || detail.startsWith('7.') ? putOff : found
+  if (found) return found
+  const kind = classifyText(reason, { status }).class
+  return expired && vague.has(kind) ? putOff : classWords[kind]
 }

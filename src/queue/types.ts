@@ -43,6 +43,8 @@ export interface QueuedRecipient {
   readonly nextAt: number
   /** Why it waits: the last reply or what failed. */
   readonly reason: string
+  /** The kind of that in two or three words (`greylisted`, `mailbox full`); empty when nothing failed yet. */
+  readonly why: string
 }
 
 /** For delivery, within its transaction. Rings the queue after the commit. */

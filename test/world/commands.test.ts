@@ -278,7 +278,7 @@ test('the queue: what waits and why, tried again, held, released, taken out', as
   const [first, second] = await list()
   assert.match(
     await server.cliOk('queue', 'list'),
-    /ada@example\.test +eve@away\.test +ready +in \d+ m +1 +.*(refused|127\.0\.0\.1)/,
+    /ada@example\.test +eve@away\.test +ready +in \d+ m +1 +unreachable +.*(refused|127\.0\.0\.1)/,
   )
   assert.match(
     await server.cliOk('queue', 'show', `${first.id}`),

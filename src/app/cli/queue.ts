@@ -16,7 +16,7 @@ export function queueCommands(program: Command): void {
       const found = await withServices(options, ({ queue }) => queue.list(page))
       outputOf(options).result(found, () =>
         formatTable(
-          ['id', 'age', 'size', 'from', 'to', 'state', 'next', 'tries', 'reason'],
+          ['id', 'age', 'size', 'from', 'to', 'state', 'next', 'tries', 'why', 'reason'],
           found.flatMap(rows),
           'the queue is empty',
         ),
@@ -27,7 +27,7 @@ export function queueCommands(program: Command): void {
     const found = await withServices(options, ({ queue }) => queue.show(toId(id)))
     outputOf(options).result(found, () => {
       const table = formatTable(
-        ['to', 'state', 'next', 'tries', 'reason'],
+        ['to', 'state', 'next', 'tries', 'why', 'reason'],
         rows(found).map((row) => row.slice(4)),
         '',
       )
@@ -61,7 +61,7 @@ export function queueCommands(program: Command): void {
 
 function rows(message: QueuedMessage): (string | number)[][] {
   const now = Date.now()
-  return message.recipients.map(({ address, state, nextAt, attempts, reason }) => [
+  return message.recipients.map(({ address, state, nextAt, attempts, why, reason }) => [
     message.id,
     formatSpan(now - message.createdAt),
     formatBytes(message.size),
@@ -70,6 +70,7 @@ function rows(message: QueuedMessage): (string | number)[][] {
     state,
     state === 'held' ? '' : nextAt <= now ? 'now' : `in ${formatSpan(nextAt - now)}`,
     attempts,
+    why,
     reason,
   ])
 }
