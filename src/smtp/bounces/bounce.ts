@@ -70,10 +70,12 @@ function isPoor({ diagnostic, status, action }: RecipientFields): boolean {
 /** Takes the words for people where the fields say nothing. */
 function enrich(fields: RecipientFields, named: readonly Named[], count: number): RecipientFields {
   if (!isPoor(fields)) return fields
-  const own = named.find(({ address }) => address === fields.address.toLowerCase())
+  const own = named.find(({ address }) => isSame(address, fields.address))
   const diagnostic = (own ?? (count === 1 ? named.find((each) => each.diagnostic) : undefined))?.diagnostic
   return diagnostic === undefined ? fields : { ...fields, diagnostic }
 }
+
+const isSame = (a: string, b: string): boolean => a.toLowerCase() === b.toLowerCase()
 
 function toBounced(fields: RecipientFields): BouncedRecipient {
   const { diagnostic = '', action } = fields
@@ -103,7 +105,7 @@ function whom(mail: ReturnedMail, notice: string, quoted: string): readonly Name
     .flatMap((text) => findAddress(text)?.address ?? [])
   if (failed.length > 0)
     return [...new Set(failed)].map((address) => {
-      const own = named.find((each) => each.address === address.toLowerCase())
+      const own = named.find((each) => isSame(each.address, address))
       const words = own?.diagnostic ?? (failed.length === 1 ? wordsOf(named, notice) : undefined)
       return { address, ...(words && { diagnostic: words }) }
     })

@@ -59,10 +59,14 @@ export function returnedPart(mail: ReturnedMail): Part | undefined {
   )
 }
 
-/** Header of the message that came back. */
+/** Header of the message that came back; some programs attach it as plain text. */
 export function returnedHeader(mail: ReturnedMail): Buffer | undefined {
   const part = returnedPart(mail)
-  return part && trimStart(mail.bytes(part, bounceLimits.text))
+  if (part) return trimStart(mail.bytes(part, bounceLimits.text))
+  const texts = mail.parts.filter((each) => isType(each, 'text/plain')).slice(1, 10)
+  return texts
+    .map((text) => trimStart(mail.bytes(text, bounceLimits.text)))
+    .find((header) => firstField(header, 'message-id') !== undefined)
 }
 
 /** Empty lines before a header, which some programs write. */

@@ -67,16 +67,16 @@ export function readNotice(notice: string): readonly Named[] {
     // The reply that follows often names him again.
     if (named && named.address !== found.at(-1)?.address) found.push({ ...named, index })
   }
-  const out = new Map<string, string | undefined>()
+  const out = new Map<string, Named>()
   for (const [i, { address, rest, index, whole }] of found.entries()) {
     const key = address.toLowerCase()
     const end = found[i + 1]?.index ?? lines.length
     const words =
       wordsAfter(rest, whole ? [] : lines.slice(index + 1, end)) ?? wordsBefore(lines, index, found[i - 1]?.index ?? -1)
-    if (!out.get(key)) out.set(key, words)
+    if (!out.get(key)?.diagnostic) out.set(key, { address, ...(words && { diagnostic: words }) })
     if (out.size >= bounceLimits.recipients) break
   }
-  return [...out].map(([address, diagnostic]) => ({ address, ...(diagnostic && { diagnostic }) }))
+  return [...out.values()]
 }
 
 /** What stands before an address on a line that says whom it is about. */
