@@ -1,4 +1,4 @@
-// Every message of the corpus against what it says, read one by one; and hostile ones, which must cost little and break nothing.
+// Every message of the corpus against what it says; and hostile ones, which must cost little and break nothing.
 
 import assert from 'node:assert/strict'
 import { readdirSync, readFileSync, writeFileSync } from 'node:fs'

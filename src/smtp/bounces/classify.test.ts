@@ -1,4 +1,4 @@
-// Real replies of real servers against the class each should have, read one by one; and what must hold for any text.
+// Real replies of real servers against the class each should have; and what must hold for any text.
 
 import assert from 'node:assert/strict'
 import { readFileSync } from 'node:fs'
