@@ -6,6 +6,7 @@ import { constants, type FileHandle, mkdir, open, readdir, rename, stat, statfs,
 import { join } from 'node:path'
 import { Fault, type Log, notePassing } from '../../base/index.ts'
 import type { FaultPoint } from '../fault-points.ts'
+import { makeFolder, syncFolder } from '../folder.ts'
 import type { Blobs, BlobWriter } from '../types.ts'
 
 const chunkSize = 65_536
@@ -21,9 +22,8 @@ export interface DiskOptions {
 
 /** Opens the folder (0700), making it when missing. */
 export async function openDiskBlobs({ folder, inlineLimit, log, now, fault }: DiskOptions): Promise<Blobs> {
-  const tmp = join(folder, 'tmp')
-  await mkdir(tmp, { recursive: true, mode: 0o700 })
-  await syncFolder(folder)
+  await makeFolder(folder)
+  await makeFolder(join(folder, 'tmp'))
   const made = new Set<string>()
 
   const ensureFolder = async (name: string) => {
@@ -150,15 +150,6 @@ async function listOlder(folder: string, before: number, after: string): Promise
     }
   }
   return page
-}
-
-async function syncFolder(path: string): Promise<void> {
-  const handle = await open(path, 'r')
-  try {
-    await handle.sync()
-  } finally {
-    await handle.close()
-  }
 }
 
 /** A name never leaves the folder: hex, one dash, hex. */

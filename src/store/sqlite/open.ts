@@ -1,9 +1,10 @@
 // Opens the SQLite file of a data folder: for the one process that writes, or for reading.
 
-import { closeSync, existsSync, mkdirSync, openSync } from 'node:fs'
+import { closeSync, existsSync, openSync } from 'node:fs'
 import { join, resolve } from 'node:path'
 import { Fault } from '../../base/index.ts'
 import { createBell, listenBell } from '../bell.ts'
+import { makeFolder } from '../folder.ts'
 import { type Migration, migrate, namesOfSteps, noteStep, type Schema } from '../migrations/migrate.ts'
 import type { Engine, ReadEngine } from '../open.ts'
 import type { ReadStoreOptions, StoreOptions } from '../types.ts'
@@ -18,7 +19,7 @@ const walKeptBytes = 64 * 1024 * 1024
 
 export async function openSqlite(options: StoreOptions, steps?: readonly Migration[]): Promise<Engine> {
   const data = resolve(options.data)
-  mkdirSync(data, { recursive: true, mode: 0o700 })
+  await makeFolder(data)
   const unlock = lockFolder(data)
   try {
     const path = fileOf(data)
