@@ -31,6 +31,8 @@ const testPrograms = [
   ['haproxy', 'haproxy', 'interop with HAProxy'],
   ['gsasl', 'gsasl', 'interop with GNU SASL'],
   ['openssl', 'openssl', 'interop with openssl s_client'],
+  ['gcc', 'gcc', 'the power cut of the store'],
+  ['/usr/include/stdio.h', 'libc6-dev', 'the power cut of the store'],
   ['python3', 'python3', "interop with Python's imaplib"],
 ]
 

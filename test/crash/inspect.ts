@@ -16,22 +16,32 @@ export interface Found {
   readonly problems: readonly string[]
 }
 
-type Opened = Awaited<ReturnType<typeof openStore>>
+export type Opened = Awaited<ReturnType<typeof openStore>>
 
-/** The server must not run. Sweeps first, as the server would an hour later. */
-export async function inspect(server: Installation): Promise<Found> {
-  const store = await openStore({
+/** Opens the store that is left in a data folder which no server uses. */
+export function openLeft(data: string): Promise<Opened> {
+  return openStore({
     store: 'sqlite',
-    data: server.data,
+    data,
     clock: realClock,
     log: silentLog,
     onFatal: (error) => {
       throw error
     },
   })
+}
+
+/** What is wrong with it. Sweeps first, as the server would an hour later. */
+export async function findProblems(store: Opened, data: string): Promise<string[]> {
+  await sweepContents(store, { olderThanMs: -1_000 })
+  return [...(await store.check()), ...(await checkMail(store)), ...(await strayFiles(store, data))]
+}
+
+/** The server must not run. */
+export async function inspect(server: Installation): Promise<Found> {
+  const store = await openLeft(server.data)
   try {
-    await sweepContents(store, { olderThanMs: -1_000 })
-    const problems = [...(await store.check()), ...(await checkMail(store)), ...(await strayFiles(store, server.data))]
+    const problems = await findProblems(store, server.data)
     const queued = await store.read((tx) => queueRows.counts(tx))
     return { ids: await subjects(store), queued: queued.recipients, problems }
   } finally {

@@ -58,7 +58,7 @@ async function send(port: number, id: string, to: string, size: number): Promise
 }
 
 /** A function that waits for the next reply and answers its code; rejects when the connection ends. */
-function replies(socket: Socket): () => Promise<string> {
+export function replies(socket: Socket): () => Promise<string> {
   const codes: string[] = []
   const waiting: { resolve: (code: string) => void; reject: (error: Error) => void }[] = []
   let text = ''
