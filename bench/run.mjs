@@ -78,7 +78,8 @@ const bench = (script, ...rest) => {
     timeout: 600_000,
   })
   if (ran.status !== 0) throw new Error(`${script}: ${ran.stdout}${ran.stderr}`)
-  return JSON.parse(ran.stdout.trim().split('\n').at(-1))
+  // The record is the last thing printed: on one line, or spread over many with all but its first brace indented.
+  return JSON.parse(ran.stdout.slice(ran.stdout.lastIndexOf('\n{') + 1))
 }
 /**
  * One repetition: what was accepted and what was delivered in a second. Accepting is measured alone on both sides, with nobody polling
