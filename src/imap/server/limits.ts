@@ -9,6 +9,8 @@ export interface ImapLimits {
   readonly unauthenticatedPerAddress: number
   /** Connections of one account: clients keep 5 to 10 each. */
   readonly perAccount: number
+  /** The same for a connection from this machine: a webmail opens many for one account. */
+  readonly perAccountNear: number
   /** A wait for input before signing in, and the longest that may take in all. */
   readonly greetedWaitMs: number
   readonly greetedTotalMs: number
@@ -68,6 +70,7 @@ export const imapLimits: ImapLimits = {
   connections: 10_000,
   unauthenticatedPerAddress: 50,
   perAccount: 100,
+  perAccountNear: 2000,
   greetedWaitMs: MINUTE,
   greetedTotalMs: 3 * MINUTE,
   idleMs: 31 * MINUTE,

@@ -72,9 +72,10 @@ export function createImapServer(options: ImapServerOptions): ImapServer {
     limits,
     views,
     dispatch,
-    enter(_: Session, login: Login) {
-      if (count((other) => other.login?.account === login.account) >= limits.perAccount)
-        throw tooMany('connections of one account', limits.perAccount)
+    enter(session: Session, login: Login) {
+      const most = session.near ? limits.perAccountNear : limits.perAccount
+      if (count((other) => other.login?.account === login.account) >= most)
+        throw tooMany('connections of one account', most)
     },
   }
 

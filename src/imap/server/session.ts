@@ -118,6 +118,11 @@ export class Session implements ConnectionControl {
     return this.#tls !== undefined
   }
 
+  /** Whether the client is on this machine, and no proxy speaks for it. */
+  get near(): boolean {
+    return this.#client.near
+  }
+
   get login(): Login | undefined {
     return this.#login
   }
