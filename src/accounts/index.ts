@@ -1,3 +1,4 @@
+export { endLostSessions, type LiveSession } from './end-lost.ts'
 export { createMaildropLocks, type MaildropLocks } from './maildrop-locks.ts'
 export { type AccountReadsParts, createAccountReads } from './reads.ts'
 export { saslVerifier } from './sasl-verifier.ts'

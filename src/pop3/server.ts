@@ -2,7 +2,8 @@
 
 import type { Socket } from 'node:net'
 import type { SecureContextOptions } from 'node:tls'
-import { type AccountId, type Client, createNetworkTest, type Proxies } from '../base/index.ts'
+import { endLostSessions } from '../accounts/index.ts'
+import { type Client, createNetworkTest, type Proxies } from '../base/index.ts'
 import { commands } from './commands/index.ts'
 import { createDispatch } from './dispatch.ts'
 import { type Pop3Limits, pop3Limits } from './limits.ts'
@@ -42,20 +43,7 @@ export function createPop3Server(options: Pop3ServerOptions): Pop3Server {
   const perIp = new Map<string, number>()
   let stopping = false
 
-  /** An account that was disabled or removed keeps no connection. */
-  const checkAccounts = async () => {
-    const accounts = new Set<AccountId>()
-    for (const { login } of sessions.keys()) if (login) accounts.add(login.account)
-    for (const id of accounts) {
-      const account = await services.accounts.account(id)
-      if (account && !account.disabled) continue
-      for (const session of sessions.keys()) if (session.login?.account === id) session.stop('the account was disabled')
-    }
-  }
-  const stopHearing = services.bell.on((ring) => {
-    if (!('topic' in ring) || ring.topic !== 'accounts') return
-    checkAccounts().catch((error: unknown) => options.log.error({ err: error }, 'accounts could not be checked'))
-  })
+  const stopHearing = endLostSessions(services, () => sessions.keys(), options.log)
 
   return {
     stats,

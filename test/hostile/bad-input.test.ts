@@ -6,7 +6,7 @@ import { randomBytes } from 'node:crypto'
 import { readFileSync } from 'node:fs'
 import { connect, type Socket } from 'node:net'
 import { test } from 'node:test'
-import { full, type Installation, startInstallation } from '../server.ts'
+import { full, type Installation, listeners, startInstallation } from '../server.ts'
 
 const users = { 'ada@posthorn.test': 'correct horse' }
 const MiB = 1024 * 1024
@@ -108,18 +108,7 @@ test('random bytes and half commands never end the server', async (t) => {
     'a APPEND INBOX {10}\r\n',
   ]
   for (let round = 0; round < (full ? 200 : 20); round++)
-    for (const name of [
-      'smtp',
-      'submission',
-      'submissions',
-      'lmtp',
-      'imap',
-      'imaps',
-      'pop3',
-      'pop3s',
-      'http',
-      'https',
-    ] as const) {
+    for (const name of listeners) {
       const talk = await dial(server.ports[name])
       talk.socket.on('error', () => {})
       talk.socket.write(starts[round % starts.length]!)

@@ -3,8 +3,8 @@
 import type { Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
 import type { SecureContextOptions } from 'node:tls'
-import type { Login } from '../../accounts/index.ts'
-import { type AccountId, type Client, createNetworkTest, type Proxies } from '../../base/index.ts'
+import { endLostSessions, type Login } from '../../accounts/index.ts'
+import { type Client, createNetworkTest, type Proxies } from '../../base/index.ts'
 import { offeredMechanisms } from '../../sasl/index.ts'
 import { commands } from './commands/index.ts'
 import { createDispatch } from './dispatch.ts'
@@ -79,20 +79,7 @@ export function createImapServer(options: ImapServerOptions): ImapServer {
     },
   }
 
-  /** An account that was disabled or removed keeps no connection. */
-  const checkAccounts = async () => {
-    const accounts = new Set<AccountId>()
-    for (const { login } of sessions.keys()) if (login) accounts.add(login.account)
-    for (const id of accounts) {
-      const account = await services.accounts.account(id)
-      if (account && !account.disabled) continue
-      for (const session of sessions.keys()) if (session.login?.account === id) session.stop('the account was disabled')
-    }
-  }
-  const stopHearing = services.bell.on((ring) => {
-    if (!('topic' in ring) || ring.topic !== 'accounts') return
-    checkAccounts().catch((error: unknown) => options.log.error({ err: error }, 'accounts could not be checked'))
-  })
+  const stopHearing = endLostSessions(services, () => sessions.keys(), options.log)
 
   return {
     get limits() {
