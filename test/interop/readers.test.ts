@@ -2,11 +2,12 @@
 
 import assert from 'node:assert/strict'
 import { spawn } from 'node:child_process'
-import { mkdir, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises'
+import { mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { test } from 'node:test'
-import { full, type Installation, run, startInstallation } from '../server.ts'
+import { full, type Installation, startInstallation } from '../server.ts'
 import { openImap } from './answers.ts'
+import { offlineimap } from './offlineimap.ts'
 import { eventually, needs } from './programs.ts'
 
 const users = { 'ada@posthorn.test': 'correct horse' }
@@ -21,58 +22,17 @@ async function fill(server: Installation, mailbox: string, count: number) {
   return imap
 }
 
-async function offlineimap(server: Installation) {
-  const home = join(server.folder, 'offlineimap')
-  await mkdir(home)
-  const config = join(home, 'rc')
-  await writeFile(
-    config,
-    `[general]
-accounts = posthorn
-metadata = ${home}/metadata
-ui = basic
-fsync = False
-[Account posthorn]
-localrepository = near
-remoterepository = far
-[Repository near]
-type = Maildir
-localfolders = ${home}/mail
-sep = /
-[Repository far]
-type = IMAP
-remotehost = 127.0.0.1
-remoteport = ${server.ports.imap}
-remoteuser = ada@posthorn.test
-remotepass = correct horse
-ssl = no
-starttls = no
-auth_mechanisms = PLAIN
-maxconnections = 2
-`,
-  )
-  const sync = async () => {
-    const ran = await run('offlineimap', ['-c', config, '-o'], { timeoutMs: 120_000, env: { HOME: home } })
-    assert.equal(ran.code, 0, ran.stdout + ran.stderr)
-    assert.doesNotMatch(ran.stdout + ran.stderr, /ERROR|Traceback/)
-  }
-  const files = async (mailbox: string) => {
-    const found: string[] = []
-    for (const folder of ['cur', 'new'])
-      for (const name of await readdir(join(home, 'mail', mailbox, folder)))
-        found.push(join(home, 'mail', mailbox, folder, name))
-    return found.sort()
-  }
-  return { home, sync, files }
-}
-
 test('offlineimap pulls, pushes, flags, moves and removes until both sides are equal', {
   skip: await needs('offlineimap'),
 }, async (t) => {
   const server = await startInstallation(t, { users })
   const count = full ? 500 : 30
   const imap = await fill(server, 'INBOX', count)
-  const { home, sync, files } = await offlineimap(server)
+  const { home, sync, files } = await offlineimap(server, {
+    user: 'ada@posthorn.test',
+    password: 'correct horse',
+    connections: 2,
+  })
   await sync()
   assert.equal((await files('INBOX')).length, count)
   const texts = await Promise.all((await files('INBOX')).map((file) => readFile(file, 'utf8')))

@@ -1,11 +1,12 @@
 // Two users and one mailbox, in programs of other people: imaplib shares it and works in it, offlineimap keeps a Maildir equal with it.
 
 import assert from 'node:assert/strict'
-import { mkdir, readdir, rename, writeFile } from 'node:fs/promises'
+import { readdir, rename, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { type Installation, run, startInstallation } from '../server.ts'
 import { openImap } from './answers.ts'
+import { offlineimap } from './offlineimap.ts'
 import { needs } from './programs.ts'
 
 const users = { 'ada@posthorn.test': 'correct horse', 'bob@posthorn.test': 'battery staple' }
@@ -84,45 +85,16 @@ test('offlineimap keeps a Maildir equal with a mailbox that somebody shares', {
 }, async (t) => {
   const server = await startInstallation(t, { users })
   await sharedTeam(server)
-  const home = join(server.folder, 'offlineimap')
-  await mkdir(home)
-  const config = join(home, 'rc')
-  await writeFile(
-    config,
-    `[general]
-accounts = bob
-metadata = ${home}/metadata
-ui = basic
-fsync = False
-[Account bob]
-localrepository = near
-remoterepository = far
-[Repository near]
-type = Maildir
-localfolders = ${home}/mail
-sep = /
-[Repository far]
-type = IMAP
-remotehost = 127.0.0.1
-remoteport = ${server.ports.imap}
-remoteuser = bob@posthorn.test
-remotepass = battery staple
-ssl = no
-starttls = no
-auth_mechanisms = PLAIN
-maxconnections = 1
-folderfilter = lambda name: name.startswith('Shared/')
-`,
-  )
-  const sync = async () => {
-    const ran = await run('offlineimap', ['-c', config, '-o'], { timeoutMs: 120_000, env: { HOME: home } })
-    assert.equal(ran.code, 0, ran.stdout + ran.stderr)
-    assert.doesNotMatch(ran.stdout + ran.stderr, /ERROR|Traceback/)
-  }
-  const folder = join(home, 'mail/Shared/ada@posthorn.test/Team')
-  const files = async () => (await Promise.all(['new', 'cur'].map((name) => readdir(join(folder, name))))).flat()
+  const { home, sync, files } = await offlineimap(server, {
+    user: 'bob@posthorn.test',
+    password: 'battery staple',
+    connections: 1,
+    more: "folderfilter = lambda name: name.startswith('Shared/')",
+  })
+  const shared = 'Shared/ada@posthorn.test/Team'
+  const folder = join(home, 'mail', shared)
   await sync()
-  assert.equal((await files()).length, 3)
+  assert.equal((await files(shared)).length, 3)
   // Read and answered here; a new one written here.
   const unread = await readdir(join(folder, 'new'))
   await rename(join(folder, 'new', unread[0]!), join(folder, 'cur', unread[0]!.replace(/(:2,.*)?$/, ':2,RS')))
