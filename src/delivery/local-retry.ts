@@ -2,7 +2,7 @@
 
 import type { AccountReads } from '../accounts/index.ts'
 import { formatAddress } from '../address/index.ts'
-import { type AccountId, isFault, toId } from '../base/index.ts'
+import { isFault } from '../base/index.ts'
 import type { MailTx } from '../mail/index.ts'
 import type { LocalRetry } from '../queue/index.ts'
 import { formatFinal } from './prefix.ts'
@@ -18,11 +18,9 @@ export function createLocalRetry({
 }): LocalRetry {
   return {
     async find({ address, params }) {
-      const known = params?.['account']
+      const known = params?.account
       const account =
-        known === undefined
-          ? await accounts.findAccount(formatAddress(address))
-          : await accounts.account(toId<AccountId>(Number(known)))
+        known === undefined ? await accounts.findAccount(formatAddress(address)) : await accounts.account(known)
       return account && !account.disabled ? account.id : undefined
     },
     async deliver(tx, account, { content, prefix, sender, address, receivedAt }) {

@@ -3,6 +3,7 @@
 import assert from 'node:assert/strict'
 import { onEachStore } from '../../test/stores.ts'
 import { type ContentId, type JobId, toId } from '../base/index.ts'
+import type { QueueParams } from '../queue/index.ts'
 import type { RecipientVerdict } from './index.ts'
 import { address, arrival, envelope, type House, hostname, openHouse } from './testing/house.ts'
 
@@ -85,7 +86,7 @@ onEachStore('one of three has no room: the others have the message, his copy wai
     'remote out@else.test',
   ])
   const waiting = rows.find((row) => row.kind === 'local')!
-  const params = JSON.parse(waiting.params) as { [name: string]: string }
+  const params = JSON.parse(waiting.params) as QueueParams
   await house.writes.renameAccount('full@a.test', 'new@a.test')
   const account = await house.retry.find({ address: address(waiting.address), params })
   assert.equal(account, ids[1])

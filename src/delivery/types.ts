@@ -3,6 +3,7 @@
 import type { Address, Path } from '../address/index.ts'
 import type { AccountId } from '../base/index.ts'
 import type { NewContent } from '../mail/index.ts'
+import type { MailParams, RecipientParams } from '../smtp/wire/index.ts'
 
 /** How the message came; kept for Received, the log and policy. */
 export interface Arrival {
@@ -28,11 +29,11 @@ export interface Envelope {
   readonly to: readonly EnvelopeRecipient[]
   readonly utf8: boolean
   readonly body: '7bit' | '8bitmime' | 'binarymime'
-  readonly params?: { readonly [name: string]: string }
+  readonly params?: MailParams
 }
 export interface EnvelopeRecipient {
   readonly address: Address
-  readonly params?: { readonly [name: string]: string }
+  readonly params?: RecipientParams
 }
 
 /** An answer in the house's words; the SMTP door turns `code` into reply codes with one total table (delivery/verdict.ts). */

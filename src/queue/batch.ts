@@ -2,8 +2,10 @@
 
 import { type Address, formatAddress, type Path, parsePath } from '../address/index.ts'
 import type { AccountId, ContentId, QueueId, RecipientId } from '../base/index.ts'
+import type { MailParams } from '../smtp/wire/index.ts'
 import type { queueRows } from '../store/index.ts'
 import type { Route, Routes } from './route.ts'
+import type { QueueParams } from './types.ts'
 
 export interface Mail {
   readonly id: QueueId
@@ -13,7 +15,7 @@ export interface Mail {
   readonly account?: AccountId
   readonly utf8: boolean
   readonly body8: boolean
-  readonly params: Params
+  readonly params: MailParams
   /** Bytes with the prefix. */
   readonly size: number
   /** When it was queued, milliseconds since 1970. */
@@ -25,9 +27,8 @@ export interface Recipient {
   readonly address: Address
   readonly kind: 'remote' | 'local'
   readonly warned: boolean
-  readonly params: Params
+  readonly params: QueueParams
 }
-export type Params = { readonly [name: string]: string }
 
 /** Recipients of one message that go the same way, in one transaction. */
 export interface Batch {

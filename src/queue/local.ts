@@ -3,12 +3,13 @@
 import type { Address, Path } from '../address/index.ts'
 import type { AccountId, ContentId, Log } from '../base/index.ts'
 import { queueRows, type Store, type Writer } from '../store/index.ts'
-import type { Batch, Outcome, Params, Recipient } from './batch.ts'
+import type { Batch, Outcome, Recipient } from './batch.ts'
+import type { QueueParams } from './types.ts'
 
 /** Given by delivery, through app/compose. */
 export interface LocalRetry {
   /** Whose copy it is; undefined: nobody has the address any more. */
-  find(recipient: { readonly address: Address; readonly params?: Params }): Promise<AccountId | undefined>
+  find(recipient: { readonly address: Address; readonly params?: QueueParams }): Promise<AccountId | undefined>
   /** In the caller's transaction, whose scope is the account. */
   deliver(
     tx: Writer,

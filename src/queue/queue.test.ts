@@ -196,7 +196,7 @@ for (const dialect of ['sqlite', 'postgres'] as const)
       world.answers = () => '550 5.1.1 no'
       await world.queue.start()
       await world.put([], {
-        recipients: [{ address: parseAddress('bob@a.test')!, kind: 'remote', params: { NOTIFY: 'NEVER' } }],
+        recipients: [{ address: parseAddress('bob@a.test')!, kind: 'remote', params: { notify: [] } }],
       })
       await world.settle()
       assert.deepEqual(await world.posted(), [])

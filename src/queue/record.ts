@@ -213,8 +213,8 @@ async function composeReports(
  * A stranger's sender may be forged, and the report then must not carry his text to a third party.
  */
 async function readOriginal({ store }: RecordOptions, mail: Mail, kind: ReportKind): Promise<Original> {
-  const returned = mail.params['RET']?.toUpperCase() ?? (mail.account === undefined ? 'HDRS' : 'FULL')
-  const whole = kind === 'failed' && returned === 'FULL' && mail.size <= maxReturned
+  const returned = mail.params.ret ?? (mail.account === undefined ? 'hdrs' : 'full')
+  const whole = kind === 'failed' && returned === 'full' && mail.size <= maxReturned
   const bytes = await readStart(store, mail, Math.max(maxHeader, whole ? maxReturned : 0))
   const header = cutHeader(bytes)
   const raw = firstField(header, 'subject')

@@ -29,8 +29,8 @@ export interface Report {
 
 /** Recipients about whom the sender wants to hear (RFC 3461 §4.1). */
 export function isWanted(recipient: Recipient, kind: ReportKind): boolean {
-  const notify = recipient.params['NOTIFY']?.toUpperCase().split(',')
-  return notify === undefined || notify.includes(kind === 'failed' ? 'FAILURE' : 'DELAY')
+  const { notify } = recipient.params
+  return notify === undefined || notify.includes(kind === 'failed' ? 'failure' : 'delay')
 }
 
 /**
@@ -68,7 +68,7 @@ export function toReport(
     text: toText(mail, outcomes, kind, options),
     perMessage: [
       ['Reporting-MTA', `dns; ${hostname}`],
-      ...('ENVID' in mail.params ? [['Original-Envelope-Id', mail.params['ENVID']!] as const] : []),
+      ...(mail.params.envid === undefined ? [] : [['Original-Envelope-Id', oneLine(mail.params.envid)] as const]),
       ['Arrival-Date', formatDate(mail.arrived)],
     ],
     perRecipient: outcomes.map((outcome) => toFields(outcome, kind, options)),
@@ -89,9 +89,11 @@ function toFields(
   options: ReportOptions,
 ): [string, string][] {
   const address = formatAddress(recipient.address)
-  const original = recipient.params['ORCPT']
+  const original = recipient.params.orcpt
   return [
-    ...(original === undefined ? [] : [['Original-Recipient', original.replace(';', '; ')] as [string, string]]),
+    ...(original === undefined
+      ? []
+      : [['Original-Recipient', `${original.type}; ${oneLine(original.address)}`] as [string, string]]),
     // RFC 6533 §3: addresses beyond ASCII have a type of their own.
     ['Final-Recipient', `${needsUtf8(recipient.address) ? 'utf-8' : 'rfc822'}; ${address}`],
     ['Action', kind],

@@ -2,6 +2,7 @@
 
 import type { Address, Path } from '../address/index.ts'
 import type { AccountId, ContentId, QueueId, RecipientId } from '../base/index.ts'
+import type { MailParams, RecipientParams } from '../smtp/wire/index.ts'
 import type { Writer } from '../store/index.ts'
 
 export interface NewQueueMessage {
@@ -14,8 +15,7 @@ export interface NewQueueMessage {
   /** Needs SMTPUTF8 / 8BITMIME at the next hop. */
   readonly utf8: boolean
   readonly body8: boolean
-  /** RET and ENVID of RFC 3461, when given. */
-  readonly params?: { readonly [name: string]: string }
+  readonly params?: MailParams
   readonly recipients: readonly NewQueueRecipient[]
 }
 export interface NewQueueRecipient {
@@ -24,8 +24,13 @@ export interface NewQueueRecipient {
   readonly kind: 'remote' | 'local'
   readonly firstAttemptAt?: number
   readonly reason?: string
-  /** NOTIFY and ORCPT of RFC 3461, when given. */
-  readonly params?: { readonly [name: string]: string }
+  readonly params?: QueueParams
+}
+
+/** What stays with a recipient while he waits. */
+export interface QueueParams extends RecipientParams {
+  /** Of a local copy: whose mailbox it is for, whatever becomes of the address. */
+  readonly account?: AccountId
 }
 
 export interface QueuedMessage {

@@ -35,7 +35,7 @@ export async function deliverCopies(
 
 /** A copy that waits for room in its mailbox. */
 export function waitingCopy({ account, address, params }: LocalCopy): NewQueueRecipient {
-  return { address, kind: 'local', reason: mailboxFull, params: { ...params, account: `${account}` } }
+  return { address, kind: 'local', reason: mailboxFull, params: { ...params, account } }
 }
 
 /** What all queued parts of one message share. */

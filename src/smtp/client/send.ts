@@ -1,7 +1,7 @@
 // One message over an open connection, with the exact answer for each recipient. Knows nothing of retries.
 
 import { formatPath } from '../../address/index.ts'
-import { DotEncoder, type Reply, reply } from '../wire/index.ts'
+import { DotEncoder, formatXtext, type MailParams, type RecipientParams, type Reply, reply } from '../wire/index.ts'
 import type { Channel } from './channel.ts'
 import type { Timeouts } from './connect.ts'
 import { ConnectionFault, type Stage } from './fault.ts'
@@ -78,7 +78,7 @@ async function openTransaction(
   const ahead = extensions.has('PIPELINING') ? maxAhead : 1
   const dsn = extensions.has('DSN')
   const lines = mail.recipients.map(
-    ({ address, params }) => `RCPT TO:${formatPath(address)}${dsn ? formatParams(params) : ''}`,
+    ({ address, params }) => `RCPT TO:${formatPath(address)}${dsn ? formatRecipientParams(params) : ''}`,
   )
   if (reset) await channel.command('RSET', timeouts.command, 'mail')
   const first = formatMail(extensions, mail)
@@ -114,14 +114,18 @@ function formatMail(extensions: ReadonlyMap<string, string>, mail: OutgoingMail)
   // and converting breaks signatures: it is sent as it is, as Postfix and Exim do.
   if (mail.body8 && extensions.has('8BITMIME')) line += ' BODY=8BITMIME'
   if (mail.utf8) line += ' SMTPUTF8'
-  return extensions.has('DSN') ? line + formatParams(mail.params) : line
+  return extensions.has('DSN') ? line + formatMailParams(mail.params) : line
 }
 
-function formatParams(params: { readonly [name: string]: string } = {}): string {
-  let text = ''
-  for (const [name, value] of Object.entries(params)) text += ` ${name}=${value}`
-  if (text.split(' ').length - 1 !== Object.keys(params).length) throw new TypeError('a parameter holds a space')
-  return text
+/** RET and ENVID (RFC 3461 §4.3, §4.4). */
+function formatMailParams({ ret, envid }: MailParams = {}): string {
+  return `${ret ? ` RET=${ret.toUpperCase()}` : ''}${envid === undefined ? '' : ` ENVID=${formatXtext(envid)}`}`
+}
+
+/** NOTIFY and ORCPT (RFC 3461 §4.1, §4.2). */
+function formatRecipientParams({ notify, orcpt }: RecipientParams = {}): string {
+  const when = notify?.length === 0 ? 'NEVER' : notify?.join(',').toUpperCase()
+  return `${when ? ` NOTIFY=${when}` : ''}${orcpt ? ` ORCPT=${orcpt.type};${formatXtext(orcpt.address)}` : ''}`
 }
 
 /** Lines longer than 998 octets go out as they are: folding them would break signatures, and every server takes them. */

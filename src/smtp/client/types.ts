@@ -1,7 +1,7 @@
 // One SMTP or LMTP connection outward: what the queue asks of it, and exact answers per recipient.
 
 import type { Address, Path } from '../../address/index.ts'
-import type { Reply } from '../wire/index.ts'
+import type { MailParams, RecipientParams, Reply } from '../wire/index.ts'
 
 export type { Reply } from '../wire/index.ts'
 
@@ -33,11 +33,11 @@ export interface ClientOptions {
 
 export interface OutgoingMail {
   readonly from: Path
-  readonly recipients: readonly { readonly address: Address; readonly params?: { readonly [name: string]: string } }[]
+  readonly recipients: readonly { readonly address: Address; readonly params?: RecipientParams }[]
   readonly size: number
   readonly utf8: boolean
   readonly body8: boolean
-  readonly params?: { readonly [name: string]: string }
+  readonly params?: MailParams
   /** The message with CRLF lines; asked for only when a recipient was accepted. */
   readonly data: () => AsyncIterable<Buffer>
 }

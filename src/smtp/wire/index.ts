@@ -1,4 +1,5 @@
 export * from './dot.ts'
 export * from './line.ts'
+export * from './params.ts'
 export * from './reply.ts'
 export * from './xtext.ts'
