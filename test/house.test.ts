@@ -28,6 +28,8 @@ const table: readonly (readonly string[])[] = [
 /** Imports on the same line that are allowed: from → to. */
 const sideways = new Set([
   'queue → reputation',
+  'queue → trace',
+  'mail → trace',
   'filters → reputation',
   'filters → mail',
   'pim → mail',

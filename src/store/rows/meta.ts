@@ -1,5 +1,6 @@
 // Small facts about the whole store: the epoch of UIDs, and which processes are alive to hold claims.
 
+import { randomBytes } from 'node:crypto'
 import { sql } from '../sql.ts'
 import type { Reader, Writer } from '../types.ts'
 
@@ -73,4 +74,15 @@ export async function buryNodes(tx: Writer): Promise<void> {
     sql`DELETE FROM meta WHERE key LIKE 'node:%'
         AND value::bigint <= extract(epoch FROM clock_timestamp()) * 1000 - ${nodeLifeMs}::bigint`,
   )
+}
+
+/**
+ * 32 random bytes under this name, made when first asked for: the same for all nodes and for as long as the store lives.
+ * For what this server signs to itself (return paths); whoever reads the database can forge those, and no more.
+ */
+export async function ensureKey(tx: Writer, name: string): Promise<Buffer> {
+  const key = `key:${name}`
+  const fresh = randomBytes(32).toString('base64')
+  await tx.run(sql`INSERT INTO meta (key, value) VALUES (${key}, ${fresh}) ON CONFLICT (key) DO NOTHING`)
+  return Buffer.from((await getMeta(tx, key))!, 'base64')
 }
