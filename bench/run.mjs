@@ -1,6 +1,6 @@
-// npm run bench [smtp|lmtp|relay|imap|cost] — Posthorn against Postfix with Dovecot on this machine, interleaved in one run.
+// npm run bench [smtp|lmtp|relay|imap] — Posthorn against Postfix with Dovecot on this machine, interleaved in one run.
 // Starts both privately on loopback (Debian's postfix dovecot-imapd dovecot-lmtpd dovecot-sieve bc), every loop has an end.
-// Options: --reps N (default 3)  --messages N (default 4000)  --only posthorn|peers
+// Options: --reps N (default 3)  --messages N (default 4000)  --sessions N,N (default 10,50)  --only posthorn|peers
 
 import { execFileSync, spawn, spawnSync } from 'node:child_process'
 import fs from 'node:fs'
@@ -8,6 +8,7 @@ import net from 'node:net'
 import os from 'node:os'
 import path from 'node:path'
 import { args } from './lib.mjs'
+import { relay, sinkPort, startSink } from './relay.mjs'
 
 const here = import.meta.dirname
 const root = path.resolve(here, '..')
@@ -15,7 +16,10 @@ const { pos, o } = args(process.argv.slice(2))
 const phases = pos.length > 0 ? pos : ['smtp']
 const reps = String(o.reps || 3)
 const messages = String(o.messages || 4000)
+const sessionCounts = String(o.sessions || '10,50').split(',')
 const sides = o.only ? [o.only] : ['peers', 'posthorn']
+/** Relaying needs Postfix alone. */
+const dovecot = phases.some((phase) => phase !== 'relay')
 const folder = fs.mkdtempSync(path.join(os.tmpdir(), 'posthorn-bench-'))
 
 function greeted(port) {
@@ -38,7 +42,7 @@ async function startPosthorn() {
     data: path.join(folder, 'data'),
     listen,
     smtp: { trustedNetworks: ['127.0.0.0/8'] },
-    queue: { routes: { 'relay.test': '127.0.0.1:2626' } },
+    queue: { routes: { 'relay.test': `127.0.0.1:${sinkPort}` } },
   }
   fs.writeFileSync(config, JSON.stringify(settings))
   const cli = (...rest) =>
@@ -63,11 +67,11 @@ function startPeers() {
   // The daemons keep their standard output: into a file, for a pipe would never end.
   const log = path.join(folder, 'peers.log')
   const out = fs.openSync(log, 'w')
-  const env = { ...process.env, FRESH: '1', IN_FLOW_DELAY: '0' }
+  const env = { ...process.env, FRESH: '1', IN_FLOW_DELAY: '0', ...(dovecot ? {} : { SMTP_ONLY: '1' }) }
   const ran = spawnSync('bash', [path.join(here, 'start-peers.sh')], { env, stdio: ['ignore', out, out] })
   if (ran.status !== 0) throw new Error(`the peers did not start: ${fs.readFileSync(log, 'utf8')}`)
   const run = process.env.BENCH_RUN || '/var/tmp/mailbench'
-  return ['postfix/queue/pid/master.pid', 'dovecot/base/master.pid']
+  return ['postfix/queue/pid/master.pid', ...(dovecot ? ['dovecot/base/master.pid'] : [])]
     .map((file) => fs.readFileSync(path.join(run, file), 'utf8').trim())
     .join(',')
 }
@@ -110,6 +114,37 @@ function inbound(phase, side, sessions) {
   )
   return result
 }
+/** Both sides in turn, each until its last message is at the sink. */
+async function relayPhase() {
+  const sink = await startSink()
+  try {
+    const once = async (side, load) => {
+      const result = await relay(sink, target[side], { messages: Number(messages), size: 4096, wait: 3_000, ...load })
+      console.log(
+        `relay ${load.sessions} sessions ${side.padEnd(8)} accepted ${result.accepted}/s relayed ${result.relayed}/s CPU ${result.cpu} ms${result.twice > 0 ? ` ${result.twice} twice` : ''}`,
+      )
+      return result
+    }
+    console.log('warming up')
+    for (const side of sides) await once(side, { sessions: 10 })
+    console.log('measuring')
+    for (const sessions of sessionCounts) {
+      const pairs = []
+      for (let rep = 0; rep < Number(reps); rep++) {
+        const pair = {}
+        for (const side of sides) pair[side] = await once(side, { sessions })
+        pairs.push(pair)
+      }
+      if (sides.length < 2) continue
+      const ratio = (key) => median(pairs.map((pair) => pair.posthorn[key] / pair.peers[key])).toFixed(2)
+      console.log(
+        `relay ${sessions} sessions: accepted ${ratio('accepted')} ×, relayed ${ratio('relayed')} ×, CPU per message ${ratio('cpu')} × Postfix's (median of ${pairs.length} pairs)`,
+      )
+    }
+  } finally {
+    sink.stop()
+  }
+}
 const median = (values) => [...values].sort((a, b) => a - b)[Math.floor((values.length - 1) / 2)]
 
 let posthorn
@@ -130,7 +165,7 @@ try {
       console.log('warming up')
       for (const side of sides) inbound(phase, side, 10)
       console.log('measuring')
-      for (const sessions of String(o.sessions || '10,50').split(',')) {
+      for (const sessions of sessionCounts) {
         const pairs = []
         // One repetition of each side in turn, so that a neighbour's load meets both.
         for (let rep = 0; rep < Number(reps); rep++) {
@@ -146,15 +181,7 @@ try {
         }
       }
     } else if (phase === 'relay') {
-      for (const side of sides)
-        console.log(
-          side,
-          execFileSync(
-            'bash',
-            [path.join(here, 'relaybench.sh'), `127.0.0.1:${target[side].smtp}`, messages, '4096', '10', reps],
-            { encoding: 'utf8' },
-          ).trim(),
-        )
+      await relayPhase()
     } else if (phase === 'imap') {
       for (const side of sides)
         console.log(
