@@ -316,7 +316,7 @@ for (const dialect of ['sqlite', 'postgres'] as const)
       assert.equal(sends, 1)
       assert.deepEqual(
         (await rows()).map(({ address, state }) => [address, state]),
-        [['bob@b.test', 'ready']],
+        [['bob@b.test', 'waiting']],
       )
     })
 

@@ -117,7 +117,7 @@ describe('the queue over sockets', () => {
     await world.put(['bob@a.test'])
     await world.settle()
     const [left] = await waiting()
-    assert.equal(left?.state, 'ready')
+    assert.equal(left?.state, 'waiting')
     assert.equal(left?.attempts, 1)
   })
 

@@ -43,7 +43,7 @@ export interface QueuedMessage {
 export interface QueuedRecipient {
   readonly id: RecipientId
   readonly address: string
-  readonly state: 'ready' | 'claimed' | 'held'
+  readonly state: 'waiting' | 'ready' | 'claimed' | 'held'
   readonly attempts: number
   readonly nextAt: number
   /** Why it waits: the last reply or what failed. */

@@ -158,7 +158,7 @@ test('mail that is due and that nobody can take stalls the queue: /health says s
   await client.connect()
   t.after(() => client.end())
   for (let i = 0; i < 100; i++) {
-    const { rows } = await client.query("SELECT 1 FROM queue_recipient WHERE attempts = 1 AND state = 'ready'")
+    const { rows } = await client.query("SELECT 1 FROM queue_recipient WHERE attempts = 1 AND state = 'waiting'")
     if (rows.length === 1) break
     await sleep(50)
   }

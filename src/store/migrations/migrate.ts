@@ -5,13 +5,14 @@ import { sql } from '../sql.ts'
 import type { Sql } from '../types.ts'
 import { mail } from './0001-mail.ts'
 import { sharing } from './0002-sharing.ts'
+import { scheduler } from './0003-scheduler.ts'
 
 export interface Migration {
   readonly name: string
   readonly statements: readonly string[]
 }
 
-export const migrations: readonly Migration[] = [mail, sharing]
+export const migrations: readonly Migration[] = [mail, sharing, scheduler]
 
 /** What a database must offer to be migrated. */
 export interface Schema {

@@ -24,7 +24,7 @@ export interface RecipientRow {
   readonly address: string
   readonly domain: string
   readonly kind: 'remote' | 'local'
-  readonly state: 'ready' | 'claimed' | 'held'
+  readonly state: 'waiting' | 'ready' | 'claimed' | 'held'
   readonly attempts: number
   readonly next_at: number
   readonly warned: number
@@ -49,7 +49,7 @@ export async function insertRecipient(
 ): Promise<RecipientId> {
   const made = await tx.get<{ id: RecipientId }>(
     sql`INSERT INTO queue_recipient (message, address, domain, kind, state, owner, next_at, reason, params)
-        VALUES (${row.message}, ${row.address}, ${row.domain}, ${row.kind}, ${row.owner === null ? 'ready' : 'claimed'},
+        VALUES (${row.message}, ${row.address}, ${row.domain}, ${row.kind}, ${row.owner === null ? 'waiting' : 'claimed'},
           ${row.owner}, ${row.next_at}, ${row.reason}, ${row.params}) RETURNING id`,
   )
   return made!.id
@@ -60,7 +60,7 @@ export function claimDue(tx: Writer, owner: string, now: number, limit: number):
   return tx.all<RecipientRow>(
     sql`UPDATE queue_recipient SET state = 'claimed', owner = ${owner}
         WHERE id IN (
-          SELECT id FROM queue_recipient WHERE state = 'ready' AND next_at <= ${now} ORDER BY next_at LIMIT ${limit} ${skipLocked(tx)})
+          SELECT id FROM queue_recipient WHERE state = 'waiting' AND next_at <= ${now} ORDER BY next_at LIMIT ${limit} ${skipLocked(tx)})
         RETURNING id, message, address, domain, kind, state, attempts, next_at, warned, reason, params`,
   )
 }
@@ -68,7 +68,7 @@ export function claimDue(tx: Writer, owner: string, now: number, limit: number):
 /** The time at which the next recipient is due. */
 export async function nextDue(tx: Reader): Promise<number | undefined> {
   const row = await tx.get<{ next_at: number }>(
-    sql`SELECT next_at FROM queue_recipient WHERE state = 'ready' ORDER BY next_at LIMIT 1`,
+    sql`SELECT next_at FROM queue_recipient WHERE state = 'waiting' ORDER BY next_at LIMIT 1`,
   )
   return row?.next_at
 }
@@ -76,7 +76,7 @@ export async function nextDue(tx: Reader): Promise<number | undefined> {
 /** Makes claims void whose owner is none of `alive` (never empty). Returns how many. */
 export function voidClaims(tx: Writer, alive: readonly string[]): Promise<number> {
   return tx.run(
-    sql`UPDATE queue_recipient SET state = 'ready', owner = NULL
+    sql`UPDATE queue_recipient SET state = 'waiting', owner = NULL
         WHERE state = 'claimed' AND (owner IS NULL OR NOT (owner ${oneOf(tx, alive)}))`,
   )
 }
@@ -84,7 +84,7 @@ export function voidClaims(tx: Writer, alive: readonly string[]): Promise<number
 /** Gives claims back untried; due again at `nextAt`. At most 1,000 ids. */
 export function releaseClaims(tx: Writer, ids: readonly number[], nextAt: number, reason: string): Promise<number> {
   return tx.run(
-    sql`UPDATE queue_recipient SET state = 'ready', owner = NULL, next_at = ${nextAt}, reason = ${reason}
+    sql`UPDATE queue_recipient SET state = 'waiting', owner = NULL, next_at = ${nextAt}, reason = ${reason}
         WHERE state = 'claimed' AND id ${oneOf(tx, ids)}`,
   )
 }
@@ -96,7 +96,7 @@ export function deferRecipient(
   to: { readonly nextAt: number; readonly reason: string; readonly warned: boolean },
 ): Promise<number> {
   return tx.run(
-    sql`UPDATE queue_recipient SET state = CASE state WHEN 'held' THEN 'held' ELSE 'ready' END, owner = NULL,
+    sql`UPDATE queue_recipient SET state = CASE state WHEN 'held' THEN 'held' ELSE 'waiting' END, owner = NULL,
           attempts = attempts + 1, next_at = ${to.nextAt}, reason = ${to.reason}, warned = ${to.warned ? 1 : 0}
         WHERE id = ${id}`,
   )
@@ -158,7 +158,7 @@ export function makeDue(tx: Writer, now: number, limit: number, message?: number
   const which = message === undefined ? sql`` : sql`AND message = ${message}`
   return tx.run(
     sql`UPDATE queue_recipient SET next_at = ${now} WHERE id IN (
-          SELECT id FROM queue_recipient WHERE state = 'ready' AND next_at > ${now} ${which} LIMIT ${limit} ${skipLocked(tx)})`,
+          SELECT id FROM queue_recipient WHERE state = 'waiting' AND next_at > ${now} ${which} LIMIT ${limit} ${skipLocked(tx)})`,
   )
 }
 
@@ -170,7 +170,7 @@ export function hold(tx: Writer, message: number): Promise<number> {
 
 export function release(tx: Writer, message: number, now: number): Promise<number> {
   return tx.run(
-    sql`UPDATE queue_recipient SET state = 'ready', next_at = ${now} WHERE message = ${message} AND state = 'held'`,
+    sql`UPDATE queue_recipient SET state = 'waiting', next_at = ${now} WHERE message = ${message} AND state = 'held'`,
   )
 }
 
@@ -186,7 +186,7 @@ export async function counts(tx: Reader): Promise<Counts> {
     sql`SELECT (SELECT count(*) FROM queue_message) AS messages,
           (SELECT count(*) FROM queue_recipient) AS recipients,
           (SELECT count(*) FROM queue_recipient WHERE state = 'held') AS held,
-          (SELECT min(next_at) FROM queue_recipient WHERE state = 'ready') AS first`,
+          (SELECT min(next_at) FROM queue_recipient WHERE state = 'waiting') AS first`,
   )
   return row!
 }
