@@ -17,6 +17,7 @@ export class Channel {
   #wake: (() => void) | undefined
   #error: Error | undefined
   #closed = false
+  #deadline = Number.POSITIVE_INFINITY
 
   constructor(socket: net.Socket) {
     this.#socket = socket
@@ -27,10 +28,21 @@ export class Channel {
     return this.#closed
   }
 
-  /** Waits for the next reply. */
+  /** Bytes came that nobody has read: before a command was sent, an answer to nothing. */
+  get unread(): boolean {
+    return this.#input.length > 0
+  }
+
+  /** Nothing is waited for longer than `ms` from now on, whatever each wait allows: a server that drips its answers ends here. */
+  limit(ms: number): void {
+    this.#deadline = performance.now() + ms
+  }
+
+  /** Waits for the next reply, all its lines within `timeoutMs`. */
   async read(timeoutMs: number, stage: Stage): Promise<Reply> {
+    const until = this.#until(timeoutMs)
     for (;;) {
-      const line = await this.#line(timeoutMs, stage)
+      const line = await this.#line(until, stage)
       try {
         const reply = this.#replies.push(line)
         if (reply) return reply
@@ -53,12 +65,26 @@ export class Channel {
     return this.read(timeoutMs, stage)
   }
 
-  /** Sends pieces of a message; resolves when the next may come. */
-  async writeData(pieces: readonly Buffer[], timeoutMs: number): Promise<void> {
+  /** Sends command lines and, in the same packets, what follows them. */
+  writeWith(lines: readonly string[], pieces: readonly Buffer[]): void {
+    this.#socket.cork()
+    this.writeLines(...lines)
+    for (const piece of pieces) this.#socket.write(piece)
+    this.#socket.uncork()
+  }
+
+  /** Sends pieces of a message; a promise when the next must wait for it. */
+  writeData(pieces: readonly Buffer[], timeoutMs: number): Promise<void> | undefined {
     this.#socket.cork()
     for (const piece of pieces) this.#socket.write(piece)
     this.#socket.uncork()
-    while (this.#socket.writableNeedDrain && !this.#closed) await this.#wait(timeoutMs, 'data')
+    if (this.#closed) throw this.#lost('data')
+    return this.#socket.writableNeedDrain ? this.#drain(timeoutMs) : undefined
+  }
+
+  async #drain(timeoutMs: number): Promise<void> {
+    const until = this.#until(timeoutMs)
+    while (this.#socket.writableNeedDrain && !this.#closed) await this.#wait(until, 'data')
     if (this.#closed) throw this.#lost('data')
   }
 
@@ -84,7 +110,8 @@ export class Channel {
       secure = true
       this.#wakeUp()
     })
-    while (!secure && !this.#closed) await this.#wait(timeoutMs, 'tls')
+    const until = this.#until(timeoutMs)
+    while (!secure && !this.#closed) await this.#wait(until, 'tls')
     if (!secure) throw this.#lost('tls')
     const { name, standardName } = secured.getCipher()
     return { version: secured.getProtocol() ?? 'TLS', cipher: standardName ?? name, authorized: secured.authorized }
@@ -96,7 +123,7 @@ export class Channel {
     this.#wakeUp()
   }
 
-  async #line(timeoutMs: number, stage: Stage): Promise<string> {
+  async #line(until: number, stage: Stage): Promise<string> {
     for (;;) {
       const at = this.#input.indexOfLf()
       if (at >= replyLimits.line + 1 || (at < 0 && this.#input.length > replyLimits.line)) {
@@ -111,8 +138,12 @@ export class Channel {
         return line.toString('utf8', 0, end)
       }
       if (this.#closed) throw this.#lost(stage)
-      await this.#wait(timeoutMs, stage)
+      await this.#wait(until, stage)
     }
+  }
+
+  #until(timeoutMs: number): number {
+    return Math.min(performance.now() + timeoutMs, this.#deadline)
   }
 
   #lost(stage: Stage): ConnectionFault {
@@ -137,13 +168,15 @@ export class Channel {
     socket.on('close', closed)
   }
 
-  #wait(timeoutMs: number, stage: Stage): Promise<void> {
+  #wait(until: number, stage: Stage): Promise<void> {
     return new Promise((resolve, reject) => {
+      // Rounded, so that the many waits of one length share a list of timers.
+      const left = Math.max(0, Math.round(until - performance.now()))
       const timer = setTimeout(() => {
         this.#wake = undefined
         this.close()
-        reject(new ConnectionFault(stage, `the server did not answer within ${Math.round(timeoutMs / 1000)} s`))
-      }, timeoutMs)
+        reject(new ConnectionFault(stage, 'the server did not answer in time'))
+      }, left)
       this.#wake = () => {
         clearTimeout(timer)
         resolve()
@@ -160,10 +193,15 @@ export class Channel {
 
 export type ConnectionTls = { readonly version: string; readonly cipher: string; readonly authorized: boolean }
 
-/** Opens a TCP connection; ConnectionFault at `connect` when there is none in time. */
-export function openSocket(ip: string, port: number, timeoutMs: number, signal?: AbortSignal): Promise<net.Socket> {
+/** Opens a TCP connection, or one to the local socket of that path; ConnectionFault at `connect` when there is none in time. */
+export function openSocket(
+  { ip, port, path }: Pick<ClientOptions, 'ip' | 'port' | 'path'>,
+  timeoutMs: number,
+  signal?: AbortSignal,
+): Promise<net.Socket> {
+  const place = path ?? `${ip} port ${port}`
   return new Promise((resolve, reject) => {
-    const socket = net.connect({ host: ip, port, noDelay: true })
+    const socket = path === undefined ? net.connect({ host: ip, port, noDelay: true }) : net.connect({ path })
     const timer = setTimeout(() => socket.destroy(new Error('timeout')), timeoutMs)
     const abort = () => socket.destroy(new Error('aborted'))
     signal?.addEventListener('abort', abort, { once: true })
@@ -171,7 +209,7 @@ export function openSocket(ip: string, port: number, timeoutMs: number, signal?:
     if (signal?.aborted) abort()
     const failed = (error: Error) => {
       clearTimeout(timer)
-      reject(new ConnectionFault('connect', `cannot connect to ${ip} port ${port} (${error.message})`))
+      reject(new ConnectionFault('connect', `cannot connect to ${place} (${error.message})`))
     }
     socket.once('error', failed)
     socket.once('connect', () => {

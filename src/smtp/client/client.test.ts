@@ -107,10 +107,8 @@ test('without PIPELINING each command waits; dots are stuffed', async () => {
 test('with PIPELINING the envelope goes out at once, each recipient with its own answer', async () => {
   const script: Script = [
     ...hello('PIPELINING'),
-    { hear: 'MAIL FROM:<>\r\nRCPT TO:<x@b.test>\r\nRCPT TO:<y@b.test>\r\nRCPT TO:<z@b.test>\r\n' },
-    { say: '250 ok\r\n550-5.1.1 no\r\n550 5.1.1 body\r\n250 ok\r\n452 full\r\n' },
-    { hear: 'DATA\r\n' },
-    { say: '354 go\r\n' },
+    { hear: 'MAIL FROM:<>\r\nRCPT TO:<x@b.test>\r\nRCPT TO:<y@b.test>\r\nRCPT TO:<z@b.test>\r\nDATA\r\n' },
+    { say: '250 ok\r\n550-5.1.1 no\r\n550 5.1.1 body\r\n250 ok\r\n452 full\r\n354 go\r\n' },
     { hear: 'a\r\n..b\r\n.\r\n' },
     { say: '250 ok\r\n' },
   ]
@@ -127,10 +125,8 @@ test('LMTP answers for each accepted recipient', async () => {
     { say: '220 hi\r\n' },
     { hear: 'LHLO me.test\r\n' },
     { say: '250-x\r\n250 PIPELINING\r\n' },
-    { hear: 'MAIL FROM:<me@a.test>\r\nRCPT TO:<x@b.test>\r\nRCPT TO:<y@b.test>\r\nRCPT TO:<z@b.test>\r\n' },
-    { say: '250 ok\r\n250 ok\r\n550 no\r\n250 ok\r\n' },
-    { hear: 'DATA\r\n' },
-    { say: '354 go\r\n' },
+    { hear: 'MAIL FROM:<me@a.test>\r\nRCPT TO:<x@b.test>\r\nRCPT TO:<y@b.test>\r\nRCPT TO:<z@b.test>\r\nDATA\r\n' },
+    { say: '250 ok\r\n250 ok\r\n550 no\r\n250 ok\r\n354 go\r\n' },
     { hear: 'a\r\n..b\r\n.\r\n' },
     { say: '250 ok\r\n452 4.2.2 full\r\n' },
   ]
@@ -145,13 +141,15 @@ test('a refused sender, nobody accepted, refused data: the content is never aske
       throw new Error('asked for the content')
     },
   }
-  const envelope = 'MAIL FROM:<me@a.test>\r\nRCPT TO:<x@b.test>\r\n'
+  const envelope = 'MAIL FROM:<me@a.test>\r\nRCPT TO:<x@b.test>\r\nDATA\r\n'
   const cases: [say: string, more: Script, expected: string][] = [
-    ['550 no\r\n503 no\r\n', [], '550 mail false'],
-    ['250 ok\r\n550 no\r\n', [], '550 rcpt false'],
-    ['250 ok\r\n250 ok\r\n', [{ hear: 'DATA\r\n' }, { say: '451 later\r\n' }], '451 data false'],
+    ['550 no\r\n503 no\r\n503 no\r\n', [], '550 mail false'],
+    ['250 ok\r\n550 no\r\n503 no\r\n', [], '550 rcpt false'],
+    ['250 ok\r\n550 no\r\n354 go\r\n', [{ hear: '.\r\n' }, { say: '554 nobody\r\n' }], '550 rcpt false'],
+    ['250 ok\r\n250 ok\r\n451 later\r\n', [], '451 data false'],
     ['421 closing\r\n', [], '421 mail false'],
     ['250 ok\r\n421 closing\r\n', [], '421 rcpt false'],
+    ['250 ok\r\n250 ok\r\n421 closing\r\n', [], '421 data false'],
   ]
   for (const [say, more, expected] of cases) {
     const script = [...hello('PIPELINING'), { hear: envelope }, { say }, ...more]
@@ -169,15 +167,13 @@ test('a connection that breaks tells where', async () => {
   await assert.rejects(run([{ say: 'SSH-2.0\r\n' }], mail()), fault('greeting'))
   await assert.rejects(run([{ say: `220 ${'x'.repeat(3000)}` }], mail()), fault('greeting'))
   await assert.rejects(run([{ say: '220 hi\r\n' }, { hear: 'EHLO me.test\r\n' }], mail()), fault('hello'))
-  const envelope = { hear: 'MAIL FROM:<me@a.test>\r\nRCPT TO:<x@b.test>\r\n' }
+  const envelope = { hear: 'MAIL FROM:<me@a.test>\r\nRCPT TO:<x@b.test>\r\nDATA\r\n' }
   await assert.rejects(run([...hello('PIPELINING'), envelope], mail()), fault('mail'))
   await assert.rejects(run([...hello('PIPELINING'), envelope, { say: '250 ok\r\n' }], mail()), fault('rcpt'))
   const lost: Script = [
     ...hello('PIPELINING'),
     envelope,
-    { say: '250 ok\r\n250 ok\r\n' },
-    { hear: 'DATA\r\n' },
-    { say: '354 go\r\n' },
+    { say: '250 ok\r\n250 ok\r\n354 go\r\n' },
     { hear: 'a\r\n..b\r\n.\r\n' },
   ]
   await assert.rejects(run(lost, mail()), fault('end'))
@@ -230,13 +226,25 @@ test('AUTH PLAIN or LOGIN, and what a refusal says', async () => {
   assert.deepEqual(await run(login, mail(), { auth }), ['550 mail false'])
 })
 
-test('a second message begins with RSET', async () => {
-  const refuse = (): Script => [{ hear: 'MAIL FROM:<me@a.test>\r\n' }, { say: '550 no\r\n' }]
-  const script: Script = [...hello(), ...refuse(), { hear: 'RSET\r\n' }, { say: '250 ok\r\n' }, ...refuse()]
+test('RSET stands only where the transaction before was not carried to its end', async () => {
+  const envelope = 'MAIL FROM:<me@a.test>\r\nRCPT TO:<x@b.test>\r\nDATA\r\n'
+  const script: Script = [
+    ...hello('PIPELINING'),
+    { hear: envelope },
+    { say: '250 ok\r\n250 ok\r\n354 go\r\n' },
+    { hear: 'a\r\n..b\r\n.\r\n' },
+    { say: '250 ok\r\n' },
+    { hear: envelope },
+    { say: '250 ok\r\n550 no\r\n503 no\r\n' },
+    { hear: `RSET\r\n${envelope}` },
+    { say: '250 ok\r\n550 no\r\n503 no\r\n503 no\r\n' },
+  ]
   await withServer(script, async (port) => {
     const connection = await connectSmtp(options(port))
-    await connection.send(mail())
-    assert.equal((await connection.send(mail()))[0]!.reply.code, 550)
+    const codes = []
+    for (let i = 0; i < 3; i++)
+      codes.push((await connection.send(mail())).map(({ reply, stage }) => `${reply.code} ${stage}`))
+    assert.deepEqual(codes, [['250 data'], ['550 rcpt'], ['550 mail']])
     connection.close()
   })
 })

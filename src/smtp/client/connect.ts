@@ -4,7 +4,7 @@ import { formatPlain } from '../../sasl/index.ts'
 import type { Reply } from '../wire/index.ts'
 import { Channel, type ConnectionTls, openSocket } from './channel.ts'
 import { ConnectionFault } from './fault.ts'
-import { sendMail } from './send.ts'
+import { type Session, sendMail } from './send.ts'
 import type { ClientOptions, SmtpConnection } from './types.ts'
 
 /** RFC 5321 §4.5.3.2, in milliseconds; connecting has no law, and 30 s is what others take. */
@@ -15,6 +15,8 @@ export const defaultTimeouts = {
   data: 180_000,
   end: 600_000,
 } as const
+/** Greeting, EHLO, TLS and sign-in together: each answer may take its time, but a server that always does holds a place for nothing. */
+const setupLimit = 900_000
 export type Timeouts = { readonly [name in keyof typeof defaultTimeouts]: number }
 
 /**
@@ -23,8 +25,9 @@ export type Timeouts = { readonly [name in keyof typeof defaultTimeouts]: number
  */
 export async function connectSmtp(options: ClientOptions, signal?: AbortSignal): Promise<SmtpConnection> {
   const timeouts: Timeouts = { ...defaultTimeouts, ...options.timeouts }
-  const channel = new Channel(await openSocket(options.ip, options.port, timeouts.connect, signal))
+  const channel = new Channel(await openSocket(options, timeouts.connect, signal))
   try {
+    channel.limit(setupLimit)
     let tls: ConnectionTls | undefined
     if (options.tls === 'implicit') tls = await channel.startTls(options, timeouts.command)
     const greeting = await channel.read(timeouts.greeting, 'greeting')
@@ -52,15 +55,15 @@ function toConnection(
   tls: ConnectionTls | undefined,
   timeouts: Timeouts,
 ): SmtpConnection {
-  let used = false
+  const session: Session = {
+    offer: { extensions, ...(tls ? { tls } : {}) },
+    lmtp: options.lmtp ?? false,
+    timeouts,
+    unfinished: false,
+  }
   return {
-    ...(tls ? { tls } : {}),
-    extensions,
-    async send(mail) {
-      const reset = used
-      used = true
-      return sendMail(channel, { extensions, lmtp: options.lmtp ?? false, timeouts, reset }, mail)
-    },
+    ...session.offer,
+    send: (mail) => sendMail(channel, session, mail),
     async quit() {
       // What was sent is accepted already: a server that does not say goodbye changes nothing.
       if (!channel.closed)

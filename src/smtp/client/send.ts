@@ -1,161 +1,200 @@
 // One message over an open connection, with the exact answer for each recipient. Knows nothing of retries.
 
-import { formatPath } from '../../address/index.ts'
-import { DotEncoder, formatXtext, type MailParams, type RecipientParams, type Reply, reply } from '../wire/index.ts'
+import type { Reply } from '../wire/index.ts'
 import type { Channel } from './channel.ts'
+import { formatMail, formatRecipient, type Offer, refuseUnsent } from './commands.ts'
 import type { Timeouts } from './connect.ts'
+import { sendChunks, sendText, toChunk } from './content.ts'
 import { ConnectionFault, type Stage } from './fault.ts'
 import type { OutgoingMail, SendResult } from './types.ts'
 
-export interface SendContext {
-  readonly extensions: ReadonlyMap<string, string>
+/** A connection that has said its hello. */
+export interface Session {
+  readonly offer: Offer
   readonly lmtp: boolean
   readonly timeouts: Timeouts
-  /** A transaction went before on this connection. */
-  readonly reset: boolean
+  /** The last transaction was not carried to its end: RSET comes first. After one that was, all buffers are clear (RFC 5321 §4.1.1.4). */
+  unfinished: boolean
 }
 
-/** Commands sent ahead of their answers: few enough that neither side's buffers can fill while nobody reads. */
-const maxAhead = 100
+/** Commands sent ahead of their answers: 100 recipients (RFC 5321 §4.5.3.1.8) with what stands around them. */
+const maxAhead = 104
+/** A message of so many octets goes out before anybody has accepted it, when that saves a round trip. */
+const maxUnasked = 65_536
+/** A whole transaction ends within an hour and what the message takes at 10 KiB a second, however patient each step is. */
+const maxSession = 3_600_000
+const slowest = 10
+
+/** The transaction as it goes. */
+interface Progress {
+  readonly results: (SendResult | undefined)[]
+  stage: Stage
+  /** The end of the message is on its way, and the server has answered something since. */
+  complete: boolean
+}
+/** What went out in the first flight behind the recipients. */
+type Tail = 'nothing' | 'data' | 'chunk'
 
 const isOk = ({ code }: Reply) => code >= 200 && code < 300
 
 /** One result per recipient, in order. ConnectionFault when the connection breaks; `results` in it holds what was known. */
-export async function sendMail(
-  channel: Channel,
-  context: SendContext,
-  mail: OutgoingMail,
-): Promise<readonly SendResult[]> {
-  const all = (answer: Reply, stage: SendResult['stage']): SendResult[] =>
-    mail.recipients.map(() => ({ reply: answer, accepted: false, stage }))
-  const refused = refuseUnsent(context, mail)
-  if (refused) return all(refused, 'mail')
-
-  const results: (SendResult | undefined)[] = mail.recipients.map(() => undefined)
-  let stage: Stage = 'mail'
+export async function sendMail(channel: Channel, session: Session, mail: OutgoingMail): Promise<readonly SendResult[]> {
+  const refused = refuseUnsent(session.offer, mail)
+  if (refused) return mail.recipients.map(() => ({ reply: refused, accepted: false, stage: 'mail' }))
+  const progress: Progress = { results: mail.recipients.map(() => undefined), stage: 'mail', complete: false }
   try {
-    const opened = await openTransaction(channel, context, mail, results, (next) => {
-      stage = next
-    })
-    if (!isOk(opened)) return all(opened, 'mail')
-    const waiting = [...results.keys()].filter((i) => !results[i])
-    if (waiting.length === 0) return results as SendResult[]
-    stage = 'data'
-    const start = await channel.command('DATA', context.timeouts.command, 'data')
-    if (start.code !== 354) {
-      for (const i of waiting) results[i] = { reply: start, accepted: false, stage: 'data' }
-      return results as SendResult[]
-    }
-    await sendData(channel, context.timeouts, mail.data())
-    stage = 'end'
-    await readVerdicts(channel, context, waiting, results)
-    return results as SendResult[]
+    // A goodbye for idleness, or answers to nothing: whatever is read now would be taken for the answer to MAIL.
+    if (channel.closed || channel.unread)
+      throw new ConnectionFault('mail', 'the server spoke or closed between messages')
+    channel.limit(maxSession + mail.size / slowest)
+    await transact(channel, session, mail, progress)
+    return progress.results as SendResult[]
   } catch (error) {
     channel.close()
     if (!(error instanceof ConnectionFault)) throw error
-    throw new ConnectionFault(stage, error.message, error.reply, results)
+    // Of everybody it is known: what broke afterwards changes nothing.
+    if (unanswered(progress).length === 0) return progress.results as SendResult[]
+    const stage = progress.complete ? 'end' : progress.stage
+    throw new ConnectionFault(stage, error.message, error.reply, progress.results)
   }
 }
 
-/** What the server could not take, answered as it would have answered itself. */
-function refuseUnsent({ extensions }: SendContext, mail: OutgoingMail): Reply | undefined {
-  // RFC 6531 §3.2: such a message may only go where SMTPUTF8 is offered.
-  if (mail.utf8 && !extensions.has('SMTPUTF8')) return reply(550, '5.6.7', 'The next server does not offer SMTPUTF8')
-  const limit = Number(extensions.get('SIZE') ?? 0)
-  // RFC 1870 §6.1; 0 means no fixed limit.
-  if (limit > 0 && mail.size > limit) return reply(552, '5.3.4', `The next server takes at most ${limit} octets`)
-  return undefined
+async function transact(channel: Channel, session: Session, mail: OutgoingMail, progress: Progress): Promise<void> {
+  const { offer, lmtp, timeouts } = session
+  const pipelining = offer.extensions.has('PIPELINING')
+  // RFC 3030 §2: chunks are counted, so nothing is escaped, nothing ends too early, and behind RCPT they may go unasked.
+  const chunked = offer.extensions.has('CHUNKING') && (mail.binary === true || pipelining)
+  const { tail, opened } = await openTransaction(channel, session, mail, progress, { pipelining, chunked })
+  const waiting = unanswered(progress)
+  if (channel.closed) return
+  if (tail === 'chunk') {
+    // In LMTP the answers count recipients: with none accepted nobody says how many there are.
+    if (waiting.length === 0 && lmtp) return channel.close()
+    return readVerdicts(channel, session, waiting, progress)
+  }
+  if (tail === 'nothing' && (!isOk(opened) || waiting.length === 0)) return
+  progress.stage = 'data'
+  if (chunked) {
+    const refused = await sendChunks(channel, { timeouts, ahead: pipelining }, mail)
+    if (refused) return settle(channel, progress, waiting, refused)
+  } else {
+    const start = await (tail === 'data'
+      ? channel.read(timeouts.command, 'data')
+      : channel.command('DATA', timeouts.command, 'data'))
+    if (start.code !== 354) return settle(channel, progress, waiting, start)
+    // RFC 2920 §3.1: a server may ask for a message that it has no recipient for; it gets an empty one.
+    if (waiting.length === 0) return lmtp ? channel.close() : void (await channel.command('.', timeouts.end, 'data'))
+    if ((await sendText(channel, timeouts, mail)) === 'early') return readEarly(channel, session, waiting, progress)
+  }
+  progress.complete = true
+  await readVerdicts(channel, session, waiting, progress)
 }
 
-/** MAIL and every RCPT, ahead of their answers when the server allows it. Refused recipients get their result; returns MAIL's answer. */
+/** MAIL and every RCPT, and what may follow them unasked, ahead of their answers when the server allows it. Refused recipients have their results. */
 async function openTransaction(
   channel: Channel,
-  { extensions, timeouts, reset }: SendContext,
+  session: Session,
   mail: OutgoingMail,
-  results: (SendResult | undefined)[],
-  enter: (stage: Stage) => void,
-): Promise<Reply> {
-  const ahead = extensions.has('PIPELINING') ? maxAhead : 1
-  const dsn = extensions.has('DSN')
-  const lines = mail.recipients.map(
-    ({ address, params }) => `RCPT TO:${formatPath(address)}${dsn ? formatRecipientParams(params) : ''}`,
-  )
-  if (reset) await channel.command('RSET', timeouts.command, 'mail')
-  const first = formatMail(extensions, mail)
-  let sent = ahead > 1 ? Math.min(lines.length, ahead - 1) : 0
-  channel.writeLines(first, ...lines.slice(0, sent))
+  progress: Progress,
+  { pipelining, chunked }: { readonly pipelining: boolean; readonly chunked: boolean },
+): Promise<{ readonly tail: Tail; readonly opened: Reply }> {
+  const { offer, timeouts, unfinished } = session
+  const lines = mail.recipients.map((recipient) => formatRecipient(offer, recipient))
+  const first = [...(unfinished ? ['RSET'] : []), formatMail(offer, mail)]
+  session.unfinished = true
+  let sent = pipelining ? Math.min(lines.length, maxAhead - first.length) : 0
+  let tail: Tail = 'nothing'
+  if (pipelining && sent === lines.length) tail = writeFlight(channel, mail, [...first, ...lines], chunked)
+  else if (pipelining) channel.writeLines(...first, ...lines.slice(0, sent))
+  else {
+    if (unfinished) await channel.command('RSET', timeouts.command, 'mail')
+    channel.writeLines(first.at(-1)!)
+  }
+  if (unfinished && pipelining) await channel.read(timeouts.command, 'mail')
   const opened = await channel.read(timeouts.command, 'mail')
-  if (!isOk(opened) && (opened.code === 421 || sent === 0)) return opened
-  enter('rcpt')
+  progress.complete = tail === 'chunk'
+  if (!isOk(opened)) settleAll(progress, opened, 'mail')
+  if (opened.code === 421) channel.close()
+  if (channel.closed) return { tail, opened }
+  progress.stage = 'rcpt'
   for (let i = 0; i < lines.length; i++) {
     if (i === sent) {
       // The answer to MAIL decides for all: no more is sent into a transaction that was not opened.
-      if (!isOk(opened)) return opened
-      const batch = lines.slice(sent, sent + ahead)
+      if (!isOk(opened)) break
+      const batch = lines.slice(sent, sent + (pipelining ? maxAhead : 1))
       channel.writeLines(...batch)
       sent += batch.length
     }
     const answer = await channel.read(timeouts.command, 'rcpt')
-    if (answer.code === 421 && isOk(opened)) {
+    if (answer.code === 421) {
       // The server closes: nobody gets this message now, whatever was said before.
-      for (let k = 0; k < lines.length; k++) results[k] ??= { reply: answer, accepted: false, stage: 'rcpt' }
+      settleAll(progress, answer, 'rcpt')
       channel.close()
-      return opened
+      break
     }
-    if (!isOk(answer)) results[i] = { reply: answer, accepted: false, stage: 'rcpt' }
+    if (!isOk(answer)) progress.results[i] ??= { reply: answer, accepted: false, stage: 'rcpt' }
   }
-  return opened
+  return { tail, opened }
 }
 
-function formatMail(extensions: ReadonlyMap<string, string>, mail: OutgoingMail): string {
-  let line = `MAIL FROM:${formatPath(mail.from)}`
-  if (extensions.has('SIZE')) line += ` SIZE=${mail.size}`
-  // RFC 6152 §3 wants such a message converted or bounced where 8BITMIME is missing. Every server of today passes eight bits,
-  // and converting breaks signatures: it is sent as it is, as Postfix and Exim do.
-  if (mail.body8 && extensions.has('8BITMIME')) line += ' BODY=8BITMIME'
-  if (mail.utf8) line += ' SMTPUTF8'
-  return extensions.has('DSN') ? line + formatMailParams(mail.params) : line
-}
-
-/** RET and ENVID (RFC 3461 §4.3, §4.4). */
-function formatMailParams({ ret, envid }: MailParams = {}): string {
-  return `${ret ? ` RET=${ret.toUpperCase()}` : ''}${envid === undefined ? '' : ` ENVID=${formatXtext(envid)}`}`
-}
-
-/** NOTIFY and ORCPT (RFC 3461 §4.1, §4.2). */
-function formatRecipientParams({ notify, orcpt }: RecipientParams = {}): string {
-  const when = notify?.length === 0 ? 'NEVER' : notify?.join(',').toUpperCase()
-  return `${when ? ` NOTIFY=${when}` : ''}${orcpt ? ` ORCPT=${orcpt.type};${formatXtext(orcpt.address)}` : ''}`
-}
-
-/** Lines longer than 998 octets go out as they are: folding them would break signatures, and every server takes them. */
-async function sendData(channel: Channel, timeouts: Timeouts, content: AsyncIterable<Buffer>): Promise<void> {
-  const encoder = new DotEncoder()
-  const pieces: Buffer[] = []
-  for await (const chunk of content) {
-    encoder.encode(chunk, pieces)
-    await channel.writeData(pieces.length > 64 ? [Buffer.concat(pieces)] : pieces, timeouts.data)
-    pieces.length = 0
+/** Sends the envelope at once, with DATA or the message itself behind it. */
+function writeFlight(channel: Channel, mail: OutgoingMail, lines: string[], chunked: boolean): Tail {
+  if (!chunked) {
+    channel.writeLines(...lines, 'DATA')
+    return 'data'
   }
-  await channel.writeData([encoder.end()], timeouts.data)
+  if (!mail.whole || mail.whole.length > maxUnasked) {
+    channel.writeLines(...lines)
+    return 'nothing'
+  }
+  const { command, pieces } = toChunk(mail.whole, mail.binary === true)
+  channel.writeWith([...lines, command], pieces)
+  return 'chunk'
+}
+
+/** Recipients of whom nothing is known yet. */
+const unanswered = ({ results }: Progress): readonly number[] => [...results.keys()].filter((i) => !results[i])
+
+function settleAll(progress: Progress, answer: Reply, stage: SendResult['stage']): void {
+  for (const i of unanswered(progress)) progress.results[i] = { reply: answer, accepted: false, stage }
+}
+
+/** The message was refused before its end. */
+function settle(channel: Channel, progress: Progress, waiting: readonly number[], answer: Reply): void {
+  for (const i of waiting) progress.results[i] = { reply: answer, accepted: false, stage: 'data' }
+  // RFC 5321 §3.8: after a 421 the server closes.
+  if (answer.code === 421) channel.close()
+}
+
+/** An answer that came before the end of the message was sent: a refusal counts; a yes was for something else, and nothing counts. */
+async function readEarly(
+  channel: Channel,
+  { timeouts }: Session,
+  waiting: readonly number[],
+  progress: Progress,
+): Promise<void> {
+  const answer = await channel.read(timeouts.end, 'data')
+  if (answer.code < 400) throw new ConnectionFault('data', 'the server answered before it had the message')
+  settle(channel, progress, waiting, answer)
+  channel.close()
 }
 
 /** The answer to the message; RFC 2033 §4.2: in LMTP one for each recipient that was accepted. */
 async function readVerdicts(
   channel: Channel,
-  { lmtp, timeouts }: SendContext,
+  session: Session,
   waiting: readonly number[],
-  results: (SendResult | undefined)[],
+  progress: Progress,
 ): Promise<void> {
+  const { lmtp, timeouts } = session
   let answer: Reply | undefined
+  // With nobody accepted the one answer is read, so that the next message does not meet it.
+  if (waiting.length === 0) answer = await channel.read(timeouts.end, 'end')
   for (const i of waiting) {
     if (!answer || lmtp) answer = await channel.read(timeouts.end, 'end')
-    results[i] = { reply: answer, accepted: isOk(answer), stage: 'data' }
+    progress.results[i] = { reply: answer, accepted: isOk(answer), stage: 'data' }
     // The server closes: the answers that are missing will not come.
-    if (answer.code === 421) {
-      for (const k of waiting) results[k] ??= { reply: answer, accepted: false, stage: 'data' }
-      channel.close()
-      return
-    }
+    if (answer.code === 421) return settle(channel, progress, unanswered(progress), answer)
   }
+  session.unfinished = !(answer && isOk(answer))
 }

@@ -8,6 +8,8 @@ export type { Reply } from '../wire/index.ts'
 export interface ClientOptions {
   /** Address to connect to. */
   readonly ip: string
+  /** A local socket to connect to in place of the address. */
+  readonly path?: string
   /** Name of the host: SNI, certificate check, log. */
   readonly host: string
   readonly port: number
@@ -35,11 +37,20 @@ export interface OutgoingMail {
   readonly from: Path
   readonly recipients: readonly { readonly address: Address; readonly params?: RecipientParams }[]
   readonly size: number
+  /** Needs SMTPUTF8. */
   readonly utf8: boolean
+  /** Has octets above 127. */
   readonly body8: boolean
+  /** Is sent as it is stored, with lines of any length and any octets; only to who takes BINARYMIME. */
+  readonly binary?: boolean
+  /** Of these the client passes on what the server offers. */
   readonly params?: MailParams
-  /** The message with CRLF lines; asked for only when a recipient was accepted. */
+  /** Seconds left to deliver it (RFC 2852 §3). */
+  readonly by?: { readonly seconds: number; readonly mode: 'return' | 'notify'; readonly trace: boolean }
+  /** The message; asked for only when a recipient was accepted. Bare CR and LF become line ends unless it is `binary`. */
   readonly data: () => AsyncIterable<Buffer>
+  /** The same in one piece, when it is small: saves a round trip. */
+  readonly whole?: Buffer
 }
 
 /** One per recipient, in order. `stage` is where the decisive reply came. */
@@ -53,7 +64,7 @@ export interface SmtpConnection {
   readonly tls?: { readonly version: string; readonly cipher: string; readonly authorized: boolean }
   /** Keywords of the last EHLO, upper case, with their arguments. */
   readonly extensions: ReadonlyMap<string, string>
-  /** May be called again on the same connection (RSET between). Throws ConnectionFault when the connection breaks: then nothing is known of recipients unless `results` says so. */
+  /** May be called again on the same connection, after the one before has ended. Throws ConnectionFault when the connection breaks: then nothing is known of recipients unless `results` says so. */
   send(mail: OutgoingMail): Promise<readonly SendResult[]>
   quit(): Promise<void>
   close(): void

@@ -133,45 +133,71 @@ export class LineWatch implements LineFaults {
 const crlf = Buffer.from('\r\n')
 const lf = Buffer.from('\n')
 const dot = Buffer.from('.')
+const ending = Buffer.from('.\r\n')
+const nothing = Buffer.alloc(0)
 
-/** Stuffs dots, and turns bare CR and bare LF into CRLF: what leaves the house can smuggle nothing. */
-export class DotEncoder {
+/** Turns bare CR and bare LF into CRLF: what leaves the house as text can smuggle nothing. */
+export class LineEncoder {
   #start = true
   #cr = false
+  readonly #dots: boolean
+
+  constructor(dots = false) {
+    this.#dots = dots
+  }
 
   /** Appends the chunk to `out` as slices, with what must stand between. */
   encode(chunk: Buffer, out: Buffer[]): void {
+    const dots = this.#dots
+    const length = chunk.length
     let from = 0
-    const put = (to: number, between: Buffer) => {
-      if (to > from) out.push(chunk.subarray(from, to))
-      out.push(between)
-      from = to
-    }
-    for (let i = 0; i < chunk.length; i++) {
+    let cr = this.#cr
+    let start = this.#start
+    for (let i = 0; i < length; i++) {
       const byte = chunk[i]!
-      if (this.#cr) {
-        this.#cr = false
-        this.#start = true
+      if (cr) {
+        cr = false
+        start = true
         if (byte === LF) continue
-        put(i, lf)
+        if (i > from) out.push(chunk.subarray(from, i))
+        out.push(lf)
+        from = i
       }
-      if (this.#start) {
-        this.#start = false
-        if (byte === DOT) put(i, dot)
+      if (start) {
+        start = false
+        if (dots && byte === DOT) {
+          if (i > from) out.push(chunk.subarray(from, i))
+          out.push(dot)
+          from = i
+        }
       }
-      if (byte === CR) this.#cr = true
+      if (byte === CR) cr = true
       else if (byte === LF) {
-        put(i, crlf)
+        if (i > from) out.push(chunk.subarray(from, i))
+        out.push(crlf)
         from = i + 1
-        this.#start = true
+        start = true
       }
     }
-    if (from < chunk.length) out.push(chunk.subarray(from))
+    this.#cr = cr
+    this.#start = start
+    if (from < length) out.push(chunk.subarray(from))
+  }
+
+  /** What completes the last line. */
+  end(): Buffer {
+    return this.#cr ? lf : this.#start ? nothing : crlf
+  }
+}
+
+/** The same, and stuffs dots: the text of DATA. */
+export class DotEncoder extends LineEncoder {
+  constructor() {
+    super(true)
   }
 
   /** What ends the message: completes the last line, then the dot. */
-  end(): Buffer {
-    if (this.#cr) return Buffer.from('\n.\r\n')
-    return Buffer.from(this.#start ? '.\r\n' : '\r\n.\r\n')
+  override end(): Buffer {
+    return Buffer.concat([super.end(), ending])
   }
 }
