@@ -191,6 +191,7 @@ function toOutcome(recipient: Recipient, answer: SendResult, { connection, targe
     reason: `${showReply(reply)}${where}`,
     mta: target.host,
     relay: showTarget(target),
+    ...(accepted && { dsn: connection.extensions.has('DSN') ? ('passed' as const) : ('relayed' as const) }),
     ...tls,
   }
 }

@@ -2,6 +2,7 @@
 
 import { type Address, formatAddress, type Path, parsePath } from '../address/index.ts'
 import type { AccountId, ContentId, QueueId, RecipientId } from '../base/index.ts'
+import { classifyText, type ReplyClass } from '../smtp/bounces/index.ts'
 import type { MailParams } from '../smtp/wire/index.ts'
 import type { queueRows } from '../store/index.ts'
 import type { Route, Routes } from './route.ts'
@@ -54,8 +55,28 @@ export interface Outcome {
   /** `host[ip]:port`, for the log. */
   readonly relay?: string
   readonly tls?: string
+  /** Of what was delivered: whether the next hop took over what the sender asked of reports (RFC 3461 §5.2.1), or only the message. */
+  readonly dsn?: 'passed' | 'relayed'
+  /** Of what was not: the kind of refusal, and whether writing to the address again is useless. */
+  readonly class?: ReplyClass
+  readonly hard?: boolean
+  /** Our own words for the sender where we refuse ourselves. */
+  readonly explained?: Explanation
   /** Its row is already dealt with. */
   readonly recorded?: boolean
+}
+
+/** One sentence on what happened, one on what to do. */
+export interface Explanation {
+  readonly what: string
+  readonly todo: string
+}
+
+/** The outcome with its class, as `docs/refusals.md` tells them. */
+export function withClass(outcome: Outcome): Outcome {
+  if (outcome.result === 'delivered' || outcome.class !== undefined) return outcome
+  const { reason, status, result } = outcome
+  return { ...outcome, ...classifyText(reason, { status, permanent: result === 'fail' }) }
 }
 
 /** SMTP takes at least so many recipients in one transaction (RFC 5321 §4.5.3.1.8). */

@@ -1,12 +1,7 @@
 // What went wrong, for the person who wrote the message: one sentence on what happened, one on what to do.
 
 import { classifyText, classWords, type ReplyClass } from '../smtp/bounces/index.ts'
-import type { Outcome } from './batch.ts'
-
-interface Explanation {
-  readonly what: string
-  readonly todo: string
-}
+import type { Explanation, Outcome } from './batch.ts'
 
 const spelling = 'Check the spelling, or ask the recipient for the right address.'
 const waitOrAsk = 'Try again later, or reach the recipient another way.'
@@ -42,6 +37,7 @@ const explanations: readonly (readonly [prefix: string, explanation: Explanation
       todo: 'Tell the administrator of the domain that its mail is set up wrongly.',
     },
   ],
+  ['4.7', { what: 'It could not be delivered in the time that was set for it.', todo: waitOrAsk }],
   ['4.3', { what: 'The name servers of the domain did not answer.', todo: waitOrAsk }],
   ['4.', { what: 'The mail server of the domain could not be reached.', todo: waitOrAsk }],
   [
@@ -58,7 +54,8 @@ const putOff: Explanation = { what: 'The mail server there put us off each time.
 const vague: ReadonlySet<ReplyClass> = new Set(['unknown', 'policy', 'system', 'greylisted', 'protocol'])
 
 /** `expired`: given up after trying for days; the last answer was not final. Codes 7 and none leave it to the server's words. */
-export function explain({ status, reason }: Outcome, expired: boolean): Explanation {
+export function explain({ status, reason, explained }: Outcome, expired: boolean): Explanation {
+  if (explained) return explained
   const detail = status.slice(status.indexOf('.') + 1)
   const found = explanations
     .filter(([prefix]) => (prefix.endsWith('.') ? detail.startsWith(prefix) : detail === prefix))

@@ -187,9 +187,15 @@ for (const dialect of ['sqlite', 'postgres'] as const)
       await world.put(['jörg@a.test'], { utf8: true })
       await world.settle()
       const [report] = await world.posted()
-      assert.equal(report?.job.utf8, true)
-      assert.ok(report?.text.includes('Final-Recipient: utf-8; jörg@a.test'), report?.text)
+      // The reader's own address is ASCII: the report asks nothing of the servers on its way.
+      assert.equal(report?.job.utf8, false)
+      assert.ok(report?.text.includes('Final-Recipient: utf-8; j\\x{F6}rg@a.test'), report?.text)
       assert.ok(!report?.text.includes('\nBcc:') && !report?.text.includes('\0'))
+      await world.put(['jörg@a.test'], { utf8: true, sender: parseAddress('änn@us.test')! })
+      await world.settle()
+      const [, second] = await world.posted()
+      assert.equal(second?.job.utf8, true)
+      assert.ok(second?.text.includes('Final-Recipient: utf-8; jörg@a.test'), second?.text)
     })
 
     run('NOTIFY=NEVER is kept', async () => {

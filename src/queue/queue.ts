@@ -8,12 +8,24 @@ import type { ClientOptions } from '../smtp/client/index.ts'
 import { queueRows, type Store, type Writer } from '../store/index.ts'
 import { createAdmin } from './admin.ts'
 import { type Connect, createAttempts } from './attempt.ts'
-import { type Batch, localLane, type Mail, type Outcome, type Recipient, showPath, toBatches, toMail } from './batch.ts'
+import {
+  type Batch,
+  localLane,
+  type Mail,
+  type Outcome,
+  type Recipient,
+  showPath,
+  toBatches,
+  toMail,
+  withClass,
+} from './batch.ts'
 import { openMessage } from './content.ts'
+import { isOverdue } from './deadline.ts'
 import { createDispatch } from './dispatch.ts'
 import { createIntake } from './intake.ts'
 import { deliverLocally, type LocalRetry } from './local.ts'
 import { createRecorder } from './record.ts'
+import { createReporter } from './reporter.ts'
 import type { Routes } from './route.ts'
 import { defaultSchedule, nextAttempt, type Schedule } from './schedule.ts'
 import type { NewQueueMessage, NewQueueRecipient, QueueAdmin, QueueTx } from './types.ts'
@@ -79,7 +91,8 @@ export function createQueue(options: QueueOptions): Queue {
     port: options.port ?? 25,
     open: ({ mail }) => openMessage(store, mail),
   })
-  const recorder = createRecorder({ ...options, schedule, fault })
+  const reporter = createReporter(options)
+  const recorder = createRecorder({ ...options, schedule, reporter, fault })
   const dispatch = createDispatch({
     run: (batch) => run(batch),
     places: toPlaces(options.concurrency),
@@ -92,7 +105,7 @@ export function createQueue(options: QueueOptions): Queue {
 
   const run = async (batch: Batch) => {
     const started = clock.monotonic()
-    const outcomes = batch.lane === localLane ? await deliverLocally(options, batch) : await attempts.attempt(batch)
+    const outcomes = (await tryBatch(batch)).map(withClass)
     fault('queue.sent')
     for (const outcome of outcomes) logOutcome(batch.mail, outcome, clock.monotonic() - started)
     // The place is free while the result is written: waiting for the disk must not slow a destination down.
@@ -102,16 +115,31 @@ export function createQueue(options: QueueOptions): Queue {
     })
     recording.add(settled)
   }
+  const tryBatch = (batch: Batch): Promise<readonly Outcome[]> => {
+    // RFC 2852 §4.1: after the time that its sender set a message must not be delivered any more.
+    if (isOverdue(batch.mail, clock.now())) return Promise.resolve(batch.recipients.map(toOverdue))
+    return batch.lane === localLane ? deliverLocally({ ...options, reporter }, batch) : attempts.attempt(batch)
+  }
   const settle = async (mail: Mail, outcomes: readonly Outcome[]) => {
     await recorder.settle(mail, outcomes)
     if (outcomes.some(({ result }) => result === 'retry')) await intake.replan()
   }
   const logOutcome = (mail: Mail, outcome: Outcome, tookMs: number) => {
-    const { recipient, result, reason, relay, tls } = outcome
+    const { recipient, result, reason, relay, tls, class: kind } = outcome
     const to = formatAddress(recipient.address)
     const times = { tookMs: Math.round(tookMs), delayMs: clock.now() - mail.arrived }
     log.info(
-      { queueId: mail.id, from: showPath(mail.sender), to, size: mail.size, relay, tls, reply: reason, ...times },
+      {
+        queueId: mail.id,
+        from: showPath(mail.sender),
+        to,
+        size: mail.size,
+        relay,
+        tls,
+        reply: reason,
+        class: kind,
+        ...times,
+      },
       resultWords[result],
     )
   }
@@ -216,6 +244,12 @@ export function createQueue(options: QueueOptions): Queue {
 const toPlaces = ({ total = 50, perDestination = 10 }: QueueOptions['concurrency'] = {}) => ({
   total,
   perLane: perDestination,
+})
+const toOverdue = (recipient: Recipient): Outcome => ({
+  recipient,
+  result: 'fail',
+  status: '5.4.7',
+  reason: 'the time that the sender set for the delivery has passed',
 })
 const resultWords = { delivered: 'delivered', retry: 'put off', fail: 'failed' }
 

@@ -1,23 +1,35 @@
 // Writes down what came of attempts: rows deleted or put off, reports put as mail, in one transaction each. Tries nothing.
 
-import type { Clock, ContentId, Log, QueueId } from '../base/index.ts'
-import { enqueueJob } from '../jobs/index.ts'
-import { decodeWords, firstField } from '../mime/index.ts'
+import type { Clock, Log, QueueId } from '../base/index.ts'
 import { queueRows, type Store, type Writer } from '../store/index.ts'
 import type { Mail, Outcome } from './batch.ts'
-import { cutHeader, readStart } from './content.ts'
-import { isWanted, type Report, type ReportKind, type ReportOptions, reportTo, toReport } from './report.ts'
-import { isDelayed, nextAttempt, type Schedule } from './schedule.ts'
+import { endOf, isOverdue, nextOf, noticeAt } from './deadline.ts'
+import { isWanted, type Report, type ReportKind, successOf } from './report.ts'
+import type { Reporter } from './reporter.ts'
+import type { Schedule } from './schedule.ts'
 
 export interface RecordOptions {
   readonly store: Store
   readonly clock: Clock
   readonly log: Log
-  readonly hostname: string
   readonly schedule: Schedule
-  readonly putContent: (tx: Writer, bytes: Buffer) => Promise<ContentId>
+  readonly reporter: Reporter
+  /** Hears of every change of a recipient's state, within the transaction that makes it. */
+  readonly witness?: Witness
   readonly fault: (point: string) => void
 }
+
+/** What is written of one recipient after an attempt. */
+export interface Settled {
+  readonly mail: Mail
+  readonly outcome: Outcome
+  readonly state: 'delivered' | 'deferred' | 'failed'
+  /** Of what is deferred. */
+  readonly nextAt?: number
+  /** The report to the sender in the same transaction. */
+  readonly report?: ReportKind
+}
+export type Witness = (tx: Writer, settled: readonly Settled[]) => Promise<void>
 
 export interface Recorder {
   /** A batch of this message is on its way: what calls for a report waits until all have come back. */
@@ -34,12 +46,7 @@ export interface Recorder {
   close(): void
 }
 
-/** Bytes of the message's header that go back with a report, and of a whole message. */
-const maxHeader = 65_536
-const maxReturned = 50_000
 const maxPause = 30_000
-
-type Original = Pick<ReportOptions, 'original' | 'originalIs' | 'subject'>
 
 interface Pending {
   open: number
@@ -47,9 +54,9 @@ interface Pending {
 }
 
 export function createRecorder(options: RecordOptions): Recorder {
-  const { store, clock, log, schedule } = options
+  const { store, clock, log, schedule, reporter } = options
   const pending = new Map<QueueId, Pending>()
-  const delivered = createDeliveredWriter(options)
+  const deliver = createDeliveredWriter(options)
   let closed = false
 
   /** A result must not be lost because the database is away for a minute: the message would be sent twice. */
@@ -66,32 +73,43 @@ export function createRecorder(options: RecordOptions): Recorder {
     }
   }
 
-  const defer = async (tx: Writer, mail: Mail, { recipient, reason }: Outcome, warned: boolean) => {
-    const nextAt = nextAttempt(schedule, mail.arrived, clock.now()) ?? clock.now()
-    await queueRows.deferRecipient(tx, recipient.id, { nextAt, reason, warned })
+  /** What becomes of who was not delivered: told, put off or given up. */
+  const judge = (mail: Mail, outcome: Outcome): Settled => {
+    const now = clock.now()
+    const nextAt = outcome.result === 'fail' ? undefined : nextOf(schedule, mail, now)
+    if (nextAt === undefined) return { mail, outcome: giveUp(mail, outcome, now), state: 'failed', report: 'failed' }
+    const notice = noticeAt(schedule, mail)
+    const told = mail.sender === null || outcome.recipient.warned || notice === undefined || now < notice
+    return { mail, outcome, state: 'deferred', nextAt, ...(!told && { report: 'delayed' }) }
   }
 
-  const writeLoud = async (mail: Mail, loud: readonly Outcome[]) => {
-    const failed = loud.filter((outcome) => isFinal(mail, outcome))
-    const delayed = loud.filter((outcome) => !isFinal(mail, outcome))
-    const reports = await composeReports(options, mail, failed, delayed)
+  /** Writes states and reports in one transaction: neither without the other. Returns how many recipients are gone. */
+  const write = async (mail: Mail, settled: readonly Settled[]): Promise<number> => {
+    const reports: Report[] = []
+    for (const kind of ['failed', 'delayed'] as const) {
+      const outcomes = settled.filter(({ report }) => report === kind).map(({ outcome }) => outcome)
+      const report = outcomes.length > 0 && (await reporter.compose(mail, kind, outcomes, endOf(schedule, mail)))
+      if (report) reports.push(report)
+    }
     return store.write([], async (tx) => {
-      for (const report of reports) await post(options, tx, report)
-      for (const outcome of delayed) await defer(tx, mail, outcome, true)
-      return failed.length > 0 ? deleteOutcomes(tx, mail, failed) : 0
+      for (const report of reports) await reporter.post(tx, report)
+      return writeStates(options, tx, settled)
     })
   }
 
-  const isFinal = (mail: Mail, { result }: Outcome) =>
-    result === 'fail' || nextAttempt(schedule, mail.arrived, clock.now()) === undefined
-
-  const finish = async (mail: Mail, outcomes: readonly Outcome[]) => {
+  const finish = async (mail: Mail, loud: readonly Outcome[]) => {
     const entry = pending.get(mail.id) ?? { open: 1, loud: [] }
-    entry.loud.push(...outcomes)
+    entry.loud.push(...loud)
     entry.open--
     if (entry.open > 0) return
     pending.delete(mail.id)
-    if (entry.loud.length > 0) await persist(() => writeLoud(mail, entry.loud))
+    if (entry.loud.length > 0)
+      await persist(() =>
+        write(
+          mail,
+          entry.loud.map((outcome) => judge(mail, outcome)),
+        ),
+      )
   }
 
   return {
@@ -101,125 +119,120 @@ export function createRecorder(options: RecordOptions): Recorder {
       else pending.set(mail.id, { open: 1, loud: [] })
     },
     async settle(mail, outcomes) {
-      const now = clock.now()
       const good = outcomes.filter(({ result, recorded }) => result === 'delivered' && !recorded)
-      const bad = outcomes.filter(({ result }) => result !== 'delivered')
-      const notice = (outcome: Outcome) =>
-        mail.sender !== null && !outcome.recipient.warned && isDelayed(schedule, mail.arrived, now)
-      const quiet = bad.filter((outcome) => !isFinal(mail, outcome) && !notice(outcome))
-      const loud = bad.filter((outcome) => !quiet.includes(outcome))
+      const bad = outcomes.filter(({ result }) => result !== 'delivered').map((outcome) => judge(mail, outcome))
+      const quiet = bad.filter(({ report }) => report === undefined)
+      const loud = bad.filter(({ report }) => report !== undefined).map(({ outcome }) => outcome)
       await Promise.all([
-        good.length > 0 && persist(() => delivered(mail, good)),
-        quiet.length > 0 &&
-          persist(() =>
-            store.write([], async (tx) => {
-              for (const outcome of quiet) await defer(tx, mail, outcome, outcome.recipient.warned)
-            }),
-          ),
+        good.length > 0 && persist(() => deliver(mail, good)),
+        quiet.length > 0 && persist(() => write(mail, quiet)),
       ])
       await finish(mail, loud)
       options.fault('queue.recorded')
     },
     drop: (mail) => finish(mail, []),
     persist,
-    async remove(mail, outcomes, bounce) {
-      if (bounce) return writeLoud(mail, outcomes)
-      return store.write([], (tx) => deleteOutcomes(tx, mail, outcomes))
-    },
+    remove: (mail, outcomes, bounce) =>
+      write(
+        mail,
+        outcomes.map((outcome) => ({ mail, outcome, state: 'failed', ...(bounce && { report: 'failed' as const }) })),
+      ),
     close() {
       closed = true
     },
   }
 }
 
-/** Deletes of one turn, and of all that come while one is written, share a transaction: a busy relay writes many a millisecond. */
-function createDeliveredWriter({ store }: RecordOptions) {
-  let ids: number[] = []
-  let messages: number[] = []
-  let writing: Promise<number> | undefined
-  let next: Promise<number> | undefined
-  const maxIds = 900
+/** The time that the sender set is what ends it, whatever the last answer was (RFC 2852 §4.1). */
+function giveUp(mail: Mail, outcome: Outcome, now: number): Outcome {
+  return outcome.result === 'retry' && isOverdue(mail, now) ? { ...outcome, status: '5.4.7' } : outcome
+}
 
-  const flush = async (): Promise<number> => {
-    await writing?.catch(() => 0)
-    const batch = { ids, messages }
-    ids = []
-    messages = []
+/** Rows as the recipients' states are now, and who else must know. */
+async function writeStates({ witness }: RecordOptions, tx: Writer, settled: readonly Settled[]): Promise<number> {
+  for (const { outcome, nextAt, report } of settled) {
+    if (nextAt === undefined) continue
+    const { recipient, reason } = outcome
+    await queueRows.deferRecipient(tx, recipient.id, {
+      nextAt,
+      reason,
+      warned: recipient.warned || report !== undefined,
+    })
+  }
+  const gone = await deleteRecipients(
+    tx,
+    settled.filter(({ state }) => state !== 'deferred'),
+  )
+  await witness?.(tx, settled)
+  return gone
+}
+
+/** Deletes of one turn, and of all that come while one is written, share a transaction: a busy relay writes many a millisecond. */
+function createDeliveredWriter(options: RecordOptions) {
+  const { store, reporter } = options
+  let waiting: Settled[] = []
+  let writing: Promise<void> | undefined
+  let next: Promise<void> | undefined
+  const maxRecipients = 900
+
+  const flush = async (): Promise<void> => {
+    await writing?.catch(() => {})
+    const batch = waiting
+    waiting = []
     next = undefined
-    writing = store.write([], (tx) => queueRows.deleteRecipients(tx, batch.ids, batch.messages))
+    writing = store.write([], async (tx) => {
+      await writeStates(options, tx, batch)
+    })
     return writing
   }
-  return async (mail: Mail, outcomes: readonly Outcome[]): Promise<number> => {
+
+  /** Who asked to hear of successes has a transaction of his own: the report is written with it. */
+  const writeReported = async (mail: Mail, settled: readonly Settled[], kind: 'delivered' | 'relayed') => {
+    const outcomes = settled.map(({ outcome }) => outcome)
+    const report = await reporter.compose(mail, kind, outcomes)
+    await store.write([], async (tx) => {
+      if (report) await reporter.post(tx, report)
+      await writeStates(options, tx, settled)
+    })
+  }
+
+  return async (mail: Mail, outcomes: readonly Outcome[]): Promise<void> => {
+    const settled = outcomes.map((outcome): Settled => ({ mail, outcome, state: 'delivered' }))
+    const reported = settled.filter(({ outcome }) => isReported(mail, outcome))
+    if (reported.length > 0) {
+      const quiet = settled.filter((one) => !reported.includes(one))
+      for (const [kind = 'relayed', some] of Map.groupBy(reported, ({ outcome }) => successOf(mail, outcome)))
+        await writeReported(
+          mail,
+          some.map((one) => ({ ...one, report: kind })),
+          kind,
+        )
+      if (quiet.length === 0) return
+      return add(quiet)
+    }
+    return add(settled)
+  }
+
+  async function add(settled: readonly Settled[]): Promise<void> {
     // A full batch is closed: who comes now waits for the one after.
-    while (next && ids.length + outcomes.length > maxIds) await next.catch(() => 0)
-    ids.push(...outcomes.map(({ recipient }) => recipient.id))
-    messages.push(mail.id)
+    while (next && waiting.length + settled.length > maxRecipients) await next.catch(() => {})
+    waiting.push(...settled)
     next ??= flush()
     return next
   }
 }
 
-async function deleteOutcomes(tx: Writer, mail: Mail, outcomes: readonly Outcome[]): Promise<number> {
+function isReported(mail: Mail, outcome: Outcome): boolean {
+  const kind = successOf(mail, outcome)
+  return kind !== undefined && isWanted(outcome.recipient.params, kind, mail)
+}
+
+async function deleteRecipients(tx: Writer, settled: readonly Settled[]): Promise<number> {
   let gone = 0
-  for (let at = 0; at < outcomes.length; at += 1000) {
-    const ids = outcomes.slice(at, at + 1000).map(({ recipient }) => recipient.id)
-    gone += await queueRows.deleteRecipients(tx, ids, [mail.id])
+  for (let at = 0; at < settled.length; at += 1000) {
+    const some = settled.slice(at, at + 1000)
+    const ids = some.map(({ outcome }) => outcome.recipient.id)
+    gone += await queueRows.deleteRecipients(tx, ids, [...new Set(some.map(({ mail }) => mail.id))])
   }
   return gone
-}
-
-/** The report's content and the job that delivers it stand in the transaction that forgets the recipients: neither without the other. */
-async function post({ putContent }: RecordOptions, tx: Writer, { to, bytes, utf8 }: Report): Promise<void> {
-  const content = await putContent(tx, bytes)
-  await enqueueJob(tx, 'post', { from: null, to: [to], content, utf8 })
-}
-
-async function composeReports(
-  options: RecordOptions,
-  mail: Mail,
-  failed: readonly Outcome[],
-  delayed: readonly Outcome[],
-): Promise<readonly Report[]> {
-  const reports: Report[] = []
-  const kinds: readonly (readonly [ReportKind, readonly Outcome[]])[] = [
-    ['failed', failed],
-    ['delayed', delayed],
-  ]
-  for (const [kind, all] of kinds) {
-    const outcomes = all.filter(({ recipient }) => isWanted(recipient, kind))
-    if (outcomes.length === 0) continue
-    const to = reportTo(mail, outcomes, kind, options.hostname)
-    if (to === undefined) {
-      if (kind === 'failed')
-        options.log.warn({ queueId: mail.id }, 'a message without a sender failed and nobody is told')
-      continue
-    }
-    const until = mail.arrived + options.schedule.lifetime
-    const facts = { hostname: options.hostname, now: options.clock.now(), until }
-    const compose = (original: Original) => toReport(mail, outcomes, kind, to, { ...facts, ...original })
-    try {
-      reports.push(compose(await readOriginal(options, mail, kind)))
-    } catch (error) {
-      // Whatever stands in the message: its sender hears that it failed.
-      options.log.error({ err: error, queueId: mail.id }, 'a report could not quote its message')
-      reports.push(compose({ original: Buffer.alloc(0), originalIs: 'headers' }))
-    }
-  }
-  return reports
-}
-
-/**
- * What goes back: the whole of a small message to our own user or to who asked for it (RFC 3461 §4.3), else its header.
- * A stranger's sender may be forged, and the report then must not carry his text to a third party.
- */
-async function readOriginal({ store }: RecordOptions, mail: Mail, kind: ReportKind): Promise<Original> {
-  const returned = mail.params.ret ?? (mail.account === undefined ? 'hdrs' : 'full')
-  const whole = kind === 'failed' && returned === 'full' && mail.size <= maxReturned
-  const bytes = await readStart(store, mail, Math.max(maxHeader, whole ? maxReturned : 0))
-  const header = cutHeader(bytes)
-  const raw = firstField(header, 'subject')
-  const subject = raw === undefined ? {} : { subject: decodeWords(raw).trim() }
-  return whole
-    ? { original: bytes, originalIs: 'message', ...subject }
-    : { original: header, originalIs: 'headers', ...subject }
 }

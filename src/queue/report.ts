@@ -2,18 +2,27 @@
 
 import { formatAddress, needsUtf8, type Path } from '../address/index.ts'
 import { composeReport, formatDate } from '../mime/index.ts'
+import { formatXtext } from '../smtp/wire/index.ts'
 import { oneLine } from './attempt.ts'
-import type { Mail, Outcome, Recipient } from './batch.ts'
+import type { Mail, Outcome } from './batch.ts'
 import { explain } from './explain.ts'
+import type { QueueParams } from './types.ts'
 
-export type ReportKind = 'failed' | 'delayed'
+/** RFC 3464 §2.3.3. */
+export type ReportKind = 'failed' | 'delayed' | 'delivered' | 'relayed' | 'expanded'
+
+/** What a report must know of its message. */
+export interface Reported extends Pick<Mail, 'sender' | 'params' | 'arrived'> {
+  /** Makes the report's Message-ID its own. */
+  readonly id: number | string
+}
 
 export interface ReportOptions {
   readonly hostname: string
   /** Milliseconds since 1970. */
   readonly now: number
-  /** When we give up. */
-  readonly until: number
+  /** When we give up; only of what waits. */
+  readonly until?: number
   /** The message's header, or all of it. */
   readonly original: Buffer
   readonly originalIs: 'headers' | 'message'
@@ -27,18 +36,38 @@ export interface Report {
   readonly utf8: boolean
 }
 
-/** Recipients about whom the sender wants to hear (RFC 3461 §4.1). */
-export function isWanted(recipient: Recipient, kind: ReportKind): boolean {
-  const { notify } = recipient.params
-  return notify === undefined || notify.includes(kind === 'failed' ? 'failure' : 'delay')
+/**
+ * Whether the sender wants to hear this of the recipient (RFC 3461 §4.1): of a success only when he asked, of nothing after
+ * NEVER. Of a null sender's failures the postmaster hears whatever the sender wished.
+ */
+export function isWanted(
+  { notify }: QueueParams,
+  kind: ReportKind,
+  mail: Pick<Reported, 'sender' | 'params'>,
+): boolean {
+  if (mail.sender === null) return kind === 'failed'
+  if (kind === 'failed') return notify?.includes('failure') ?? true
+  if (kind === 'delayed') return notify?.includes('delay') ?? true
+  // RFC 2852 §4.3: who wants to follow the way of his message hears of each hop, unless he wants to hear nothing.
+  if (kind === 'relayed' && mail.params.by?.trace && notify?.length !== 0) return true
+  return notify?.includes('success') ?? false
+}
+
+/** What the success of this outcome is called; undefined: nothing that we report, the next hop does (RFC 3461 §5.2.1, §5.2.2). */
+export function successOf(
+  { params }: Pick<Reported, 'params'>,
+  { dsn, relay }: Outcome,
+): 'delivered' | 'relayed' | undefined {
+  if (relay === 'mailbox') return 'delivered'
+  return dsn === 'relayed' || params.by?.trace ? 'relayed' : undefined
 }
 
 /**
  * To whom a report on this message goes: the sender; for a null sender the postmaster hears of failures (a double bounce)
- * and nobody of delays. Undefined: nobody, also when it is the postmaster's own mail that fails, or reports would breed reports.
+ * and nobody of anything else. Undefined: nobody, also when it is the postmaster's own mail that fails, or reports would breed reports.
  */
 export function reportTo(
-  mail: Mail,
+  mail: Pick<Reported, 'sender'>,
   outcomes: readonly Outcome[],
   kind: ReportKind,
   hostname: string,
@@ -48,30 +77,31 @@ export function reportTo(
   return kind === 'failed' && !postmasters ? `postmaster@${hostname}` : undefined
 }
 
-/** The report as a message; `to` as reportTo said. */
+/** The report as a message; `to` as reportTo said. In seven bits when its reader's address does not need more. */
 export function toReport(
-  mail: Mail,
+  mail: Reported,
   outcomes: readonly Outcome[],
   kind: ReportKind,
   to: string,
   options: ReportOptions,
 ): Report {
   const { hostname, now, original, originalIs } = options
-  const utf8 = mail.utf8 || outcomes.some(({ recipient }) => needsUtf8(recipient.address)) || isUtf8(mail.sender)
+  const utf8 = isUtf8(mail.sender)
   const named = options.subject ? `: ${clip(options.subject)}` : ''
+  const { envid } = mail.params
   const bytes = composeReport({
     from: { name: 'Mail Delivery System', address: `MAILER-DAEMON@${hostname}` },
     to: { address: to },
-    subject: `${kind === 'failed' ? 'Not delivered' : 'Delayed, still trying'}${named}`,
+    subject: `${words[kind].subject}${named}`,
     date: now,
     messageId: `<dsn.${mail.id}.${outcomes[0]!.recipient.id}.${now}@${hostname}>`,
     text: toText(mail, outcomes, kind, options),
     perMessage: [
       ['Reporting-MTA', `dns; ${hostname}`],
-      ...(mail.params.envid === undefined ? [] : [['Original-Envelope-Id', oneLine(mail.params.envid)] as const]),
+      ...(envid === undefined ? [] : [['Original-Envelope-Id', toEnvelopeId(envid)] as const]),
       ['Arrival-Date', formatDate(mail.arrived)],
     ],
-    perRecipient: outcomes.map((outcome) => toFields(outcome, kind, options)),
+    perRecipient: outcomes.map((outcome) => toFields(outcome, kind, options, utf8)),
     original,
     originalIs,
     utf8,
@@ -82,75 +112,138 @@ export function toReport(
 
 const isUtf8 = (path: Path): boolean => path !== null && needsUtf8(path)
 
+/** RFC 3461 §6.3 wants it decoded, and §4.4 only what can be printed; anything else stays as it came over the wire. */
+function toEnvelopeId(envid: string): string {
+  return isPrintable(envid) ? envid : formatXtext(envid)
+}
+
+/** RFC 3461 §4.2; what cannot stand in a field is escaped, so that a client's text never ends it. */
+function toOriginal({ type, address }: { readonly type: string; readonly address: string }, utf8: boolean): string {
+  if (type.toLowerCase() === 'utf-8') return `utf-8; ${toUtf8Address(address, utf8)}`
+  return `${formatXtext(type)}; ${isPrintable(address) ? address : formatXtext(address)}`
+}
+
+/** RFC 6533 §3: as it is where UTF-8 may stand, else with its characters as `\x{HEX}`. Controls and blanks are escaped in both. */
+function toUtf8Address(address: string, utf8: boolean): string {
+  let out = ''
+  for (const char of address.toWellFormed()) {
+    const code = char.codePointAt(0)!
+    const bare = code > 0x9f ? utf8 : code > 0x20 && code < 0x7f && char !== '\\' && char !== '+' && char !== '='
+    out += bare ? char : `\\x{${code.toString(16).toUpperCase().padStart(2, '0')}}`
+  }
+  return out
+}
+
+function isPrintable(text: string): boolean {
+  for (let i = 0; i < text.length; i++) if (text.charCodeAt(i) < 0x20 || text.charCodeAt(i) > 0x7e) return false
+  return true
+}
+
 /** Fields of one recipient (RFC 3464 §2.3). */
 function toFields(
   { recipient, status, reason, mta }: Outcome,
   kind: ReportKind,
   options: ReportOptions,
+  utf8: boolean,
 ): [string, string][] {
   const address = formatAddress(recipient.address)
-  const original = recipient.params.orcpt
+  const { orcpt } = recipient.params
+  const final = needsUtf8(recipient.address) ? `utf-8; ${toUtf8Address(address, utf8)}` : `rfc822; ${address}`
   return [
-    ...(original === undefined
-      ? []
-      : [['Original-Recipient', `${original.type}; ${oneLine(original.address)}`] as [string, string]]),
-    // RFC 6533 §3: addresses beyond ASCII have a type of their own.
-    ['Final-Recipient', `${needsUtf8(recipient.address) ? 'utf-8' : 'rfc822'}; ${address}`],
+    ...(orcpt === undefined ? [] : [['Original-Recipient', toOriginal(orcpt, utf8)] as [string, string]]),
+    ['Final-Recipient', final],
     ['Action', kind],
-    ['Status', finalStatus(status, kind)],
+    ['Status', reportStatus(status, kind)],
     ...(mta === undefined ? [] : [['Remote-MTA', `dns; ${mta}`] as [string, string]]),
     ['Diagnostic-Code', mta === undefined ? `x-posthorn; ${reason}` : `smtp; ${reason}`],
     ['Last-Attempt-Date', formatDate(options.now)],
-    ...(kind === 'delayed' ? [['Will-Retry-Until', formatDate(options.until)] as [string, string]] : []),
+    ...(kind === 'delayed' && options.until !== undefined
+      ? [['Will-Retry-Until', formatDate(options.until)] as [string, string]]
+      : []),
   ]
 }
 
 /** RFC 3464 §2.3.4: the class of a failure is 5 or, given up after retries, 4; ours says 5 only for what was final. */
-function finalStatus(status: string, kind: ReportKind): string {
+function reportStatus(status: string, kind: ReportKind): string {
   return kind === 'delayed' && !status.startsWith('4') ? `4${status.slice(1)}` : status
 }
 
+interface Words {
+  readonly subject: string
+  /** Stands above the recipients. */
+  readonly opening: string
+  /** Stands below them. */
+  readonly outlook: readonly string[]
+}
+
+const words: { readonly [kind in ReportKind]: Words } = {
+  failed: {
+    subject: 'Not delivered',
+    opening: 'Your message could not be delivered to:',
+    outlook: ['It will not be tried again. Recipients not named here are not affected.'],
+  },
+  delayed: {
+    subject: 'Delayed, still trying',
+    opening: 'Your message has not been delivered yet to:',
+    outlook: ['You need not do anything, and please do not send it again: we keep trying'],
+  },
+  delivered: {
+    subject: 'Delivered',
+    opening: 'As you asked to be told: your message has been delivered to the mailbox of:',
+    outlook: ['Whether it has been read is not known.'],
+  },
+  relayed: {
+    subject: 'Passed on',
+    opening:
+      'As you asked to be told: your message has been passed on to a mail server that will not confirm more, for:',
+    outlook: ['You will hear again only if that server sends it back.'],
+  },
+  expanded: {
+    subject: 'Passed on to several addresses',
+    opening: 'As you asked to be told: your message has been passed on to the several addresses that stand behind:',
+    outlook: ['Their deliveries are not reported. You will hear of failures if you asked for that.'],
+  },
+}
+
+/** People named in the part for people; the rest is counted there, and all stand in the part for programs. */
+const maxNamed = 50
+
 /** For a person: what happened to whom, what to do, which message it is; then the words for whoever has to look into it. */
-function toText(mail: Mail, outcomes: readonly Outcome[], kind: ReportKind, options: ReportOptions): string {
-  const failed = kind === 'failed'
-  const people = outcomes.flatMap((outcome) => {
-    const expired = outcome.result === 'retry'
-    const { what, todo } = explain(outcome, expired)
-    const tried = expired ? [`    We tried for ${span(options.now - mail.arrived)}.`] : []
-    return [
-      '',
-      `  ${formatAddress(outcome.recipient.address)}`,
-      `    ${what}`,
-      ...(failed ? [...tried, `    ${todo}`] : []),
-    ]
-  })
-  const outlook = failed
-    ? ['It will not be tried again. Recipients not named here are not affected.']
-    : [
-        'You need not do anything, and please do not send it again: we keep trying',
-        `until ${formatDate(options.until)} and tell you if it fails.`,
-      ]
-  const details = outcomes.flatMap(({ recipient, mta, reason }) => [
+function toText(mail: Reported, outcomes: readonly Outcome[], kind: ReportKind, options: ReportOptions): string {
+  const named = outcomes.slice(0, maxNamed)
+  const more = outcomes.length - named.length
+  const { opening, outlook } = words[kind]
+  const success = kind !== 'failed' && kind !== 'delayed'
+  const until = kind === 'delayed' && options.until !== undefined ? formatDate(options.until) : undefined
+  const details = named.flatMap(({ recipient, mta, reason }) => [
     `  ${formatAddress(recipient.address)}`,
     ...(mta === undefined ? [] : [`    the server ${mta} said:`]),
     `    ${reason}`,
   ])
   return [
-    failed ? 'Your message could not be delivered to:' : 'Your message has not been delivered yet to:',
-    ...people,
+    opening,
+    ...named.flatMap((outcome) => toLines(mail, outcome, kind, options.now)),
+    ...(more > 0 ? ['', `  and ${more} more, who are named in the attached report`] : []),
     '',
     ...outlook,
+    ...(until === undefined ? [] : [`until ${until} and tell you if it fails.`]),
     '',
     ...(options.subject ? [`Subject: ${clip(options.subject)}`] : []),
     `Sent: ${formatDate(mail.arrived)}`,
     '',
     `The mail server ${options.hostname}`,
     '',
-    'Details for your administrator:',
-    '',
-    ...details,
-    '',
+    ...(success ? [] : ['Details for your administrator:', '', ...details, '']),
   ].join('\r\n')
+}
+
+function toLines(mail: Reported, outcome: Outcome, kind: ReportKind, now: number): string[] {
+  const lines = ['', `  ${formatAddress(outcome.recipient.address)}`]
+  if (kind !== 'failed' && kind !== 'delayed') return lines
+  const expired = outcome.result === 'retry'
+  const { what, todo } = explain(outcome, expired)
+  const tried = expired ? [`    We tried for ${span(now - mail.arrived)}.`] : []
+  return [...lines, `    ${what}`, ...(kind === 'failed' ? [...tried, `    ${todo}`] : [])]
 }
 
 const hour = 3_600_000

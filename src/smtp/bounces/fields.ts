@@ -72,8 +72,9 @@ function toRecipient(fields: Fields): RecipientFields | undefined {
 
 /** `rfc822;user@example.com`, also without type or in angle brackets; of a pipe that an alias names, the address in it. */
 function toAddress(value: string | undefined): string | undefined {
-  const text = afterType(value)
-  if (!text) return undefined
+  const bareText = afterType(value)
+  if (!bareText) return undefined
+  const text = value?.toLowerCase().startsWith('utf-8') ? decodeEscapes(bareText) : bareText
   const bare = text.startsWith('<') && text.endsWith('>') ? text.slice(1, -1) : text
   if (!bare.includes(' ') && !bare.includes('<')) return clean(bare, bounceLimits.value) || undefined
   return findAddress(bare)?.address ?? (clean(bare, bounceLimits.value) || undefined)
@@ -86,4 +87,19 @@ function afterType(value: string | undefined): string | undefined {
   return semicolon < 0 || value.lastIndexOf(' ', semicolon - 2) > 0 || semicolon > 30
     ? value
     : value.slice(semicolon + 1).trim()
+}
+
+/** RFC 6533 §3: `\x{F6}` stands for a character where only ASCII may stand. */
+function decodeEscapes(text: string): string {
+  let out = ''
+  let from = 0
+  for (let at = text.indexOf('\\x{'); at >= 0; at = text.indexOf('\\x{', from)) {
+    const end = text.indexOf('}', at)
+    const code = end < 0 || end - at > 9 ? Number.NaN : Number.parseInt(text.slice(at + 3, end), 16)
+    const known = code > 0x20 && code <= 0x10ffff && code !== 0x7f
+    const next = known ? end + 1 : at + 3
+    out += text.slice(from, at) + (known ? String.fromCodePoint(code) : text.slice(at, next))
+    from = next
+  }
+  return out + text.slice(from)
 }
