@@ -134,6 +134,15 @@ function toUtf8Address(address: string, utf8: boolean): string {
   return out
 }
 
+/** Another server's words where only ASCII may stand, so that every reader of reports knows the part; people read them above as they are. */
+function toAsciiText(text: string): string {
+  if (isPrintable(text)) return text
+  let out = ''
+  for (const char of text.toWellFormed())
+    out += char > '\x7e' ? `\\x{${char.codePointAt(0)!.toString(16).toUpperCase()}}` : char
+  return out
+}
+
 function isPrintable(text: string): boolean {
   for (let i = 0; i < text.length; i++) if (text.charCodeAt(i) < 0x20 || text.charCodeAt(i) > 0x7e) return false
   return true
@@ -155,7 +164,7 @@ function toFields(
     ['Action', kind],
     ['Status', reportStatus(status, kind)],
     ...(mta === undefined ? [] : [['Remote-MTA', `dns; ${mta}`] as [string, string]]),
-    ['Diagnostic-Code', mta === undefined ? `x-posthorn; ${reason}` : `smtp; ${reason}`],
+    ['Diagnostic-Code', `${mta === undefined ? 'x-posthorn' : 'smtp'}; ${utf8 ? reason : toAsciiText(reason)}`],
     ['Last-Attempt-Date', formatDate(options.now)],
     ...(kind === 'delayed' && options.until !== undefined
       ? [['Will-Retry-Until', formatDate(options.until)] as [string, string]]
