@@ -44,12 +44,21 @@ export async function checkHeader(
   if (stopped) return stopped
   if (fields.filter(({ name }) => name === 'from').length > 1)
     return refuse('bad-message', 'the message has more than one From header (RFC 5322 3.6)')
-  if (!startsHere(arrival)) return { header }
+  const params = isTlsOptional(envelope, header, fields) ? { params: { tlsOptional: true } } : {}
+  if (!startsHere(arrival)) return { header, ...params }
   return (
     (await checkAuthors(parts, arrival, envelope.from, header, fields)) ?? {
       header: complete(parts, arrival, envelope.from, header, fields),
+      ...params,
     }
   )
+}
+
+/** `TLS-Required: No`, once; what MAIL said stands above it (RFC 8689 §4.1). */
+function isTlsOptional({ params }: Envelope, header: Buffer, fields: readonly Named[]): boolean {
+  const asked = fields.filter(({ name }) => name === 'tls-required')
+  if (asked.length !== 1 || params?.requireTls) return false
+  return fieldValue(header, asked[0]!.field).trim().toLowerCase() === 'no'
 }
 
 /** Mail that a user or a machine of the operator hands in: only that may be put in order (RFC 6409 §8, RFC 5321 §6.4). */

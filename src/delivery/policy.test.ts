@@ -2,6 +2,7 @@
 
 import assert from 'node:assert/strict'
 import { onEachStore } from '../../test/stores.ts'
+import type { MailParams } from '../smtp/wire/index.ts'
 import type { DeliveryChecks, RecipientVerdict } from './index.ts'
 import { smtpRefusals } from './index.ts'
 import { address, arrival, envelope, type House, openHouse, path } from './testing/house.ts'
@@ -152,5 +153,28 @@ onEachStore('loops: too many hops, and mail that was here before', async (bench)
   assert.equal(await ask('Delivered-To: anna+x@a.test\n', ['anna@a.test']), 'ok')
   assert.equal(await ask('Delivered-To: anna@a.test\n', ['anna@a.test', 'ben@a.test']), 'ok')
   assert.equal(await ask('Delivered-To: anna@a.test\n', ['anna@a.test'], anna), 'ok')
+  await house.close()
+})
+
+onEachStore('TLS-Required: No asks for the message what MAIL did not; MAIL stands above it', async (bench) => {
+  const house = await openHouse(bench)
+  const checks = house.checks()
+  const ask = async (header: string, params?: MailParams) => {
+    const mail = envelope('x@else.test', ['y@a.test'], { ...(params && { params }) })
+    const result = await checks.header(arrival(), mail, Buffer.from(header.replaceAll('\n', '\r\n')))
+    return 'refusal' in result ? result.refusal.code : result.params
+  }
+  const optional = { tlsOptional: true }
+  assert.deepEqual(await ask('TLS-Required: No\n\n'), optional)
+  assert.deepEqual(await ask('Subject: x\ntls-required:\n no \n\n'), optional)
+  assert.deepEqual(await ask('TLS-Required: No\n\n', { ret: 'hdrs' }), optional)
+  for (const none of [
+    'Subject: x\n',
+    'TLS-Required: Yes\n',
+    'TLS-Required: No\nTLS-Required: No\n',
+    'X-TLS-Required: No\n',
+  ])
+    assert.equal(await ask(`${none}\n`), undefined, none)
+  assert.equal(await ask('TLS-Required: No\n\n', { requireTls: true }), undefined)
   await house.close()
 })

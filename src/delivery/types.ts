@@ -63,16 +63,18 @@ export interface SmtpRefusal {
   readonly enhanced: string
 }
 
+/** The header to go on with, and what it asks for beside the envelope. */
+export interface CheckedHeader {
+  readonly header: Buffer
+  readonly params?: Pick<MailParams, 'tlsOptional'>
+}
+
 /** Asked in the door's thread, on a read-only store, before data. */
 export interface DeliveryChecks {
   sender(arrival: Arrival, from: Path, declaredSize: number): Promise<RecipientVerdict>
   recipient(arrival: Arrival, from: Path, to: Address, declaredSize: number): Promise<RecipientVerdict>
   /** After the header was read, before the body: From/Sender ownership (submission), loop count. May rewrite the header (Bcc, Date, Message-ID). */
-  header(
-    arrival: Arrival,
-    envelope: Envelope,
-    header: Buffer,
-  ): Promise<{ readonly header: Buffer } | { readonly refusal: Refusal }>
+  header(arrival: Arrival, envelope: Envelope, header: Buffer): Promise<CheckedHeader | { readonly refusal: Refusal }>
 }
 
 /** In the core: one transaction for all recipients; resolves when everything accepted is on stable storage. */

@@ -4,10 +4,11 @@ import { createHash, createHmac, pbkdf2Sync } from 'node:crypto'
 import { join } from 'node:path'
 import type { AccountReads, Login } from '../../src/accounts/index.ts'
 import { type AccountId, Fault, realClock, silentLog, toId } from '../../src/base/index.ts'
-import type { Delivery, DeliveryChecks, RefusalCode } from '../../src/delivery/index.ts'
+import type { Arrival, Delivery, DeliveryChecks, RefusalCode } from '../../src/delivery/index.ts'
 import { createSpool } from '../../src/mail/index.ts'
 import type { SaslKeys, ScramHash } from '../../src/sasl/index.ts'
 import { createSmtpServer, type Kind, type SmtpServerOptions } from '../../src/smtp/server/index.ts'
+import type { MailParams } from '../../src/smtp/wire/index.ts'
 import type { Blobs } from '../../src/store/index.ts'
 import { testCertificate } from './certificate.ts'
 import { testTranscripts, type World } from './run.ts'
@@ -53,8 +54,22 @@ const checks: DeliveryChecks = {
   },
   async header(_arrival, _envelope, header) {
     if (header.includes('X-Refuse:')) return { refusal: { code: 'bad-message', text: 'The header is refused' } }
-    return { header }
+    return header.includes('TLS-Required: No') ? { header, params: { tlsOptional: true } } : { header }
   },
+}
+
+const show = (params: object | undefined) => (params ? ` ${JSON.stringify(params).replaceAll('"', '')}` : '')
+
+/** Times in seconds from the arrival, so that a transcript can say them. */
+function sinceArrival({ receivedAt }: Arrival, params: MailParams | undefined): MailParams | undefined {
+  if (!params) return undefined
+  const { by, holdUntil } = params
+  const since = (time: number) => Math.round((time - receivedAt) / 1000)
+  return {
+    ...params,
+    ...(by && { by: { ...by, at: since(by.at) } }),
+    ...(holdUntil !== undefined && { holdUntil: since(holdUntil) }),
+  }
 }
 
 /** No message here is large enough for a file. */
@@ -65,9 +80,10 @@ async function open(settings: Readonly<Record<string, string>>): Promise<World> 
   const delivery: Delivery = {
     async receive(arrival, envelope, content) {
       const text = Buffer.from(content.bytes!).toString('latin1').replaceAll('\r', '\\r').replaceAll('\n', '\\n')
-      const to = envelope.to.map(({ address }) => `${address.local}@${address.domain}`).join(',')
+      const to = envelope.to.map(({ address, params }) => `${address.local}@${address.domain}${show(params)}`).join(',')
       const from = settings['proxies'] ? `[${arrival.clientIp}${arrival.trusted ? ' trusted' : ''}] ` : ''
-      delivered.push(`${from}${arrival.with} ${envelope.from ? envelope.from.local : '<>'} -> ${to}: ${text}`)
+      const sender = `${envelope.from ? envelope.from.local : '<>'}${show(sinceArrival(arrival, envelope.params))}`
+      delivered.push(`${from}${arrival.with} ${sender} -> ${to}: ${text}`)
       return {
         verdicts: envelope.to.map(({ address }) =>
           address.local.startsWith('late') ? refuse('over-quota', 'The mailbox is full') : { ok: true },
@@ -93,6 +109,8 @@ async function open(settings: Readonly<Record<string, string>>): Promise<World> 
       ...number('connectionsPerTrustedIp'),
       ...number('messageLine'),
       ...number('proxyWaitMs'),
+      ...number('transactions'),
+      ...number('holdMs'),
     },
     log: silentLog,
     clock: realClock,

@@ -1,7 +1,7 @@
 // MAIL and RCPT as lines, with what the server offers to take of what the message asks for. Sends nothing.
 
 import { formatPath } from '../../address/index.ts'
-import { formatXtext, type MailParams, type RecipientParams, type Reply, reply } from '../wire/index.ts'
+import { formatOrcpt, formatXtext, type MailParams, type RecipientParams, type Reply, reply } from '../wire/index.ts'
 import type { ConnectionTls } from './channel.ts'
 import type { OutgoingMail } from './types.ts'
 
@@ -45,21 +45,6 @@ function formatMailDsn({ ret, envid }: MailParams): string {
 function formatRecipientDsn({ notify, orcpt }: RecipientParams = {}): string {
   const when = notify?.length === 0 ? 'NEVER' : notify?.join(',').toUpperCase()
   return `${when ? ` NOTIFY=${when}` : ''}${orcpt ? ` ORCPT=${formatOrcpt(orcpt)}` : ''}`
-}
-
-/** RFC 6533 §3: the type utf-8 has an escape of its own, which servers without SMTPUTF8 can carry too. */
-function formatOrcpt({ type, address }: NonNullable<RecipientParams['orcpt']>): string {
-  return `${type};${type.toLowerCase() === 'utf-8' ? formatUtf8Address(address) : formatXtext(address)}`
-}
-
-function formatUtf8Address(text: string): string {
-  let out = ''
-  for (const char of text) {
-    const code = char.codePointAt(0)!
-    const bare = code > 0x20 && code < 0x7f && char !== '+' && char !== '=' && char !== '\\'
-    out += bare ? char : `\\x{${code.toString(16).toUpperCase()}}`
-  }
-  return out
 }
 
 /** RFC 2852 §3: seconds that are left, up to nine digits. */

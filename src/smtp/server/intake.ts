@@ -4,8 +4,7 @@ import { formatAddress, formatPath } from '../../address/index.ts'
 import { moving } from '../../base/index.ts'
 import type { Envelope, RecipientVerdict, Refusal } from '../../delivery/index.ts'
 import type { NewContent } from '../../mail/index.ts'
-import type { LineFaults, Reply } from '../wire/index.ts'
-import { reply } from '../wire/index.ts'
+import { type LineFaults, LineWatch, type Reply, reply } from '../wire/index.ts'
 import { isExpected, refusalReply, replies, replyToError } from './replies.ts'
 import { count } from './stats.ts'
 import type { MessageSpool, Session, Transaction } from './types.ts'
@@ -17,7 +16,7 @@ export class Intake {
   readonly #session: Session
   readonly #mail: Transaction
   readonly #spool: MessageSpool
-  readonly #envelope: Envelope
+  #envelope: Envelope
   readonly #started: number
   #size = 0
   #refusal: Reply | undefined
@@ -27,7 +26,8 @@ export class Intake {
     this.#session = session
     this.#mail = mail
     this.#started = session.options.clock.monotonic()
-    this.#envelope = { from: mail.from, to: mail.recipients, utf8: mail.utf8, body: mail.body }
+    const { from, recipients: to, utf8, body, params } = mail
+    this.#envelope = { from, to, utf8, body, ...(params && { params }) }
     this.#spool = session.options.spool({
       maxSize: session.limits.maxMessageSize,
       onHeader: (header) => this.#checkHeader(header),
@@ -71,6 +71,8 @@ export class Intake {
 
   /** Looks at what the decoder noticed so far. */
   async heed({ bare, longest }: LineFaults): Promise<void> {
+    // RFC 3030 §3: a binary message has no lines but in its header, which is looked at when it is whole.
+    if (this.#envelope.body === 'binarymime') return
     // SMTP smuggling: what another server may take for the end of a message is never passed on.
     if (bare) await this.refuse(replies.bareLineEnd, 'bad-message')
     if (longest > this.#session.limits.messageLine) await this.refuse(replies.longLine, 'bad-message')
@@ -112,9 +114,11 @@ export class Intake {
   }
 
   async #checkHeader(header: Buffer): Promise<Buffer> {
+    if (this.#envelope.body === 'binarymime' && !isCleanHeader(header)) throw new HeaderRefused(uncleanHeader)
     const checked = await this.#session.options.checks.header(this.#mail.arrival, this.#envelope, header)
-    if ('header' in checked) return checked.header
-    throw new HeaderRefused(checked.refusal)
+    if ('refusal' in checked) throw new HeaderRefused(checked.refusal)
+    if (checked.params) this.#envelope = { ...this.#envelope, params: { ...this.#envelope.params, ...checked.params } }
+    return checked.header
   }
 
   async #fail(error: unknown): Promise<void> {
@@ -155,6 +159,19 @@ class HeaderRefused extends Error {
     super(refusal.text)
     this.refusal = refusal
   }
+}
+
+const uncleanHeader: Refusal = {
+  code: 'bad-message',
+  text: 'The header holds a CR without LF, an LF without CR or a NUL',
+}
+
+/** RFC 3030 §3: what is binary stands in parts, never in a header, where it could feign lines. */
+function isCleanHeader(header: Buffer): boolean {
+  const watch = new LineWatch()
+  watch.push(header)
+  watch.end()
+  return !watch.bare && !header.includes(0)
 }
 
 /** Outside LMTP the message is accepted or refused as a whole. */

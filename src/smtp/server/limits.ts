@@ -13,6 +13,10 @@ export interface SmtpLimits {
   readonly maxMessageSize: number
   /** RFC 5321 §4.5.3.1.8 wants at least 100. */
   readonly maxRecipients: number
+  /** Transactions of one session: who sends for days comes back now and then, to meet new certificates, settings and threads. */
+  readonly transactions: number
+  /** Milliseconds that a message may wait for its time (FUTURERELEASE): who plans further ahead changes his mind first. */
+  readonly holdMs: number
   /** Commands that were no commands, stood in the wrong place or had bad arguments, before we hang up. */
   readonly badCommands: number
   /** Failed AUTH attempts of one connection: people mistype twice, guessers do not stop. */
@@ -42,6 +46,8 @@ export const defaultLimits: SmtpLimits = {
   messageLine: 1_048_576,
   maxMessageSize: 52_428_800,
   maxRecipients: 100,
+  transactions: 100_000,
+  holdMs: 31 * 86_400_000,
   badCommands: 20,
   authFailures: 3,
   idleMs: 300_000,

@@ -10,7 +10,7 @@ import { formatReply, type Reply } from '../wire/index.ts'
 import type { SmtpLimits } from './limits.ts'
 import { replies } from './replies.ts'
 import type { SmtpStats } from './stats.ts'
-import type { Kind, Session, SmtpServerOptions, State } from './types.ts'
+import { isSubmission, type Kind, type Session, type SmtpServerOptions, type State } from './types.ts'
 
 /** Turns a socket into a TLS socket, handshake done; undefined when that failed. */
 export type Secure = (socket: Socket, context: SecureContextOptions) => Promise<TLSSocket | undefined>
@@ -29,8 +29,6 @@ export interface SessionOptions {
 const lingerBytes = 1_048_576
 const lingerMs = 5_000
 
-const submits = (kind: Kind) => kind === 'submission' || kind === 'submissions'
-
 export class SmtpSession implements Session {
   readonly options: SmtpServerOptions
   readonly limits: SmtpLimits
@@ -43,6 +41,7 @@ export class SmtpSession implements Session {
   tls: Session['tls']
   login: Login | undefined
   authFailures = 0
+  transactions = 0
   badCommands = 0
   /** The server stops: no new transaction. */
   stopping = false
@@ -95,7 +94,7 @@ export class SmtpSession implements Session {
   }
 
   get mayAuthenticate(): boolean {
-    if (!submits(this.kind) && !(this.kind === 'mx' && this.options.authOnMx)) return false
+    if (!isSubmission(this.kind) && !(this.kind === 'mx' && this.options.authOnMx)) return false
     if (this.tls || this.options.plaintextAuth === 'always') return true
     return this.options.plaintextAuth === 'loopback' && this.#near
   }

@@ -7,13 +7,15 @@ import type { Clock, Log } from '../../base/index.ts'
 import type { Arrival, Delivery, DeliveryChecks, EnvelopeRecipient } from '../../delivery/index.ts'
 import type { NewContent } from '../../mail/index.ts'
 import type { SaslChannel } from '../../sasl/index.ts'
-import type { Reply } from '../wire/index.ts'
+import type { MailParams, Reply } from '../wire/index.ts'
 import type { Intake } from './intake.ts'
 import type { SmtpLimits } from './limits.ts'
 import type { SmtpStats } from './stats.ts'
 
 /** `mx` takes mail from anybody for our users, `submission` and `submissions` from our users for anybody, `lmtp` from a local MTA. */
 export type Kind = 'mx' | 'submission' | 'submissions' | 'lmtp'
+
+export const isSubmission = (kind: Kind): boolean => kind === 'submission' || kind === 'submissions'
 
 /** Where a message's bytes go while they arrive. */
 export interface MessageSpool {
@@ -57,9 +59,10 @@ export interface Transaction {
   readonly arrival: Arrival
   readonly from: Path
   readonly utf8: boolean
-  readonly body: '7bit' | '8bitmime'
+  readonly body: '7bit' | '8bitmime' | 'binarymime'
   /** SIZE= as declared, or 0. */
   readonly size: number
+  readonly params?: MailParams
   readonly recipients: EnvelopeRecipient[]
 }
 
@@ -98,6 +101,8 @@ export interface Session {
   tls: { readonly version: string; readonly cipher: string } | undefined
   login: Login | undefined
   authFailures: number
+  /** Opened in this session. */
+  transactions: number
   /** Whether a password may be asked for now. */
   readonly mayAuthenticate: boolean
   /** How one may sign in, where one may. */

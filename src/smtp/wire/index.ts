@@ -1,5 +1,7 @@
 export * from './dot.ts'
+export * from './dsn-params.ts'
 export * from './line.ts'
 export * from './params.ts'
 export * from './reply.ts'
+export * from './time-params.ts'
 export * from './xtext.ts'

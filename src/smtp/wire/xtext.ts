@@ -6,12 +6,11 @@ const hex = '0123456789ABCDEF'
 
 /** The text that `+XX` escapes stand for; SyntaxFault outside the grammar. */
 export function parseXtext(text: string): string {
-  if (!text.includes('+')) return text
   const bytes: number[] = []
   for (let i = 0; i < text.length; i++) {
     const code = text.charCodeAt(i)
     if (text[i] !== '+') {
-      if (code > 0x7e) throw new SyntaxFault('xtext holds only ASCII', i)
+      if (code <= 0x20 || code > 0x7e || text[i] === '=') throw new SyntaxFault('xtext holds only visible ASCII', i)
       bytes.push(code)
       continue
     }

@@ -65,6 +65,8 @@ export function command<N extends StateName, A>(spec: CommandSpec<N, A>): Comman
       const refusal = refused instanceof Promise ? await refused : refused
       if (refusal) {
         session.reply(refusal)
+        // RFC 5321 §3.8: who says 421 closes.
+        if (refusal.code === 421) session.end()
         return undefined
       }
       const next = spec.proceed(session, args, state)

@@ -18,6 +18,8 @@ export const data = command({
   states: ['rcpt'],
   wrong: { mail: replies.noRecipients },
   parse: (line) => line.end(),
+  // RFC 3030 §3
+  check: (_session, _, { mail }) => (mail.body === 'binarymime' ? replies.binaryByData : undefined),
   async proceed(session, _, state) {
     const intake = new Intake(session, state.mail)
     session.reply(replies.startData)

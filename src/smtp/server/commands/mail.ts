@@ -1,45 +1,27 @@
 // MAIL: opens a transaction with the sender and what the client says of the message.
 
-import type { Path } from '../../../address/index.ts'
-import { SyntaxFault } from '../../../base/index.ts'
 import type { Arrival } from '../../../delivery/index.ts'
-import { type Params, parseNumber, parseXtext, type Reply, reply } from '../../wire/index.ts'
+import { reply } from '../../wire/index.ts'
 import { refusalReply, replies } from '../replies.ts'
 import { count } from '../stats.ts'
 import { createTraceId } from '../trace-id.ts'
-import type { Session, Transaction } from '../types.ts'
+import { isSubmission, type Session, type Transaction } from '../types.ts'
 import { command } from './command.ts'
-
-interface MailArgs {
-  readonly from: Path
-  /** The path holds non-ASCII text. */
-  readonly needsUtf8: boolean
-  readonly utf8: boolean
-  readonly body: '7bit' | '8bitmime'
-  readonly size: number
-  /** A parameter that is not known here. */
-  readonly unknown?: string
-  /** AUTH= was given (RFC 4954 §5); nobody is believed about it. */
-  readonly auth: boolean
-  /** Made by `check`, taken over by `proceed`. */
-  transaction?: Transaction
-}
+import { checkMailArgs, type MailArgs, parseMailArgs, toMailParams, toPriority } from './mail-args.ts'
 
 export const mail = command({
   verb: 'MAIL',
   rfc: 'RFC 5321 §4.1.1.2',
-  syntax: 'MAIL FROM:<address> [SIZE=n] [BODY=7BIT|8BITMIME] [SMTPUTF8]',
+  syntax: 'MAIL FROM:<address> [SIZE=n] [BODY=7BIT|8BITMIME|BINARYMIME] [SMTPUTF8] [RET=FULL|HDRS] [ENVID=id] …',
   states: ['greeted'],
-  capabilities: ({ limits }) => [`SIZE ${limits.maxMessageSize}`, '8BITMIME', 'SMTPUTF8'],
-  parse(line): MailArgs {
-    const from = line.sp().word('FROM:').path()
-    return parseParams(from, line.params(), !line.isAscii)
-  },
+  capabilities,
+  parse: (line): MailArgs => parseMailArgs(line.sp().word('FROM:').path(), line.params(), !line.isAscii),
   async check(session, args, state) {
-    const refusal = checkArgs(session, args)
+    if (session.transactions >= session.limits.transactions) return replies.tooManyTransactions
+    const refusal = checkMailArgs(session, args)
     if (refusal) return refusal
     const transaction = openTransaction(session, args, state)
-    const verdict = await session.options.checks.sender(transaction.arrival, args.from, args.size)
+    const verdict = await session.options.checks.sender(transaction.arrival, args.from, transaction.size)
     if (!verdict.ok) {
       count(session.stats.messages, verdict.refusal.code)
       return refusalReply(verdict.refusal)
@@ -47,74 +29,54 @@ export const mail = command({
     args.transaction = transaction
     return undefined
   },
-  proceed(session, { transaction }, { helo, extended }) {
-    session.reply(replies.senderOk)
-    return { name: 'mail', helo, extended, mail: transaction! }
+  proceed(session, args, { helo, extended }) {
+    session.transactions++
+    const priority = toPriority(session, args)
+    // RFC 6710 §4.1: the first word is the priority that holds.
+    if (priority === (args.priority ?? 0)) session.reply(replies.senderOk)
+    else session.reply(reply(250, '2.3.6', `${priority} is the priority of this message`))
+    return { name: 'mail', helo, extended, mail: args.transaction! }
   },
 })
 
-function parseParams(from: Path, params: Params, needsUtf8: boolean): MailArgs {
-  let size = 0
-  let body: MailArgs['body'] = '7bit'
-  let unknown: string | undefined
-  let utf8 = false
-  let auth = false
-  for (const [keyword, value] of params) {
-    if (keyword === 'SIZE') {
-      // RFC 1870 §3: up to 20 digits; what does not fit a number is too large in any case.
-      size = parseNumber(value) ?? (isLongNumber(value) ? Number.MAX_SAFE_INTEGER : fail('SIZE must be a number'))
-    } else if (keyword === 'BODY') {
-      const name = value.toUpperCase()
-      if (name !== '7BIT' && name !== '8BITMIME') fail('BODY must be 7BIT or 8BITMIME')
-      body = name === '7BIT' ? '7bit' : '8bitmime'
-    } else if (keyword === 'SMTPUTF8') {
-      if (value !== '') fail('SMTPUTF8 takes no value')
-      utf8 = true
-    } else if (keyword === 'AUTH') {
-      if (value === '') fail('AUTH needs a value')
-      parseXtext(value)
-      auth = true
-    } else unknown = keyword
+/** What MAIL and RCPT bring; the limits are those that hold (RFC 9422 §4). */
+function capabilities(session: Session): string[] {
+  const { limits, options, kind, tls } = session
+  const lines = [
+    `SIZE ${limits.maxMessageSize}`,
+    '8BITMIME',
+    'BINARYMIME',
+    'SMTPUTF8',
+    'DSN',
+    // RFC 2852 §2: the shortest time that mode R may ask for.
+    'DELIVERBY 1',
+    'MT-PRIORITY',
+    `LIMITS RCPTMAX=${limits.maxRecipients} MAILMAX=${limits.transactions}`,
+  ]
+  if (tls) lines.push('REQUIRETLS')
+  if (isSubmission(kind)) {
+    const last = new Date(options.clock.now() + limits.holdMs).toISOString()
+    lines.push(`FUTURERELEASE ${limits.holdMs / 1000} ${last.slice(0, 19)}Z`)
   }
-  return { from, needsUtf8, utf8, body, size, auth, ...(unknown === undefined ? {} : { unknown }) }
-}
-
-function isLongNumber(text: string): boolean {
-  if (text.length < 16 || text.length > 20) return false
-  for (let i = 0; i < text.length; i++) if (text[i]! < '0' || text[i]! > '9') return false
-  return true
-}
-
-function fail(message: string): never {
-  throw new SyntaxFault(message)
-}
-
-function checkArgs(session: Session, args: MailArgs): Reply | undefined {
-  const submission = session.kind === 'submission' || session.kind === 'submissions'
-  if (submission && !session.login) return session.mayAuthenticate ? replies.signInFirst : replies.encryptFirst
-  const unknown = args.unknown ?? (args.auth && !session.mayAuthenticate ? 'AUTH' : undefined)
-  // RFC 5321 §4.1.1.11
-  if (unknown !== undefined) return reply(555, '5.5.4', `MAIL does not know ${unknown}`)
-  if (args.needsUtf8 && !args.utf8) return replies.needsUtf8
-  // RFC 1870 §6.1: a message that will be too large is refused before it is sent.
-  if (args.size > session.limits.maxMessageSize) return replies.tooBig
-  return undefined
+  return lines
 }
 
 function openTransaction(session: Session, args: MailArgs, state: { helo: string; extended: boolean }): Transaction {
   const now = session.options.clock.now()
+  const { from, utf8 = false, body = '7bit', size = 0 } = args
+  const params = toMailParams(args, now, toPriority(session, args))
   const arrival: Arrival = {
     kind: session.kind === 'submissions' ? 'submission' : session.kind,
     clientIp: session.clientIp,
     helo: state.helo,
-    with: transmissionType(session, state.extended, args.utf8),
+    with: transmissionType(session, state.extended, utf8),
     traceId: createTraceId(now),
     receivedAt: now,
     ...(session.trusted ? { trusted: true } : {}),
     ...(session.tls ? { tls: session.tls } : {}),
     ...(session.login ? { account: session.login.account, user: session.login.email } : {}),
   }
-  return { arrival, from: args.from, utf8: args.utf8, body: args.body, size: args.size, recipients: [] }
+  return { arrival, from, utf8, body, size, ...(params && { params }), recipients: [] }
 }
 
 /** The word after `with` in Received (RFC 3848 §1, RFC 6531 §4.3). */
