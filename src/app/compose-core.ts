@@ -65,7 +65,7 @@ export async function composeCore(config: Config, around: CoreSurroundings): Pro
   const resolver = createConfiguredResolver(config, clock)
   const queue = openQueue(config, around, { store, mailTx, queries, dns: around.dns ?? resolver })
   const parts = { store, accounts: queries, mail: mailTx, queue: queue.tx, hostname, clock, log }
-  const delivery = createDelivery({ ...parts, ...(fault && { fault }) })
+  const delivery = createDelivery({ ...parts, reporter: queue.reporter, ...(fault && { fault }) })
   const eraseWhole = async (account: AccountId, done: (tx: Writer) => Promise<void>) => {
     await sweepAccount(store, account)
     await store.write('server', async (tx) => {

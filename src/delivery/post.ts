@@ -8,7 +8,7 @@ import { deliverCopies, enqueue, toGroups, waitingCopy } from './steps/commit.ts
 import { expand, type Plan } from './steps/expand.ts'
 import type { Arrival, Envelope } from './types.ts'
 
-export type PostParts = Omit<DeliveryParts, 'fault'>
+export type PostParts = Omit<DeliveryParts, 'fault' | 'reporter'>
 
 export function createPostHandler(parts: PostParts): JobHandler<'post'> {
   const { store, mail, queue, hostname, clock, log } = parts
@@ -54,7 +54,8 @@ async function planPost(
 ): Promise<Plan> {
   const envelopeTo = (list: readonly Address[]): Envelope => ({
     from: sender,
-    to: list.map((address) => ({ address })),
+    // RFC 3461 §6.1: nothing is reported of a report.
+    to: list.map((address) => ({ address, params: { notify: [] } })),
     utf8: false,
     body: '8bitmime',
   })

@@ -5,11 +5,12 @@ import type { AccountReads } from '../accounts/index.ts'
 import { formatAddress, formatPath } from '../address/index.ts'
 import type { AccountId, Clock, Log, QueueId } from '../base/index.ts'
 import type { MailTx, NewContent } from '../mail/index.ts'
-import type { NewQueueRecipient, QueueTx } from '../queue/index.ts'
+import type { NewQueueRecipient, QueueTx, Reporter } from '../queue/index.ts'
 import type { Store, Writer } from '../store/index.ts'
 import { formatReceived } from './prefix.ts'
 import { deliverCopies, enqueue, mailboxFull, toGroups, waitingCopy } from './steps/commit.ts'
 import { type Expanded, expand, type LocalCopy, type Plan } from './steps/expand.ts'
+import { composeSuccesses, isAsked, readHeader } from './steps/notify.ts'
 import type { Arrival, Delivery, Envelope, RecipientVerdict, Refusal } from './types.ts'
 import { accepted, refuse } from './verdict.ts'
 
@@ -19,6 +20,7 @@ export interface DeliveryParts {
   readonly accounts: AccountReads
   readonly mail: MailTx
   readonly queue: QueueTx
+  readonly reporter: Reporter
   readonly hostname: string
   readonly clock: Clock
   readonly log: Log
@@ -39,6 +41,8 @@ interface Passage {
   readonly plan: Plan
   /** The account whose Sent mailbox gets a copy. */
   readonly fileFor?: AccountId
+  /** The message's header, when a report of success will quote it. */
+  readonly quoted?: Buffer
 }
 
 interface Written {
@@ -55,7 +59,8 @@ export function createDelivery(parts: DeliveryParts): Delivery {
       fault?.('delivery.received')
       const plan = await expand(accounts, arrival, envelope)
       const refused = refuseWhole(plan)
-      const passage = { arrival, envelope, content, plan, fileFor: await filesFor(accounts, arrival) }
+      const quoted = isAsked(plan) ? await readHeader(content, parts.store.blobs) : undefined
+      const passage = { arrival, envelope, content, plan, quoted, fileFor: await filesFor(accounts, arrival) }
       let written: Written | undefined
       if (!refused) {
         fault?.('delivery.before-write')
@@ -100,8 +105,9 @@ async function write(parts: DeliveryParts, passage: Passage): Promise<Written> {
   }
 }
 
-async function commit({ mail, queue, hostname, log }: DeliveryParts, passage: Passage, tx: Writer): Promise<Written> {
-  const { arrival, envelope, content, plan, fileFor } = passage
+async function commit(parts: DeliveryParts, passage: Passage, tx: Writer): Promise<Written> {
+  const { mail, queue, reporter, hostname, log } = parts
+  const { arrival, envelope, content, plan, quoted, fileFor } = passage
   const { receivedAt } = arrival
   const received = formatReceived(arrival, envelope, hostname)
   const id = await mail.putContent(tx, content)
@@ -116,6 +122,7 @@ async function commit({ mail, queue, hostname, log }: DeliveryParts, passage: Pa
   const { account } = arrival
   const shared = { content: id, size, has8bit, sender, account, utf8, params, received }
   const queueId = await enqueue(queue, tx, shared, groups)
+  if (quoted) for (const report of composeSuccesses(reporter, passage, quoted, full)) await reporter.post(tx, report)
   if (fileFor !== undefined) {
     const item = { content, flags: ['\\Seen'], receivedAt }
     const unfiled = await deliverCopies([{ account: fileFor, address: envelope.to[0]!.address }], null, received, () =>

@@ -25,7 +25,7 @@ import { createDispatch } from './dispatch.ts'
 import { createIntake } from './intake.ts'
 import { deliverLocally, type LocalRetry } from './local.ts'
 import { createRecorder } from './record.ts'
-import { createReporter } from './reporter.ts'
+import { createReporter, type Reporter } from './reporter.ts'
 import type { Routes } from './route.ts'
 import { defaultSchedule, nextAttempt, type Schedule } from './schedule.ts'
 import type { NewQueueMessage, NewQueueRecipient, QueueAdmin, QueueTx } from './types.ts'
@@ -61,6 +61,8 @@ export type QueueSettings = Partial<Pick<QueueOptions, 'routes' | 'schedule' | '
 
 export interface Queue {
   readonly tx: QueueTx
+  /** For who delivers without the queue. */
+  readonly reporter: Reporter
   readonly admin: QueueAdmin
   /** Makes claims of dead processes void and begins. */
   start(): Promise<void>
@@ -197,6 +199,7 @@ export function createQueue(options: QueueOptions): Queue {
 
   return {
     tx: { put },
+    reporter,
     admin: createAdmin({
       ...options,
       recorder,

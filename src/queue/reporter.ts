@@ -38,12 +38,17 @@ export interface Reporter {
 const maxHeader = 65_536
 const maxReturned = 50_000
 
+interface Chosen {
+  readonly outcomes: readonly Outcome[]
+  readonly to: string
+}
+
 type Original = Pick<ReportOptions, 'original' | 'originalIs' | 'subject'>
 
 export function createReporter(options: ReporterOptions): Reporter {
   const { clock, log, hostname } = options
 
-  const choose = (mail: Reported, kind: ReportKind, all: readonly Outcome[]) => {
+  const choose = (mail: Reported, kind: ReportKind, all: readonly Outcome[]): Chosen | undefined => {
     const outcomes = all.filter(({ recipient }) => isWanted(recipient.params, kind, mail))
     if (outcomes.length === 0) return undefined
     const to = reportTo(mail, outcomes, kind, hostname)
@@ -52,24 +57,30 @@ export function createReporter(options: ReporterOptions): Reporter {
     return undefined
   }
 
+  /** Whatever stands in the message: its sender hears what became of it. */
+  const make = (mail: Reported, kind: ReportKind, chosen: Chosen, quoted: () => Original, until?: number): Report => {
+    const facts = { hostname, now: clock.now(), ...(until !== undefined && { until }) }
+    const compose = (original: Original) => toReport(mail, chosen.outcomes, kind, chosen.to, { ...facts, ...original })
+    try {
+      return compose(quoted())
+    } catch (error) {
+      log.error({ err: error, queueId: mail.id }, 'a report could not quote its message')
+      return compose({ original: Buffer.alloc(0), originalIs: 'headers' })
+    }
+  }
+
   return {
     async compose(mail, kind, all, until) {
       const chosen = choose(mail, kind, all)
       if (!chosen) return undefined
-      const facts = { hostname, now: clock.now(), ...(until !== undefined && { until }) }
-      const make = (original: Original) => toReport(mail, chosen.outcomes, kind, chosen.to, { ...facts, ...original })
-      try {
-        return make(await readOriginal(options, mail, kind))
-      } catch (error) {
-        // Whatever stands in the message: its sender hears what became of it.
-        log.error({ err: error, queueId: mail.id }, 'a report could not quote its message')
-        return make({ original: Buffer.alloc(0), originalIs: 'headers' })
-      }
+      const read = await readOriginal(options, mail, kind).catch((error: unknown) => () => {
+        throw error
+      })
+      return make(mail, kind, chosen, read, until)
     },
     composeFor(mail, kind, all, header) {
       const chosen = choose(mail, kind, all)
-      const facts = { hostname, now: clock.now(), ...quoteHeader(header) }
-      return chosen && toReport(mail, chosen.outcomes, kind, chosen.to, facts)
+      return chosen && make(mail, kind, chosen, () => quoteHeader(header))
     },
     async post(tx, { to, bytes, utf8 }) {
       const content = await options.putContent(tx, bytes)
@@ -82,12 +93,14 @@ export function createReporter(options: ReporterOptions): Reporter {
  * What goes back: the whole of a small message that failed to our own user or to who asked for it (RFC 3461 §4.3), else its
  * header. A stranger's sender may be forged, and the report then must not carry his text to a third party.
  */
-async function readOriginal({ store }: ReporterOptions, mail: Mail, kind: ReportKind): Promise<Original> {
+async function readOriginal({ store }: ReporterOptions, mail: Mail, kind: ReportKind): Promise<() => Original> {
   const returned = mail.params.ret ?? (mail.account === undefined ? 'hdrs' : 'full')
   const whole = kind === 'failed' && returned === 'full' && mail.size <= maxReturned
   const bytes = await readStart(store, mail, Math.max(maxHeader, whole ? maxReturned : 0))
-  const quoted = quoteHeader(cutHeader(bytes))
-  return whole ? { ...quoted, original: bytes, originalIs: 'message' } : quoted
+  return () => {
+    const quoted = quoteHeader(cutHeader(bytes))
+    return whole ? { ...quoted, original: bytes, originalIs: 'message' } : quoted
+  }
 }
 
 function quoteHeader(header: Buffer): Original {

@@ -34,8 +34,8 @@ export async function deliverCopies(
 }
 
 /** A copy that waits for room in its mailbox. */
-export function waitingCopy({ account, address, params }: LocalCopy): NewQueueRecipient {
-  return { address, kind: 'local', reason: mailboxFull, params: { ...params, account } }
+export function waitingCopy({ account, address, params, asked }: LocalCopy): NewQueueRecipient {
+  return { address, kind: 'local', reason: mailboxFull, params: { ...(asked?.[0]?.params ?? params), account } }
 }
 
 /** What all queued parts of one message share. */

@@ -14,6 +14,8 @@ export interface LocalCopy {
   /** The address as it was reached. */
   readonly address: Address
   readonly params?: EnvelopeRecipient['params']
+  /** Recipients of the envelope whose sender wants to hear that this mailbox took the message. */
+  readonly asked?: readonly EnvelopeRecipient[]
 }
 
 /** Recipients outside that are reached in the same way. */
@@ -32,12 +34,15 @@ export interface Plan {
   readonly recipients: readonly Expanded[]
   readonly copies: readonly LocalCopy[]
   readonly outgoing: readonly Outgoing[]
+  /** Recipients that became several, whose sender asked to be told of success: he hears that, and no more of it. */
+  readonly expanded: readonly EnvelopeRecipient[]
 }
 
 export async function expand(accounts: AccountReads, arrival: Arrival, envelope: Envelope): Promise<Plan> {
   const copies = new Map<AccountId, LocalCopy>()
   const outgoing: Outgoing[] = []
   const outside = new Set<string>()
+  const expanded: EnvelopeRecipient[] = []
   const send = (address: Address, params: EnvelopeRecipient['params'], via?: Address) => {
     if (outside.has(addressKey(address))) return
     outside.add(addressKey(address))
@@ -54,19 +59,33 @@ export async function expand(accounts: AccountReads, arrival: Arrival, envelope:
       return { accounts: [], outside: true }
     }
     const { local, remote } = resolution
-    for (const destination of local) addCopy(copies, destination, params)
-    for (const destination of remote) send(destination, params, address)
+    const several = local.length + remote.length > 1
+    const asks = params?.notify?.includes('success') ?? false
+    if (several && asks) expanded.push({ address, params })
+    const passed = several && asks ? withoutSuccess(params) : params
+    const asked = asks && !several ? { address, params } : undefined
+    for (const destination of local) addCopy(copies, destination, passed, asked)
+    for (const destination of remote) send(destination, passed, address)
     return { accounts: local.map(({ account }) => account), outside: remote.length > 0 }
   }
   const recipients: Expanded[] = []
   for (const recipient of envelope.to) recipients.push(await add(recipient))
-  return { recipients, copies: [...copies.values()], outgoing }
+  return { recipients, copies: [...copies.values()], outgoing, expanded }
+}
+
+/** RFC 3461 §5.2.7.3: what stands behind a name of several is told of as one, by the report that it was expanded. */
+function withoutSuccess(params: EnvelopeRecipient['params']): EnvelopeRecipient['params'] {
+  return { ...params, notify: params?.notify?.filter((on) => on !== 'success') ?? [] }
 }
 
 function addCopy(
   copies: Map<AccountId, LocalCopy>,
   { account, address }: LocalDestination,
   params: EnvelopeRecipient['params'],
+  asked: EnvelopeRecipient | undefined,
 ): void {
-  if (!copies.has(account)) copies.set(account, { account, address, params })
+  const known = copies.get(account)
+  if (known && !asked) return
+  const all = asked && { asked: [...(known?.asked ?? []), asked] }
+  copies.set(account, { ...(known ?? { account, address, params }), ...all })
 }

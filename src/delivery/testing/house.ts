@@ -7,6 +7,7 @@ import { type AccountId, type Log, silentLog } from '../../base/index.ts'
 import { zoneResolver } from '../../dns/index.ts'
 import { createMailReads, createMailTx, createSpool } from '../../mail/index.ts'
 import { createQueue } from '../../queue/index.ts'
+import { putContent } from '../../queue/testing/world.ts'
 import {
   type Arrival,
   createDelivery,
@@ -60,10 +61,10 @@ export async function openHouse({ store, options }: Bench, log: Log = silentLog)
     hostname,
     clock,
     log,
-    putContent: () => Promise.reject(new Error('no report is written here')),
+    putContent,
   })
   const points: string[] = []
-  const parts = { store, accounts, mail, queue: queue.tx, hostname, clock, log }
+  const parts = { store, accounts, mail, queue: queue.tx, reporter: queue.reporter, hostname, clock, log }
   const reads = createMailReads(store)
   await writes.addDomain('a.test')
 
