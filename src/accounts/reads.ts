@@ -21,6 +21,7 @@ export function createAccountReads(parts: AccountReadsParts): AccountReads {
     ...createLogins(parts),
     resolve: (address) =>
       known.resolution(address, () => store.read((tx) => resolveAddress(tx, address, { hostname, forwards: true }))),
+    members: (address) => store.read((tx) => resolveAddress(tx, address, { hostname, forwards: false })),
     async owns(account, address) {
       const found = await store.read((tx) => resolveAddress(tx, address, { hostname, forwards: false }))
       return found.kind === 'local' && found.local.some((destination) => destination.account === account)

@@ -84,6 +84,8 @@ export interface ScramKeys {
 /** What may be asked anywhere: runs on a read-only store, in any thread. */
 export interface AccountReads {
   resolve(address: Address): Promise<Resolution>
+  /** Who stands behind an address, for people: as `resolve`, without what users forward, which is their own business. */
+  members(address: Address): Promise<Resolution>
   /** Whether the account may use `address` as sender: its own address (with any detail), or an alias that leads to it. */
   owns(account: AccountId, address: Address): Promise<boolean>
   account(id: AccountId): Promise<Account | undefined>

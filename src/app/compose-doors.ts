@@ -160,6 +160,9 @@ const smtpSettings = ({ auth, smtp, limits, proxyProtocol }: Config): SmtpSettin
   plaintextAuth: auth.plaintext,
   proxies: proxyProtocol,
   trustedNetworks: smtp.trustedNetworks,
+  xclient: smtp.xclient,
+  xforward: smtp.xforward,
+  verify: smtp.verify,
   limits: {
     maxMessageSize: smtp.maxMessageSize,
     maxRecipients: smtp.maxRecipients,

@@ -1,6 +1,6 @@
 // Client addresses: their plain form, this machine's own, and whether one stands in a list of networks.
 
-import { BlockList, isIP } from 'node:net'
+import { BlockList, isIP, SocketAddress } from 'node:net'
 
 const mapped = '::ffff:'
 
@@ -8,6 +8,12 @@ const mapped = '::ffff:'
 export function toClientIp(address: string | undefined): string {
   if (!address) return '0.0.0.0'
   return address.startsWith(mapped) && isIP(address.slice(mapped.length)) === 4 ? address.slice(mapped.length) : address
+}
+
+/** One spelling for each address, so that limits count it once. */
+export function canonicalIp(address: string): string {
+  if (isIP(address) === 4) return address
+  return toClientIp(new SocketAddress({ address, family: 'ipv6' }).address)
 }
 
 export function isLoopback(ip: string): boolean {

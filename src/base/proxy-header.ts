@@ -1,8 +1,8 @@
 // The PROXY protocol of HAProxy, versions 1 and 2: the header that a proxy puts before the first byte to say whose connection it is.
 // Pure: bytes in, a value out.
 
-import { isIP, SocketAddress } from 'node:net'
-import { toClientIp } from './networks.ts'
+import { isIP } from 'node:net'
+import { canonicalIp } from './networks.ts'
 
 /** `more`: no header can be told yet. `bad`: none will come. Otherwise it takes `length` bytes; without `address` the proxy does not say. */
 export type ProxyHeader = 'more' | 'bad' | { readonly length: number; readonly address?: string }
@@ -37,7 +37,7 @@ function parseText(bytes: Buffer): ProxyHeader {
   const isAddress = (text: string | undefined) => text !== undefined && !text.includes('%') && isIP(text) === version
   if (version === 0 || !isAddress(source) || !isAddress(destination)) return 'bad'
   if (ports.length !== 2 || !ports.every(isPort)) return 'bad'
-  return { length, address: canonical(source!) }
+  return { length, address: canonicalIp(source!) }
 }
 
 function isPort(text: string): boolean {
@@ -61,11 +61,5 @@ function parseBinary(bytes: Buffer): ProxyHeader {
 
 function formatIpv6(bytes: Buffer): string {
   const groups = Array.from({ length: 8 }, (_, i) => bytes.readUInt16BE(2 * i).toString(16))
-  return canonical(groups.join(':'))
-}
-
-/** One spelling for each address, so that limits count it once. */
-function canonical(address: string): string {
-  if (isIP(address) === 4) return address
-  return toClientIp(new SocketAddress({ address, family: 'ipv6' }).address)
+  return canonicalIp(groups.join(':'))
 }

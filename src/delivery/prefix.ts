@@ -10,15 +10,22 @@ import type { Arrival, Envelope } from './types.ts'
  * (RFC 5321 §7.2), and only as ASCII unless the envelope is UTF-8 (RFC 6532 §3.2).
  */
 export function formatReceived(arrival: Arrival, envelope: Envelope, hostname: string): Buffer {
-  const { helo, clientIp, tls, traceId, receivedAt } = arrival
+  const { tls, traceId, receivedAt } = arrival
   const only = envelope.to.length === 1 ? formatAddress(envelope.to[0]!.address) : undefined
   const shown = only !== undefined && (envelope.utf8 || isAscii(only))
   const lines = [
-    `Received: from ${toWord(helo) || 'unknown'} (${formatIp(clientIp)})`,
+    `Received: from ${formatFrom(arrival)}`,
     `by ${hostname} (Posthorn) with ${toWord(arrival.with)}${tls ? ` (${toWord(tls.version)} ${toWord(tls.cipher)})` : ''}`,
     `id ${toWord(traceId)}${shown ? ` for <${only}>` : ''}; ${formatDate(receivedAt)}`,
   ]
   return Buffer.from(`${lines.join('\r\n\t')}\r\n`)
+}
+
+/** `helo (name [ip])`. Behind a filter it is the client before it, as the server behind which it stands would have written (XFORWARD). */
+function formatFrom({ helo, clientIp, clientName, origin }: Arrival): string {
+  const from = origin?.ip === undefined ? { helo, ip: clientIp, name: clientName } : { ...origin, ip: origin.ip }
+  const name = toWord(from.name ?? '')
+  return `${toWord(from.helo ?? '') || 'unknown'} (${name && `${name} `}${formatIp(from.ip)})`
 }
 
 /** What stands above the Received line of a copy in a mailbox. */

@@ -207,3 +207,22 @@ onEachStore(
     await house.close()
   },
 )
+
+onEachStore(
+  'Received: what a proxy or the server before a filter said of the client, and nothing else of it',
+  async (bench) => {
+    const house = await openHouse(bench)
+    const anna = await house.user('anna')
+    const first = async (more: Parameters<typeof arrival>[0]) => {
+      await house.delivery.receive(arrival(more), envelope('s@else.test', ['anna@a.test']), await house.content(text))
+      return (await house.messages(anna)).at(-1)!.split('\n')[2]
+    }
+    assert.equal(await first({ clientName: 'c.test' }), 'Received: from sender.test (c.test [192.0.2.7])')
+    assert.equal(await first({ clientName: 'c\r\nX: (y)' }), 'Received: from sender.test (cX:y [192.0.2.7])')
+    const origin = { name: 'o.test', ip: '2001:db8::7', helo: 'h.test', proto: 'ESMTP', id: '1' }
+    assert.equal(await first({ origin }), 'Received: from h.test (o.test [IPv6:2001:db8::7])')
+    assert.equal(await first({ origin: { helo: 'h.test' } }), 'Received: from sender.test ([192.0.2.7])')
+    assert.equal(await first({ origin: { ip: '192.0.2.9' } }), 'Received: from unknown ([192.0.2.9])')
+    await house.close()
+  },
+)

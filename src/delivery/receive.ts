@@ -178,7 +178,7 @@ function logPassage(
   written: Written | undefined,
   ms: number,
 ): void {
-  const { traceId, kind, clientIp, helo, user } = arrival
+  const { traceId, kind, clientIp, helo, user, origin } = arrival
   const to = envelope.to.slice(0, shownRecipients).map(({ address }) => formatAddress(address))
   const refusals: Refusal[] = verdicts.flatMap((verdict) => (verdict.ok ? [] : [verdict.refusal]))
   const verdict = refusals.length === 0 ? 'accepted' : refusals.length < verdicts.length ? 'partly' : refusals[0]!.code
@@ -194,5 +194,5 @@ function logPassage(
     verdict,
     ...counts,
   }
-  log.info({ ...fields, ip: clientIp, helo, user, ms: Math.round(ms * 10) / 10 }, 'message')
+  log.info({ ...fields, ip: clientIp, helo, user, origin, ms: Math.round(ms * 10) / 10 }, 'message')
 }

@@ -9,6 +9,10 @@ import type { MailParams, RecipientParams } from '../smtp/wire/index.ts'
 export interface Arrival {
   readonly kind: 'mx' | 'submission' | 'lmtp' | 'internal'
   readonly clientIp: string
+  /** Its host name, when a proxy in front said it. */
+  readonly clientName?: string
+  /** Where the message was before the server that sent it here, as that one says: for Received and the log only. */
+  readonly origin?: Origin
   /** HELO/EHLO/LHLO argument. */
   readonly helo: string
   /** Name of the RFC 3848 transmission type: ESMTP, ESMTPS, ESMTPSA, LMTP, UTF8SMTPS … */
@@ -22,6 +26,16 @@ export interface Arrival {
   /** Shown in replies, Received and the log; unique. */
   readonly traceId: string
   readonly receivedAt: number
+}
+
+/** What XFORWARD said; each piece printable ASCII. */
+export interface Origin {
+  readonly name?: string | undefined
+  readonly ip?: string | undefined
+  readonly helo?: string | undefined
+  readonly proto?: string | undefined
+  /** The name of the message there. */
+  readonly id?: string | undefined
 }
 
 export interface Envelope {

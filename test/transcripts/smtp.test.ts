@@ -2,7 +2,8 @@
 
 import { createHash, createHmac, pbkdf2Sync } from 'node:crypto'
 import { join } from 'node:path'
-import type { AccountReads, Login } from '../../src/accounts/index.ts'
+import type { AccountReads, Login, Resolution } from '../../src/accounts/index.ts'
+import type { Address } from '../../src/address/index.ts'
 import { type AccountId, Fault, realClock, silentLog, toId } from '../../src/base/index.ts'
 import type { Arrival, Delivery, DeliveryChecks, RefusalCode } from '../../src/delivery/index.ts'
 import { createSpool } from '../../src/mail/index.ts'
@@ -26,6 +27,8 @@ function scramKeys(hash: ScramHash): SaslKeys {
   return { salt, iterations: 4096, storedKey, serverKey: hmac(salted, 'Server Key') }
 }
 
+const account = { id: ann.account, email: ann.email, name: ann.name, disabled: false }
+
 /** ann@example.test signs in with `secret`; `broken` is an account whose store is not reachable. */
 const accounts = {
   async login(user: string, password: string): Promise<Login> {
@@ -38,6 +41,19 @@ const accounts = {
     return user === ann.email ? { keys, login: ann } : { keys: { ...keys, salt: Buffer.alloc(16, 2) } }
   },
   async scramEnded() {},
+  async findAccount(email: string) {
+    return { 'ann@example.test': account, 'gone@example.test': { ...account, disabled: true } }[email]
+  },
+  account: async () => account,
+  async members({ local, domain }: Address): Promise<Resolution> {
+    if (domain !== 'example.test') return { kind: 'remote' }
+    if (local === 'nobody') return { kind: 'unknown' }
+    if (local === 'gone') return { kind: 'disabled' }
+    const own = { account: ann.account, address: { local: 'ann', domain } }
+    if (local === 'list') return { kind: 'local', local: [own], remote: [{ local: 'out', domain: 'else.test' }] }
+    const remote = Array.from({ length: 150 }, (_, i) => ({ local: `m${i}`, domain }))
+    return local === 'all' ? { kind: 'local', local: [], remote } : { kind: 'local', local: [own], remote: [] }
+  },
 } as unknown as AccountReads
 
 const refuse = (code: RefusalCode, text: string) => ({ ok: false, refusal: { code, text } }) as const
@@ -60,6 +76,9 @@ const checks: DeliveryChecks = {
 
 const show = (params: object | undefined) => (params ? ` ${JSON.stringify(params).replaceAll('"', '')}` : '')
 
+const showClient = ({ clientIp, clientName, trusted, helo, user, origin }: Arrival) =>
+  [clientIp, clientName, trusted && 'trusted', helo, user].filter(Boolean).join(' ') + show(origin)
+
 /** Times in seconds from the arrival, so that a transcript can say them. */
 function sinceArrival({ receivedAt }: Arrival, params: MailParams | undefined): MailParams | undefined {
   if (!params) return undefined
@@ -81,7 +100,7 @@ async function open(settings: Readonly<Record<string, string>>): Promise<World> 
     async receive(arrival, envelope, content) {
       const text = Buffer.from(content.bytes!).toString('latin1').replaceAll('\r', '\\r').replaceAll('\n', '\\n')
       const to = envelope.to.map(({ address, params }) => `${address.local}@${address.domain}${show(params)}`).join(',')
-      const from = settings['proxies'] ? `[${arrival.clientIp}${arrival.trusted ? ' trusted' : ''}] ` : ''
+      const from = settings['proxies'] || settings['xclient'] || settings['xforward'] ? `[${showClient(arrival)}] ` : ''
       const sender = `${envelope.from ? envelope.from.local : '<>'}${show(sinceArrival(arrival, envelope.params))}`
       delivered.push(`${from}${arrival.with} ${sender} -> ${to}: ${text}`)
       return {
@@ -102,11 +121,15 @@ async function open(settings: Readonly<Record<string, string>>): Promise<World> 
     plaintextAuth: (settings['plaintext'] ?? 'never') as 'never',
     trustedNetworks: settings['trusted']?.split(',') ?? [],
     proxies: settings['proxies']?.split(',') ?? [],
+    xclient: settings['xclient']?.split(',') ?? [],
+    xforward: settings['xforward']?.split(',') ?? [],
+    verify: settings['verify'] === 'yes',
     limits: {
       ...number('maxMessageSize'),
       ...number('maxRecipients'),
       ...number('badCommands'),
       ...number('connectionsPerTrustedIp'),
+      ...number('connectionsPerIp'),
       ...number('messageLine'),
       ...number('proxyWaitMs'),
       ...number('transactions'),

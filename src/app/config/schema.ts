@@ -152,6 +152,24 @@ export const schema = z.strictObject({
           expected: 'a list of networks',
           reload: true,
         }),
+        xclient: noted(z.array(z.string().refine(isNetwork)).default([]), {
+          description:
+            'Proxies that may take the part of another client with XCLIENT, its address and its login without a password, such as nginx. A list of its own: who may relay may not be anybody.',
+          expected: 'a list of networks',
+          reload: true,
+        }),
+        xforward: noted(z.array(z.string().refine(isNetwork)).default([]), {
+          description:
+            'Servers that may say with XFORWARD where a message came from before them, for Received and the log, such as a content filter behind Postfix. It gives no right.',
+          expected: 'a list of networks',
+          reload: true,
+        }),
+        verify: noted(z.boolean().default(false), {
+          description:
+            'Answer VRFY and EXPN, to who signed in and to trusted networks only. Otherwise who has a mailbox is told at RCPT, and no list shows its members.',
+          expected: 'true or false',
+          reload: true,
+        }),
         maxMessageSize: noted(size(1024).default(52_428_800), {
           description: 'Largest message taken, in bytes or as 50M.',
           expected: 'a size of at least 1K',

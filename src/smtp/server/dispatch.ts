@@ -3,7 +3,7 @@
 import { SyntaxFault } from '../../base/index.ts'
 import { Cursor, parseLine, type Reply, reply } from '../wire/index.ts'
 import type { Command } from './commands/command.ts'
-import { replies, replyToError } from './replies.ts'
+import { greeting, replies, replyToError } from './replies.ts'
 import type { SmtpSession } from './session.ts'
 import { count } from './stats.ts'
 
@@ -31,10 +31,6 @@ export async function converse(session: SmtpSession, commands: ReadonlyMap<strin
   const { state } = session
   if (state.name === 'bdat') await state.intake.abort()
   session.close()
-}
-
-function greeting({ options, kind }: SmtpSession): Reply {
-  return reply(220, undefined, `${options.hostname} ${kind === 'lmtp' ? 'LMTP' : 'ESMTP'} Posthorn`)
 }
 
 async function execute(session: SmtpSession, commands: ReadonlyMap<string, Command>, line: Buffer): Promise<void> {

@@ -9,7 +9,7 @@ import { commandsOf } from './commands/index.ts'
 import { converse } from './dispatch.ts'
 import { defaultLimits, type SmtpLimits } from './limits.ts'
 import { replies } from './replies.ts'
-import { SmtpSession } from './session.ts'
+import { type Seat, SmtpSession } from './session.ts'
 import { createStats, type SmtpStats } from './stats.ts'
 import type { Kind, SmtpServerOptions, SmtpSettings } from './types.ts'
 
@@ -52,11 +52,35 @@ export function createSmtpServer(options: SmtpServerOptions): SmtpServer {
 
   const turnedAway = (client: Client) => {
     if (stopping) return replies.stopping
+    if (sessions.size >= current.limits.connections) return replies.tooManyConnections
+    return turnedAwayByIp(client)
+  }
+  const turnedAwayByIp = (client: Client) => {
     const { limits, trusted } = current
-    if (sessions.size >= limits.connections) return replies.tooManyConnections
     const many = client.near || isTrusted(client, trusted)
     const most = many ? limits.connectionsPerTrustedIp : limits.connectionsPerIp
     return (perIp.get(client.address) ?? 0) >= most ? replies.tooManyFromYou : undefined
+  }
+  /** Takes a place among the sessions of an address, and leaves it with the socket. */
+  const sit = (socket: net.Socket, client: Client): Seat => {
+    let ip = client.address
+    const enter = () => perIp.set(ip, (perIp.get(ip) ?? 0) + 1)
+    const leave = () => {
+      const left = (perIp.get(ip) ?? 1) - 1
+      if (left > 0) perIp.set(ip, left)
+      else perIp.delete(ip)
+    }
+    enter()
+    socket.once('close', leave)
+    return {
+      refuse: (next) => (next.address === ip ? undefined : turnedAwayByIp(next)),
+      move(next) {
+        if (next.address === ip || socket.destroyed) return
+        leave()
+        ip = next.address
+        enter()
+      },
+    }
   }
 
   const serve = async (session: SmtpSession, implicitTls: boolean) => {
@@ -66,7 +90,6 @@ export function createSmtpServer(options: SmtpServerOptions): SmtpServer {
 
   const handle: SmtpServer['handle'] = (socket, kind, how = {}) => {
     const { secure: isSecure = false, client = directClient(socket.remoteAddress) } = how
-    const ip = client.address
     const refusal = turnedAway(client)
     if (refusal) {
       stats.refusedConnections++
@@ -77,15 +100,17 @@ export function createSmtpServer(options: SmtpServerOptions): SmtpServer {
     }
     stats.connections++
     stats.open++
-    perIp.set(ip, (perIp.get(ip) ?? 0) + 1)
-    const { server, limits, trusted } = current
+    const { server, limits, trusted, xclient, xforward } = current
     const session = new SmtpSession(socket, {
       server,
       limits,
       stats,
       kind,
       client,
-      trusted: isTrusted(client, trusted),
+      // Asked of who connected: XCLIENT must not open XCLIENT to whom it names.
+      may: { xclient: isTrusted(client, xclient), xforward: isTrusted(client, xforward) },
+      isTrusted: (one) => isTrusted(one, trusted),
+      seat: sit(socket, client),
       secure,
     })
     if (isSecure && socket instanceof tls.TLSSocket) session.noteTls(socket)
@@ -93,9 +118,6 @@ export function createSmtpServer(options: SmtpServerOptions): SmtpServer {
     socket.once('close', () => {
       sessions.delete(session)
       stats.open--
-      const left = (perIp.get(ip) ?? 1) - 1
-      if (left > 0) perIp.set(ip, left)
-      else perIp.delete(ip)
       if (sessions.size === 0) idle?.()
     })
     void serve(session, kind === 'submissions' && !isSecure)
@@ -156,16 +178,22 @@ export function createSmtpServer(options: SmtpServerOptions): SmtpServer {
   }
 }
 
-/** The address of a proxy that does not say for whom it speaks relays for nobody. */
-function isTrusted(client: Client, trusted: (ip: string) => boolean): boolean {
-  return client.known && trusted(client.address)
+/** The address of a proxy that does not say for whom it speaks stands in no list of networks. */
+function isTrusted(client: Client, includes: (ip: string) => boolean): boolean {
+  return client.known && includes(client.address)
 }
 
 /** The options as sessions need them. */
 function settle(server: SmtpServerOptions) {
   const limits: SmtpLimits = { ...defaultLimits, ...server.limits }
-  const [trusted, proxies] = [server.trustedNetworks, server.proxies].map(createNetworkTest)
-  return { server, limits, trusted: trusted!, proxies: proxies! }
+  return {
+    server,
+    limits,
+    trusted: createNetworkTest(server.trustedNetworks),
+    proxies: createNetworkTest(server.proxies),
+    xclient: createNetworkTest(server.xclient ?? []),
+    xforward: createNetworkTest(server.xforward ?? []),
+  }
 }
 
 /** Splits `host:port`, `[v6]:port`, `*:port`. TypeError when it is none. */

@@ -4,12 +4,14 @@ import type { FaultCode } from '../../base/index.ts'
 import { Fault, SyntaxFault } from '../../base/index.ts'
 import { type Refusal, smtpRefusals } from '../../delivery/index.ts'
 import { type Reply, reply } from '../wire/index.ts'
-import type { StateName } from './types.ts'
+import type { Session, StateName } from './types.ts'
 
 export const replies = {
   ok: reply(250, '2.0.0', 'Ok'),
   senderOk: reply(250, '2.1.0', 'Sender ok'),
   recipientOk: reply(250, '2.1.5', 'Recipient ok'),
+  notAuthorised: reply(550, '5.7.0', 'Not authorised to say that'),
+  noSuchLogin: reply(535, '5.7.8', 'There is no such user'),
   bye: reply(221, '2.0.0', 'Bye'),
   startData: reply(354, undefined, 'End data with <CR><LF>.<CR><LF>'),
   readyForTls: reply(220, '2.0.0', 'Ready to start TLS'),
@@ -27,6 +29,8 @@ export const replies = {
   bareLineEnd: reply(550, '5.6.0', 'The message holds a CR without LF or an LF without CR'),
   longLine: reply(550, '5.6.0', 'The message holds a line longer than this server accepts'),
   needsUtf8: reply(553, '5.6.7', 'An address needs SMTPUTF8 in MAIL'),
+  cannotTell: reply(252, '2.5.2', 'Cannot tell; send a message and see'),
+  listsHidden: reply(502, '5.5.1', 'Lists are not shown'),
   encryptFirst: reply(538, '5.7.11', 'Encryption is required: send STARTTLS first'),
   requireTlsNeedsTls: reply(530, '5.7.10', 'REQUIRETLS needs TLS: send STARTTLS first'),
   binaryByData: reply(503, '5.5.1', 'A BINARYMIME message comes by BDAT'),
@@ -40,6 +44,11 @@ export const replies = {
   noTls: reply(454, '4.7.0', 'TLS is not available'),
   noRecipients: reply(554, '5.5.1', 'No valid recipients'),
 } as const
+
+/** The first word of a session. */
+export function greeting({ options, kind }: Session): Reply {
+  return reply(220, undefined, `${options.hostname} ${kind === 'lmtp' ? 'LMTP' : 'ESMTP'} Posthorn`)
+}
 
 /** What a command finds when its state is another: where to begin. */
 export const wrongState = {

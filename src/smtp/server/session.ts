@@ -10,7 +10,7 @@ import { formatReply, type Reply } from '../wire/index.ts'
 import type { SmtpLimits } from './limits.ts'
 import { replies } from './replies.ts'
 import type { SmtpStats } from './stats.ts'
-import { isSubmission, type Kind, type Session, type SmtpServerOptions, type State } from './types.ts'
+import { isSubmission, type Kind, type Named, type Session, type SmtpServerOptions, type State } from './types.ts'
 
 /** Turns a socket into a TLS socket, handshake done; undefined when that failed. */
 export type Secure = (socket: Socket, context: SecureContextOptions) => Promise<TLSSocket | undefined>
@@ -21,8 +21,17 @@ export interface SessionOptions {
   readonly stats: SmtpStats
   readonly kind: Kind
   readonly client: Client
-  readonly trusted: boolean
+  readonly may: Session['may']
+  readonly isTrusted: (client: Client) => boolean
+  readonly seat: Seat
   readonly secure: Secure
+}
+
+/** The session's place in the count of sessions from one address. */
+export interface Seat {
+  /** Why it cannot be one of `client`'s. */
+  refuse(client: Client): Reply | undefined
+  move(client: Client): void
 }
 
 /** After we hang up, what still comes is thrown away so that our last reply is not lost to a reset; this much, and no longer. */
@@ -34,9 +43,13 @@ export class SmtpSession implements Session {
   readonly limits: SmtpLimits
   readonly stats: SmtpStats
   readonly kind: Kind
-  readonly clientIp: string
-  readonly trusted: boolean
+  readonly peerIp: string
+  readonly may: Session['may']
   readonly log: Log
+  client: Client
+  trusted: boolean
+  clientName: string | undefined
+  origin: Session['origin']
   state: State = { name: 'new' }
   tls: Session['tls']
   login: Login | undefined
@@ -47,7 +60,10 @@ export class SmtpSession implements Session {
   stopping = false
 
   readonly #secure: Secure
-  readonly #near: boolean
+  readonly #peer: Client
+  readonly #isTrusted: (client: Client) => boolean
+  readonly #seat: Seat
+  #named: Named = {}
   readonly #input = new ByteQueue()
   #socket: Socket
   #output = ''
@@ -66,13 +82,21 @@ export class SmtpSession implements Session {
     this.limits = options.limits
     this.stats = options.stats
     this.kind = options.kind
-    this.clientIp = options.client.address
-    this.#near = options.client.near
-    this.trusted = options.trusted
+    this.#peer = options.client
+    this.peerIp = options.client.address
+    this.client = options.client
+    this.#isTrusted = options.isTrusted
+    this.trusted = options.isTrusted(options.client)
+    this.may = options.may
+    this.#seat = options.seat
     this.log = options.server.log
     this.#secure = options.secure
     this.#socket = socket
     this.#attach(socket)
+  }
+
+  get clientIp(): string {
+    return this.client.address
   }
 
   get gone(): boolean {
@@ -96,7 +120,7 @@ export class SmtpSession implements Session {
   get mayAuthenticate(): boolean {
     if (!isSubmission(this.kind) && !(this.kind === 'mx' && this.options.authOnMx)) return false
     if (this.tls || this.options.plaintextAuth === 'always') return true
-    return this.options.plaintextAuth === 'loopback' && this.#near
+    return this.options.plaintextAuth === 'loopback' && this.client.near
   }
 
   get channel(): SaslChannel {
@@ -107,6 +131,23 @@ export class SmtpSession implements Session {
   /** Whether a message is under way: such a session may finish when the server stops. */
   get inTransaction(): boolean {
     return this.state.name !== 'new' && this.state.name !== 'greeted'
+  }
+
+  refuse(client: Client): Reply | undefined {
+    return this.#seat.refuse(client)
+  }
+
+  become(client: Client, said: Named): Named {
+    this.#seat.move(client)
+    this.client = client
+    this.trusted = this.#isTrusted(client)
+    this.#named = { ...this.#named, ...said }
+    this.clientName = this.#named.name
+    this.login = this.#named.login
+    this.origin = undefined
+    this.authFailures = 0
+    this.transactions = 0
+    return this.#named
   }
 
   reply(reply: Reply): void {
@@ -177,6 +218,9 @@ export class SmtpSession implements Session {
     }
     this.stats.tls++
     this.noteTls(tls)
+    // RFC 3207 §4.2: nothing that was said before holds, neither by the client nor of him.
+    this.#named = {}
+    this.become(this.#peer, {})
     this.#socket = tls
     this.#paused = false
     this.#attach(tls)

@@ -3,8 +3,8 @@
 import type { SecureContextOptions } from 'node:tls'
 import type { AccountReads, Login } from '../../accounts/index.ts'
 import type { Path } from '../../address/index.ts'
-import type { Clock, Log } from '../../base/index.ts'
-import type { Arrival, Delivery, DeliveryChecks, EnvelopeRecipient } from '../../delivery/index.ts'
+import type { Client, Clock, Log } from '../../base/index.ts'
+import type { Arrival, Delivery, DeliveryChecks, EnvelopeRecipient, Origin } from '../../delivery/index.ts'
 import type { NewContent } from '../../mail/index.ts'
 import type { SaslChannel } from '../../sasl/index.ts'
 import type { MailParams, Reply } from '../wire/index.ts'
@@ -46,13 +46,21 @@ export interface SmtpServerOptions {
   readonly trustedNetworks: readonly string[]
   /** CIDR ranges or addresses of proxies in front, which begin each connection with a header of the PROXY protocol. */
   readonly proxies: readonly string[]
+  /** Who may take the part of another client (XCLIENT), and who may say where a message came from (XFORWARD): CIDR ranges or addresses. */
+  readonly xclient?: readonly string[]
+  readonly xforward?: readonly string[]
+  /** Answer VRFY and EXPN to who signed in and to trusted networks. */
+  readonly verify?: boolean
   readonly limits?: Partial<SmtpLimits>
   readonly log: Log
   readonly clock: Clock
 }
 
 /** What may change while the server runs. */
-export type SmtpSettings = Pick<SmtpServerOptions, 'plaintextAuth' | 'trustedNetworks' | 'proxies' | 'limits'>
+export type SmtpSettings = Pick<
+  SmtpServerOptions,
+  'plaintextAuth' | 'trustedNetworks' | 'proxies' | 'xclient' | 'xforward' | 'verify' | 'limits'
+>
 
 /** One message under way. */
 export interface Transaction {
@@ -87,13 +95,29 @@ export type StateOf<N extends StateName> = State extends infer S
     : never
   : never
 
+/** What a proxy says of the client besides its address (XCLIENT). */
+export interface Named {
+  readonly name?: string | undefined
+  readonly login?: Login | undefined
+  readonly helo?: string | undefined
+  readonly extended?: boolean
+}
+
 /** A session as its commands see it. */
 export interface Session {
   readonly options: SmtpServerOptions
   readonly limits: SmtpLimits
   readonly stats: SmtpStats
   readonly kind: Kind
+  /** Whom the session serves: who connected, or whom XCLIENT named. */
+  readonly client: Client
   readonly clientIp: string
+  /** Its host name, when a proxy said it. */
+  readonly clientName: string | undefined
+  /** The address that connected. */
+  readonly peerIp: string
+  /** What the address that connected may say. */
+  readonly may: { readonly xclient: boolean; readonly xforward: boolean }
   /** The address stands in one of the operator's trusted networks. */
   readonly trusted: boolean
   readonly state: State
@@ -103,10 +127,16 @@ export interface Session {
   authFailures: number
   /** Opened in this session. */
   transactions: number
+  /** Of the next message, as XFORWARD said. */
+  origin: Origin | undefined
   /** Whether a password may be asked for now. */
   readonly mayAuthenticate: boolean
   /** How one may sign in, where one may. */
   readonly channel: SaslChannel
+  /** Why the session cannot be `client`'s. */
+  refuse(client: Client): Reply | undefined
+  /** Goes on as another client's session from the greeting on; what a proxy said before and does not say now stays. Who it is now. */
+  become(client: Client, said: Named): Named
   /** Queues a reply; it leaves when the session waits for input. */
   reply(reply: Reply): void
   /** Sends what is queued; resolves when the client keeps up. */

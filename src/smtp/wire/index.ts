@@ -1,3 +1,4 @@
+export * from './attributes.ts'
 export * from './dot.ts'
 export * from './dsn-params.ts'
 export * from './line.ts'

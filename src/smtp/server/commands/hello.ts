@@ -11,6 +11,7 @@ const anywhere = ['new', 'greeted', 'mail', 'rcpt', 'bdat'] as const
 export function createHello(commands: readonly Command[]): readonly Command[] {
   const announce = async (session: Session, helo: string, state: State): Promise<State> => {
     await withdraw(state)
+    session.origin = undefined
     const offered = commands
       .filter(({ kinds }) => kinds === undefined || kinds.includes(session.kind))
       .flatMap(({ capabilities }) => capabilities(session))
@@ -51,6 +52,7 @@ export function createHello(commands: readonly Command[]): readonly Command[] {
       parse,
       async proceed(session, helo, state) {
         await withdraw(state)
+        session.origin = undefined
         session.reply(reply(250, undefined, session.options.hostname))
         return { name: 'greeted', helo, extended: false }
       },

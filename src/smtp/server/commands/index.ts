@@ -9,10 +9,13 @@ import { createHello } from './hello.ts'
 import { mail } from './mail.ts'
 import { rcpt } from './rcpt.ts'
 import { rset } from './reset.ts'
-import { createHelp, expn, noop, quit, vrfy } from './simple.ts'
+import { createHelp, noop, quit } from './simple.ts'
 import { starttls } from './starttls.ts'
+import { expn, vrfy } from './verify.ts'
+import { xclient } from './xclient.ts'
+import { xforward } from './xforward.ts'
 
-const working = [mail, rcpt, data, bdat, rset, noop, quit, vrfy, expn, starttls, auth]
+const working = [mail, rcpt, data, bdat, rset, noop, quit, vrfy, expn, xclient, xforward, starttls, auth]
 const greetings = createHello(working)
 
 export const commands: readonly Command[] = [...greetings, ...working, createHelp([...greetings, ...working])]

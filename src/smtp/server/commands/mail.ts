@@ -31,6 +31,7 @@ export const mail = command({
   },
   proceed(session, args, { helo, extended }) {
     session.transactions++
+    session.origin = undefined
     const priority = toPriority(session, args)
     // RFC 6710 §4.1: the first word is the priority that holds.
     if (priority === (args.priority ?? 0)) session.reply(replies.senderOk)
@@ -68,6 +69,8 @@ function openTransaction(session: Session, args: MailArgs, state: { helo: string
   const arrival: Arrival = {
     kind: session.kind === 'submissions' ? 'submission' : session.kind,
     clientIp: session.clientIp,
+    ...(session.clientName !== undefined && { clientName: session.clientName }),
+    ...(session.origin && { origin: session.origin }),
     helo: state.helo,
     with: transmissionType(session, state.extended, utf8),
     traceId: createTraceId(now),

@@ -22,6 +22,7 @@ export const rset = command({
   parse: (line) => line.end(),
   async proceed(session, _, state) {
     await withdraw(state)
+    session.origin = undefined
     session.reply(replies.ok)
     return withoutMail(state)
   },

@@ -1,4 +1,4 @@
-// Commands that change nothing: NOOP, QUIT, VRFY, EXPN, HELP.
+// Commands that change nothing: NOOP, QUIT, HELP.
 
 import { reply } from '../../wire/index.ts'
 import { replies } from '../replies.ts'
@@ -30,31 +30,6 @@ export const quit = command({
     session.reply(replies.bye)
     session.part()
     return { name: 'new' }
-  },
-})
-
-export const vrfy = command({
-  verb: 'VRFY',
-  rfc: 'RFC 5321 §4.1.1.6',
-  syntax: 'VRFY name',
-  states: anywhere,
-  parse: (line) => line.sp().token(),
-  proceed(session, _, state) {
-    // RFC 5321 §7.3: who has a mailbox is told at RCPT, one by one and counted.
-    session.reply(reply(252, '2.5.2', 'Cannot tell; send a message and see'))
-    return state
-  },
-})
-
-export const expn = command({
-  verb: 'EXPN',
-  rfc: 'RFC 5321 §4.1.1.7',
-  syntax: 'EXPN list',
-  states: anywhere,
-  parse: (line) => line.rest(),
-  proceed(session, _, state) {
-    session.reply(reply(502, '5.5.1', 'Lists are not shown'))
-    return state
   },
 })
 

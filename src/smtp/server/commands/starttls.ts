@@ -26,7 +26,6 @@ export const starttls = command({
     session.reply(replies.readyForTls)
     if (!(await session.startTls())) session.log.debug({ ip: session.clientIp }, 'TLS handshake failed')
     // RFC 3207 §4.2: the dialogue begins anew, without a greeting.
-    session.login = undefined
     return { name: 'new' }
   },
 })
