@@ -16,6 +16,11 @@ interface Setting<T> {
 
 const bytes: Setting<number>['parse'] = (text) => parseSize(text)
 const count: Setting<number>['parse'] = (text) => toCount(text)
+const switches: Readonly<Record<string, boolean>> = { on: true, off: false, true: true, false: false }
+const onOff: Pick<Setting<boolean>, 'parse' | 'format'> = {
+  parse: (text) => (Object.hasOwn(switches, text) ? switches[text] : undefined),
+  format: (value) => (value ? 'on' : 'off'),
+}
 
 /** Every key of `posthorn domain set`. */
 export const domainSettings = {
@@ -37,6 +42,21 @@ export const domainSettings = {
     parse: count,
     format: (value) => `${value}`,
   },
+  suppression: {
+    explain: 'on or off: whether addresses that do not exist any more go on the suppression list by themselves',
+    standard: 'off',
+    ...onOff,
+  },
+  returnPath: {
+    explain: 'on or off: whether mail leaves under a signed return path, so that late bounces find their message',
+    standard: 'off',
+    ...onOff,
+  },
+  passBounces: {
+    explain: 'on or off: whether late bounces also go to the mailbox of who sent the message',
+    standard: 'on',
+    ...onOff,
+  },
 } satisfies { [K in keyof Required<DomainSettings>]: Setting<Required<DomainSettings>[K]> }
 
 export type DomainSettingKey = keyof typeof domainSettings
@@ -56,8 +76,11 @@ export function parseDomainSetting(key: string, value: string): DomainSettings {
 
 /** The settings that are set, as `KEY=VALUE`. */
 export function formatDomainSettings(settings: DomainSettings): string[] {
-  const entries = Object.entries(settings).filter(([key, value]) => isKey(key) && value !== undefined)
-  return entries.map(([key, value]) => `${key}=${value}`)
+  return Object.entries(settings).flatMap(([key, value]) => {
+    if (!isKey(key) || value === undefined) return []
+    const format: (value: never) => string = domainSettings[key].format
+    return [`${key}=${format(value as never)}`]
+  })
 }
 
 /** Settings that came as a value from a caller; Fault `invalid` as parseDomainSetting. */

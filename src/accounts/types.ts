@@ -19,6 +19,12 @@ export interface DomainSettings {
   /** Quota of new users, bytes and messages. */
   readonly quotaBytes?: number
   readonly quotaMessages?: number
+  /** Addresses that other servers say are not there go on the domain's suppression list by themselves. */
+  readonly suppression?: boolean
+  /** Mail leaves under a signed return path, so that what comes back later finds its message. */
+  readonly returnPath?: boolean
+  /** What comes back to a signed return path also goes to the sender's mailbox; absent: yes. */
+  readonly passBounces?: boolean
 }
 
 export interface Account {

@@ -19,7 +19,14 @@ import {
   scheduleHousekeeping,
 } from '../jobs/index.ts'
 import { createMailTx, createMailWrites, createSpool, type MailTx, mailHandlers, sweepAccount } from '../mail/index.ts'
-import { createQueue, parseRoutes, type Queue, type QueueSettings } from '../queue/index.ts'
+import {
+  createQueue,
+  createSuppressionAdmin,
+  createSuppressions,
+  parseRoutes,
+  type Queue,
+  type QueueSettings,
+} from '../queue/index.ts'
 import { connectSmtp } from '../smtp/client/index.ts'
 import { accountRows, openStore, type Store, type Writer } from '../store/index.ts'
 import type { Config } from './config/index.ts'
@@ -97,7 +104,7 @@ export async function composeCore(config: Config, around: CoreSurroundings): Pro
   return {
     store,
     services: { mail, accounts, delivery, maildrops: createMaildropLocks(), core: facts },
-    admin: { queries, accounts, queue: queue.admin },
+    admin: { queries, accounts, queue: queue.admin, suppressions: createSuppressionAdmin({ store, clock }) },
     watchDoors(list) {
       doors = list
     },
@@ -142,6 +149,7 @@ function openQueue(config: Config, around: CoreSurroundings, { store, mailTx, qu
     log: log.child({ part: 'queue' }),
     putContent: (tx, bytes) => putBytes(store, mailTx, tx, bytes),
     local: createLocalRetry({ accounts: queries, mail: mailTx }),
+    suppressions: createSuppressions({ store, clock }),
     port: config.queue.port,
     ...(fault && { fault }),
   })

@@ -5,7 +5,7 @@ import type { Clock, Log } from '../base/index.ts'
 import type { Delivery } from '../delivery/index.ts'
 import type { Health } from '../http/server/index.ts'
 import type { MailWrites } from '../mail/index.ts'
-import type { QueueAdmin } from '../queue/index.ts'
+import type { QueueAdmin, SuppressionAdmin } from '../queue/index.ts'
 import type { Config } from './config/index.ts'
 
 /** The part of AccountReads that survives JSON. */
@@ -19,6 +19,7 @@ export interface AdminServices {
   readonly queries: AccountQueries
   readonly accounts: AccountWrites
   readonly queue: QueueAdmin
+  readonly suppressions: SuppressionAdmin
 }
 
 /** What a thread works with. */

@@ -3,6 +3,7 @@
 import type { AccountReads, Resolution } from '../accounts/index.ts'
 import { type Address, formatAddress, type Path } from '../address/index.ts'
 import type { AccountId } from '../base/index.ts'
+import { type SuppressionReads, suppressedWords } from '../queue/index.ts'
 import { checkHeader, type HeaderParts } from './check-header.ts'
 import type { Arrival, DeliveryChecks, RecipientVerdict } from './types.ts'
 import { accepted, refuse } from './verdict.ts'
@@ -16,13 +17,14 @@ export interface DeliveryLimits {
 
 export interface DeliveryChecksParts extends HeaderParts {
   readonly accounts: AccountReads
+  readonly suppressions: SuppressionReads
   readonly limits: DeliveryLimits
   /** Bytes free where messages are kept; measured elsewhere from time to time, so that asking costs nothing. */
   readonly freeBytes: () => number
 }
 
 export function createDeliveryChecks(parts: DeliveryChecksParts): DeliveryChecks {
-  const { accounts, limits, freeBytes } = parts
+  const { accounts, suppressions, limits, freeBytes } = parts
   return {
     async sender(arrival, from, declaredSize) {
       if (freeBytes() < limits.minFreeBytes) return refuse('disk-full', 'not enough disk space; try again later')
@@ -30,10 +32,11 @@ export function createDeliveryChecks(parts: DeliveryChecksParts): DeliveryChecks
         return refuse('too-large', `messages may have at most ${limits.maxMessageSize} bytes`)
       return checkSender(accounts, arrival, from)
     },
-    async recipient(arrival, _from, to, declaredSize) {
+    async recipient(arrival, from, to, declaredSize) {
       const resolution = await accounts.resolve(to)
       const verdict = checkResolution(arrival, to, resolution)
-      if (!verdict.ok || resolution.kind !== 'local') return verdict
+      if (!verdict.ok) return verdict
+      if (resolution.kind !== 'local') return isWanted(suppressions, from, to)
       return hasRoom(accounts, resolution, declaredSize)
     },
     header: (arrival, envelope, header) => checkHeader(parts, arrival, envelope, header),
@@ -58,6 +61,12 @@ export function checkResolution(arrival: Arrival, to: Address, { kind }: Resolut
   if (kind === 'unknown') return refuse('unknown-user', `there is no user <${text}>`)
   if (kind === 'disabled') return refuse('disabled-user', `<${text}> takes no mail`)
   return mayRelay(arrival) ? accepted : refuse('relay-denied', `relaying to <${text}> is not allowed`)
+}
+
+/** An address outside that the sender's domain does not write to any more: who sends hears it at once. */
+async function isWanted(suppressions: SuppressionReads, from: Path, to: Address): Promise<RecipientVerdict> {
+  for (const entry of (await suppressions.of(from, [to])).values()) return refuse('suppressed', suppressedWords(entry))
+  return accepted
 }
 
 /** Refused only when nobody behind the address could take the message: the others' copies wait in the queue. */

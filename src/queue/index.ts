@@ -7,4 +7,13 @@ export type { Report } from './report.ts'
 export type { Reporter } from './reporter.ts'
 export { parseRoute, parseRoutes, type Route, type Routes } from './route.ts'
 export { defaultSchedule, type Schedule } from './schedule.ts'
+export {
+  createSuppressionReads,
+  createSuppressions,
+  describeClass,
+  type SuppressionReads,
+  type Suppressions,
+  suppressedWords,
+} from './suppression.ts'
+export { createSuppressionAdmin } from './suppression-admin.ts'
 export * from './types.ts'

@@ -1,7 +1,7 @@
 // The outgoing queue: takes mail within delivery's transaction, claims what is due, has it tried and the result written down.
 // Holds no mail but what it has claimed. Wakes by the bell and by one timer, never more often than once a second by itself.
 
-import { formatAddress } from '../address/index.ts'
+import { addressKey, formatAddress } from '../address/index.ts'
 import type { Clock, ContentId, Log, QueueId } from '../base/index.ts'
 import type { Resolver } from '../dns/index.ts'
 import type { ClientOptions } from '../smtp/client/index.ts'
@@ -28,6 +28,7 @@ import { createRecorder } from './record.ts'
 import { createReporter, type Reporter } from './reporter.ts'
 import type { Routes } from './route.ts'
 import { defaultSchedule, nextAttempt, type Schedule } from './schedule.ts'
+import { type Suppressions, toSuppressed } from './suppression.ts'
 import type { NewQueueMessage, NewQueueRecipient, QueueAdmin, QueueTx } from './types.ts'
 
 export interface QueueOptions {
@@ -46,6 +47,8 @@ export interface QueueOptions {
   /** Stores bytes as content within a transaction: for reports. */
   readonly putContent: (tx: Writer, bytes: Buffer) => Promise<ContentId>
   readonly local?: LocalRetry
+  /** The lists of addresses that our domains do not write to. */
+  readonly suppressions?: Suppressions
   readonly schedule?: Schedule
   /** Transactions at once in all (absent: 50) and per destination (10). */
   readonly concurrency?: { readonly total?: number; readonly perDestination?: number }
@@ -120,7 +123,23 @@ export function createQueue(options: QueueOptions): Queue {
   const tryBatch = (batch: Batch): Promise<readonly Outcome[]> => {
     // RFC 2852 §4.1: after the time that its sender set a message must not be delivered any more.
     if (isOverdue(batch.mail, clock.now())) return Promise.resolve(batch.recipients.map(toOverdue))
-    return batch.lane === localLane ? deliverLocally({ ...options, reporter }, batch) : attempts.attempt(batch)
+    return batch.lane === localLane ? deliverLocally({ ...options, reporter }, batch) : attemptWanted(batch)
+  }
+  /** Recipients that their sender's domain does not write to any more fail untried. */
+  const attemptWanted = async (batch: Batch): Promise<readonly Outcome[]> => {
+    const { mail, recipients } = batch
+    const addresses = recipients.map(({ address }) => address)
+    const entries = await options.suppressions?.of(mail.sender, addresses).catch((error: unknown) => {
+      log.error({ err: error, queueId: mail.id }, 'the suppression list could not be read')
+      return undefined
+    })
+    if (!entries || entries.size === 0) return attempts.attempt(batch)
+    const refused = recipients.flatMap((recipient) => {
+      const entry = entries.get(addressKey(recipient.address))
+      return entry ? [toSuppressed(recipient, entry)] : []
+    })
+    const rest = recipients.filter((one) => refused.every(({ recipient }) => recipient !== one))
+    return rest.length === 0 ? refused : [...refused, ...(await attempts.attempt({ ...batch, recipients: rest }))]
   }
   const settle = async (mail: Mail, outcomes: readonly Outcome[]) => {
     await recorder.settle(mail, outcomes)

@@ -7,6 +7,7 @@ import { endOf, isOverdue, nextOf, noticeAt } from './deadline.ts'
 import { isWanted, type Report, type ReportKind, successOf } from './report.ts'
 import type { Reporter } from './reporter.ts'
 import type { Schedule } from './schedule.ts'
+import type { Suppressions } from './suppression.ts'
 
 export interface RecordOptions {
   readonly store: Store
@@ -14,6 +15,8 @@ export interface RecordOptions {
   readonly log: Log
   readonly schedule: Schedule
   readonly reporter: Reporter
+  /** Learns from failures which addresses are not there any more. */
+  readonly suppressions?: Pick<Suppressions, 'note'>
   /** Hears of every change of a recipient's state, within the transaction that makes it. */
   readonly witness?: Witness
   readonly fault: (point: string) => void
@@ -149,7 +152,11 @@ function giveUp(mail: Mail, outcome: Outcome, now: number): Outcome {
 }
 
 /** Rows as the recipients' states are now, and who else must know. */
-async function writeStates({ witness }: RecordOptions, tx: Writer, settled: readonly Settled[]): Promise<number> {
+async function writeStates(
+  { suppressions, witness }: RecordOptions,
+  tx: Writer,
+  settled: readonly Settled[],
+): Promise<number> {
   for (const { outcome, nextAt, report } of settled) {
     if (nextAt === undefined) continue
     const { recipient, reason } = outcome
@@ -163,6 +170,7 @@ async function writeStates({ witness }: RecordOptions, tx: Writer, settled: read
     tx,
     settled.filter(({ state }) => state !== 'deferred'),
   )
+  await suppressions?.note(tx, settled)
   await witness?.(tx, settled)
   return gone
 }

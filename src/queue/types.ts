@@ -2,6 +2,7 @@
 
 import type { Address, Path } from '../address/index.ts'
 import type { AccountId, ContentId, QueueId, RecipientId } from '../base/index.ts'
+import type { ReplyClass } from '../smtp/bounces/index.ts'
 import type { MailParams, RecipientParams } from '../smtp/wire/index.ts'
 import type { Writer } from '../store/index.ts'
 
@@ -68,4 +69,60 @@ export interface QueueAdmin {
   /** Takes it out; `bounce` tells the sender. */
   remove(id: number, options?: { readonly bounce?: boolean }): Promise<number>
   stats(): Promise<{ messages: number; recipients: number; held: number; oldestDueMs: number }>
+}
+
+/** A class of refusals, or why else an address is not written to. */
+export type SuppressionClass = ReplyClass | 'complaint' | 'manual'
+/** How we know: a server's answer, a message that came back, a complaint, or a person. */
+export type SuppressionSource = 'reply' | 'bounce' | 'complaint' | 'hand'
+
+/** An address to which a domain does not write. */
+export interface Suppression {
+  readonly id: number
+  readonly domain: string
+  /** Local part in the form in which addresses are compared. */
+  readonly address: string
+  readonly class: SuppressionClass
+  readonly source: SuppressionSource
+  /** The other server's words, or a person's. */
+  readonly reason: string
+  /** Who made it by hand; else empty. */
+  readonly createdBy: string
+  /** How often it failed. */
+  readonly times: number
+  readonly firstAt: number
+  readonly lastAt: number
+  /** Absent: until somebody removes it. */
+  readonly expiresAt?: number
+}
+export interface NewSuppression {
+  readonly address: string
+  /** Absent: `manual`. */
+  readonly class?: SuppressionClass
+  readonly reason?: string
+  readonly expiresAt?: number
+}
+
+/** For people: `posthorn suppression …`. Faults: not-found, invalid, limit. */
+export interface SuppressionAdmin {
+  /** Entries that hold, by id; `next` is the `after` of the page behind. `counted`: also those that only count failures so far, and expired ones. */
+  list(options: {
+    readonly domain: string
+    readonly class?: SuppressionClass
+    readonly source?: SuppressionSource
+    /** Part of the address. */
+    readonly search?: string
+    readonly after?: number
+    readonly limit?: number
+    readonly counted?: boolean
+  }): Promise<{ readonly entries: readonly Suppression[]; readonly next?: number }>
+  find(domain: string, address: string): Promise<Suppression | undefined>
+  /** At most 1,000 at once; each answers by itself. What was there of the address is replaced. */
+  add(
+    domain: string,
+    entries: readonly NewSuppression[],
+    by: string,
+  ): Promise<readonly { readonly address: string; readonly error?: string }[]>
+  /** At most 1,000 at once. Returns how many were on the list. */
+  remove(domain: string, addresses: readonly string[]): Promise<number>
 }

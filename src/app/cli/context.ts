@@ -34,7 +34,13 @@ export async function withServices<T>(shared: Shared, work: (services: AdminServ
   if (control) {
     try {
       const service = <S extends keyof AdminServices>(name: S) => control.service<AdminServices[S]>(name)
-      return await work({ queries: service('queries'), accounts: service('accounts'), queue: service('queue') }, config)
+      const services: AdminServices = {
+        queries: service('queries'),
+        accounts: service('accounts'),
+        queue: service('queue'),
+        suppressions: service('suppressions'),
+      }
+      return await work(services, config)
     } finally {
       control.close()
     }

@@ -10,6 +10,7 @@ import { command, outputOf, type Shared } from './context.ts'
 import { domainCommands } from './domain.ts'
 import { exitCodes, reportError } from './output.ts'
 import { queueCommands } from './queue.ts'
+import { suppressionCommands } from './suppression.ts'
 import { userCommands } from './user.ts'
 
 export function createProgram(): Command {
@@ -30,6 +31,7 @@ export function createProgram(): Command {
   userCommands(program)
   aliasCommands(program)
   queueCommands(program)
+  suppressionCommands(program)
   command(program, 'version', 'says which version this is').action((options: Shared) =>
     outputOf(options).result(
       { version: version(), node: process.version },

@@ -6,7 +6,7 @@ import { type Address, type Path, parsePath } from '../../address/index.ts'
 import { type AccountId, type Log, silentLog } from '../../base/index.ts'
 import { zoneResolver } from '../../dns/index.ts'
 import { createMailReads, createMailTx, createSpool } from '../../mail/index.ts'
-import { createQueue } from '../../queue/index.ts'
+import { createQueue, createSuppressionAdmin, createSuppressionReads } from '../../queue/index.ts'
 import { putContent } from '../../queue/testing/world.ts'
 import {
   type Arrival,
@@ -81,11 +81,13 @@ export async function openHouse({ store, options }: Bench, log: Log = silentLog)
     mail,
     content,
     delivery: createDelivery({ ...parts, fault: (point) => points.push(point) }),
+    suppressions: createSuppressionAdmin({ store, clock }),
     retry: createLocalRetry({ accounts, mail }),
     post: createPostHandler(parts),
     checks: (free = 1e12) =>
       createDeliveryChecks({
         accounts,
+        suppressions: createSuppressionReads({ store, clock }),
         hostname,
         clock,
         limits: { maxMessageSize: 1000, minFreeBytes: 1e6 },

@@ -6,13 +6,14 @@ import type { Sql } from '../types.ts'
 import { mail } from './0001-mail.ts'
 import { sharing } from './0002-sharing.ts'
 import { scheduler } from './0003-scheduler.ts'
+import { returned } from './0004-returned.ts'
 
 export interface Migration {
   readonly name: string
   readonly statements: readonly string[]
 }
 
-export const migrations: readonly Migration[] = [mail, sharing, scheduler]
+export const migrations: readonly Migration[] = [mail, sharing, scheduler, returned]
 
 /** What a database must offer to be migrated. */
 export interface Schema {

@@ -1,0 +1,216 @@
+// The suppression lists: addresses to which a domain does not write, because they are not there any more, because somebody there
+// complained, or because a person said so. Looks addresses up before mail is tried, and notes what failures teach.
+
+import { createDomainPolicies, type DomainPolicy } from '../accounts/index.ts'
+import { type Address, addressKey, formatAddress, type Path } from '../address/index.ts'
+import type { Clock, DomainId } from '../base/index.ts'
+import { classWords, type ReplyClass } from '../smtp/bounces/index.ts'
+import { domainRows, type Reader, type ReadStore, suppressionRows, type Writer } from '../store/index.ts'
+import { oneLine } from './attempt.ts'
+import type { Outcome, Recipient } from './batch.ts'
+import type { Settled } from './record.ts'
+import type { Suppression, SuppressionClass, SuppressionSource } from './types.ts'
+
+export interface SuppressionReads {
+  /** The entries that keep mail of this sender from these recipients, by their addressKey. At most 1,000 recipients. */
+  of(sender: Path, recipients: readonly Address[]): Promise<ReadonlyMap<string, Suppression>>
+}
+
+export interface Suppressions extends SuppressionReads {
+  /** Learns from what became of recipients, in the transaction that writes it down; only for domains that want it. */
+  note(tx: Writer, settled: readonly Settled[]): Promise<void>
+  /** Notes one failure or complaint that came back about mail of `domain`, when the domain wants it. Says whether it did. */
+  noteReturned(tx: Writer, domain: DomainPolicy, failure: Failure): Promise<boolean>
+}
+
+/** What is known of an address that failed. */
+export interface Failure {
+  readonly address: Address
+  readonly class: ReplyClass | 'complaint'
+  /** The other side said that it is for good. */
+  readonly hard: boolean
+  readonly reason: string
+  readonly source: SuppressionSource
+}
+
+const day = 86_400_000
+/** An address that is not there may be given out again some day; a full mailbox has room again sooner. */
+const hardLife = 180 * day
+const softLife = 30 * day
+/** Failures that are not for good suppress when so many came in a row, over at least so long. */
+const softTimes = 3
+const softSpan = 3 * day
+
+/** Classes that speak of the mailbox itself. Names that do not resolve, rules, blocks and spam say nothing of the address. */
+const aboutMailbox: ReadonlySet<string> = new Set<ReplyClass>(['bad-mailbox', 'disabled', 'moved', 'mailbox-full'])
+
+export const isAboutMailbox = (kind: string): boolean => aboutMailbox.has(kind)
+
+/** What is known of whole domains is believed for so long at most; the bell says when it changes. */
+const maxAgeMs = 5_000
+const maxKnown = 10_000
+
+/** What does not change from message to message, forgotten when the bell says that it may have. */
+function createMemory<K, V>({ bell }: ReadStore, clock: Clock) {
+  let known = new Map<K, V>()
+  let since = clock.monotonic()
+  const forget = () => {
+    known = new Map()
+    since = clock.monotonic()
+  }
+  bell.on((ring) => {
+    if ('topic' in ring && (ring.topic === 'suppression' || ring.topic === 'accounts')) forget()
+  })
+  /** What is put into it later, after a question that began before a change, is lost with it. */
+  return (): { get(key: K): V | undefined; keep(key: K, value: V): V } => {
+    if (clock.monotonic() - since > maxAgeMs) forget()
+    const kept = known
+    return {
+      get: (key) => kept.get(key),
+      keep(key, value) {
+        if (kept.size < maxKnown) kept.set(key, value)
+        return value
+      },
+    }
+  }
+}
+
+interface Parts {
+  readonly store: ReadStore
+  readonly clock: Clock
+}
+
+export function createSuppressionReads({ store, clock }: Parts): SuppressionReads {
+  // Most domains have no entry at all, and most senders are not ours: of these nobody asks the store.
+  const memory = createMemory<string, 'none' | { readonly id: DomainId; readonly name: string }>(store, clock)
+  return {
+    async of(sender, recipients) {
+      if (sender === null || recipients.length === 0) return new Map()
+      const known = memory()
+      const seen = known.get(sender.domain)
+      if (seen === 'none') return new Map()
+      const rows = await store.read(async (tx) => {
+        const domain = seen ?? known.keep(sender.domain, (await domainWithEntries(tx, sender.domain)) ?? 'none')
+        if (domain === 'none') return []
+        const found = await suppressionRows.findActive(tx, domain.id, recipients.map(addressKey), clock.now())
+        return found.map((row) => toSuppression(domain.name, row))
+      })
+      return new Map(rows.map((row) => [row.address, row]))
+    },
+  }
+}
+
+async function domainWithEntries(tx: Reader, name: string) {
+  const domain = await domainRows.findTarget(tx, name)
+  return domain && (await suppressionRows.hasAny(tx, domain.id)) ? { id: domain.id, name: domain.name } : undefined
+}
+
+export function createSuppressions(parts: Parts): Suppressions {
+  const { store, clock } = parts
+  const policies = createDomainPolicies(store.bell, clock)
+  const memory = createMemory<DomainId, boolean>(store, clock)
+
+  const noteOne = async (tx: Writer, { sender }: Settled['mail'], { outcome, state }: Settled): Promise<void> => {
+    if (sender === null || state === 'deferred' || outcome.recipient.kind === 'local') return
+    const policy = await policies.of(tx, sender.domain)
+    if (!policy?.settings.suppression) return
+    const { address } = outcome.recipient
+    if (state === 'delivered') {
+      const counted = memory()
+      const any = counted.get(policy.id) ?? counted.keep(policy.id, await suppressionRows.hasCounted(tx, policy.id))
+      if (any) await suppressionRows.forgetCounted(tx, policy.id, [addressKey(address)])
+      return
+    }
+    const { class: kind = 'unknown', hard = false, reason } = outcome
+    await write(tx, policy.id, { address, class: kind, hard, reason, source: 'reply' })
+  }
+
+  return {
+    ...createSuppressionReads(parts),
+    async note(tx, settled) {
+      for (const one of settled) await noteOne(tx, one.mail, one)
+    },
+    async noteReturned(tx, policy, failure) {
+      return policy.settings.suppression === true && write(tx, policy.id, failure)
+    },
+  }
+}
+
+async function write(tx: Writer, domain: DomainId, failure: Failure): Promise<boolean> {
+  const complaint = failure.class === 'complaint'
+  if (!complaint && !isAboutMailbox(failure.class)) return false
+  const address = addressKey(failure.address)
+  const before = await suppressionRows.find(tx, domain, address)
+  const known = before !== undefined && (before.expires_at === null || before.expires_at > tx.now) ? before : undefined
+  // What a person decided is not changed by a machine.
+  if (known?.active === 1 && known.source === 'hand') return false
+  if (before && !known) await suppressionRows.remove(tx, domain, [address])
+  const first = known?.first_at ?? tx.now
+  const times = (known?.times ?? 0) + 1
+  const final = complaint || failure.hard
+  const active = final || known?.active === 1 || (times >= softTimes && tx.now - first >= softSpan)
+  const expires = tx.now + (failure.hard ? hardLife : softLife)
+  const lasting = complaint || (known?.active === 1 && known.expires_at === null)
+  await suppressionRows.put(tx, {
+    domain,
+    address,
+    class: known?.class === 'complaint' ? known.class : failure.class,
+    source: failure.source,
+    reason: oneLine(failure.reason),
+    created_by: '',
+    active: active ? 1 : 0,
+    times,
+    first_at: first,
+    last_at: tx.now,
+    expires_at: lasting ? null : Math.max(expires, known?.active === 1 ? (known.expires_at ?? 0) : 0),
+  })
+  tx.ring('suppression')
+  return active
+}
+
+export function toSuppression(domain: string, row: suppressionRows.SuppressionRow): Suppression {
+  return {
+    id: row.id,
+    domain,
+    address: row.address,
+    class: row.class as SuppressionClass,
+    source: row.source as SuppressionSource,
+    reason: row.reason,
+    createdBy: row.created_by,
+    times: row.times,
+    firstAt: row.first_at,
+    lastAt: row.last_at,
+    ...(row.expires_at !== null && { expiresAt: row.expires_at }),
+  }
+}
+
+/** Why an entry is there, in a few words. */
+export function describeClass(kind: SuppressionClass): string {
+  if (kind === 'complaint') return 'complained'
+  return kind === 'manual' ? 'by hand' : classWords[kind].short
+}
+
+/** For the session that names the recipient: one line. */
+export function suppressedWords({ domain, address, class: kind, lastAt }: Suppression): string {
+  return `<${address}> is on the suppression list of ${domain} since ${showDay(lastAt)} (${describeClass(kind)}); an administrator can lift it`
+}
+
+/** What is said to the sender of a recipient that stands on the list of his domain. */
+export function toSuppressed(recipient: Recipient, entry: Suppression): Outcome {
+  const { domain, class: kind, reason, lastAt } = entry
+  const address = formatAddress(recipient.address)
+  return {
+    recipient,
+    result: 'fail',
+    status: '5.7.1',
+    reason: `on the suppression list of ${domain} since ${showDay(lastAt)} (${describeClass(kind)})${reason === '' ? '' : `: ${reason}`}`,
+    class: 'policy',
+    hard: false,
+    explained: {
+      what: `${domain} does not write to this address any more (${describeClass(kind)}, ${showDay(lastAt)}): nothing was sent.`,
+      todo: `If it is right, ask your administrator to lift it: posthorn suppression remove ${domain} ${address}`,
+    },
+  }
+}
+
+const showDay = (at: number): string => new Date(at).toISOString().slice(0, 10)
