@@ -18,6 +18,7 @@ export const replies = {
   unknownCommand: reply(500, '5.5.1', 'Command not recognised'),
   notOffered: reply(502, '5.5.1', 'Command not offered here'),
   lineTooLong: reply(500, '5.5.2', 'Line too long'),
+  bareLf: reply(500, '5.5.2', 'Lines end with CR LF'),
   tooManyErrors: reply(421, '4.7.0', 'Too many errors, closing the connection'),
   timeout: reply(421, '4.4.2', 'Timeout, closing the connection'),
   stopping: reply(421, '4.3.2', 'The server is stopping, try again'),

@@ -34,6 +34,7 @@ export interface Seat {
   move(client: Client): void
 }
 
+const CR = 13
 /** After we hang up, what still comes is thrown away so that our last reply is not lost to a reset; this much, and no longer. */
 const lingerBytes = 1_048_576
 const lingerMs = 5_000
@@ -174,7 +175,14 @@ export class SmtpSession implements Session {
         this.end()
         return undefined
       }
-      if (at >= 0) return this.#take(at + 1)
+      if (at >= 0) {
+        const line = this.#take(at + 1)
+        if (line[at - 1] === CR) return line
+        // Command injection: to who sent it, what stands behind a bare LF is no command, and must not become one.
+        this.reply(replies.bareLf)
+        this.end()
+        return undefined
+      }
       if (this.#inputEnded) return undefined
       await this.flush()
       if (this.#input.indexOfLf() < 0 && !this.#inputEnded) await this.#wait(this.limits.idleMs)

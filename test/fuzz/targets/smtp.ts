@@ -6,11 +6,21 @@ import {
   Cursor,
   DotDecoder,
   DotEncoder,
+  formatOrcpt,
   formatReply,
   formatXtext,
   LineWatch,
+  parseAttributes,
+  parseBy,
+  parseEnvid,
+  parseHoldFor,
+  parseHoldUntil,
   parseLine,
+  parseNotify,
   parseNumber,
+  parseOrcpt,
+  parsePriority,
+  parseRet,
   parseXtext,
   ReplyReader,
 } from '../../../src/smtp/wire/index.ts'
@@ -21,6 +31,11 @@ const lines = [
   'HELO [IPv6:::1]\r\n',
   'MAIL FROM:<ann@example.test> SIZE=100 BODY=8BITMIME SMTPUTF8 AUTH=a+2Bb\r\n',
   'MAIL FROM:<>\r\n',
+  'MAIL FROM:<a@b.test> RET=FULL ENVID=a+2Bb BY=-120;NT HOLDFOR=60 MT-PRIORITY=-3\r\n',
+  'MAIL FROM:<a@b.test> HOLDUNTIL=2030-01-31T09:00:00.5+01:00\r\n',
+  'RCPT TO:<a@b.test> NOTIFY=SUCCESS,DELAY ORCPT=rfc822;a+2Bb@c.test\r\n',
+  'RCPT TO:<a@b.test> NOTIFY=NEVER ORCPT=utf-8;j\\x{FC}@c.test\r\n',
+  'XCLIENT NAME=[UNAVAILABLE] ADDR=IPV6:2001:db8::1 PORT=25 PROTO=ESMTP HELO=a LOGIN=b\r\n',
   'RCPT TO:<"a > b"@example.test>\r\n',
   'BDAT 12 LAST\r\n',
   'AUTH PLAIN =\r\n',
@@ -66,9 +81,40 @@ const methods: readonly ((cursor: Cursor) => unknown)[] = [
   (cursor) => cursor.sp().helo(),
   (cursor) => [cursor.sp().word('FROM:').path(), cursor.params(), cursor.end()],
   (cursor) => [cursor.sp().word('TO:').path(), cursor.params()],
+  (cursor) => checkParams(cursor.sp().word('FROM:').path() ?? cursor, cursor),
+  (cursor) => checkParams(cursor.sp().word('TO:').path() ?? cursor, cursor),
+  (cursor) => checkAttributes(parseAttributes(cursor.params(), ['NAME', 'ADDR', 'PORT', 'PROTO', 'HELO', 'LOGIN'])),
   (cursor) => [cursor.sp().number(), cursor.atEnd() || cursor.sp().token(), cursor.end()],
   (cursor) => cursor.rest(),
 ]
+
+const readers: { readonly [keyword: string]: (value: string) => unknown } = {
+  RET: parseRet,
+  ENVID: (value) => assertPrintable(parseEnvid(value)),
+  NOTIFY: parseNotify,
+  ORCPT(value) {
+    const orcpt = parseOrcpt(value)
+    assert.ok(![...orcpt.address].some((char) => char < ' ' || (char >= '\x7f' && char < '\xa0')))
+    assert.deepEqual(parseOrcpt(formatOrcpt(orcpt).slice(0, 500)).type, orcpt.type)
+  },
+  BY: parseBy,
+  HOLDFOR: parseHoldFor,
+  HOLDUNTIL: (value) => assert.ok(Number.isFinite(parseHoldUntil(value))),
+  'MT-PRIORITY': (value) => assert.ok(Math.abs(parsePriority(value)) <= 9),
+}
+
+function checkParams(_path: unknown, cursor: Cursor): void {
+  for (const [keyword, value] of cursor.params()) readers[keyword]?.(value)
+}
+
+function checkAttributes(found: { readonly [name: string]: unknown }): void {
+  for (const value of Object.values(found)) if (typeof value === 'string') assertPrintable(value)
+}
+
+/** Neither a header nor a command can be put in through it. */
+function assertPrintable(text: string): void {
+  assert.ok(text !== '' && [...text].every((char) => char >= ' ' && char <= '~'))
+}
 
 function readCommand(input: Buffer): void {
   const text = parseLine(input)
