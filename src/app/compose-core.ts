@@ -21,11 +21,17 @@ import {
 import { createMailTx, createMailWrites, createSpool, type MailTx, mailHandlers, sweepAccount } from '../mail/index.ts'
 import {
   createQueue,
+  createReturnedReads,
+  createReturnPathSigner,
   createSuppressionAdmin,
   createSuppressions,
+  loadReturnPathKey,
   parseRoutes,
   type Queue,
   type QueueSettings,
+  returnableMs,
+  returnedHandlers,
+  scheduleForgetting,
 } from '../queue/index.ts'
 import { connectSmtp } from '../smtp/client/index.ts'
 import { accountRows, openStore, type Store, type Writer } from '../store/index.ts'
@@ -70,8 +76,11 @@ export async function composeCore(config: Config, around: CoreSurroundings): Pro
   const queries = createAccountReads({ store, clock, log, hostname })
   const accounts = createAccountWrites({ store, ensureMailboxes: mailTx.ensureMailboxes, log })
   const resolver = createConfiguredResolver(config, clock)
-  const queue = openQueue(config, around, { store, mailTx, queries, dns: around.dns ?? resolver })
-  const parts = { store, accounts: queries, mail: mailTx, queue: queue.tx, hostname, clock, log }
+  let { lifetime } = config.queue
+  const returned = await openReturned(store, around, () => lifetime)
+  const queue = openQueue(config, around, { store, mailTx, queries, returned, dns: around.dns ?? resolver })
+  const writing = { store, accounts: queries, mail: mailTx, queue: queue.tx, returned: returned.reads }
+  const parts = { ...writing, hostname, clock, log }
   const delivery = createDelivery({ ...parts, reporter: queue.reporter, ...(fault && { fault }) })
   const eraseWhole = async (account: AccountId, done: (tx: Writer) => Promise<void>) => {
     await sweepAccount(store, account)
@@ -83,6 +92,7 @@ export async function composeCore(config: Config, around: CoreSurroundings): Pro
   const handlers: JobHandlers = {
     ...housekeepingHandlers({ store, log }),
     ...mailHandlers(store),
+    ...returned.handlers,
     post: createPostHandler(parts),
     'remove-account': ({ account }, job) => eraseWhole(account, job.done),
   }
@@ -112,6 +122,7 @@ export async function composeCore(config: Config, around: CoreSurroundings): Pro
       queue.reconfigure(queueSettings(next))
       resolver.reconfigure(next)
       ;({ minimumFree } = next.disk)
+      ;({ lifetime } = next.queue)
     },
     checkIndex: async () => index?.check(),
     begin() {
@@ -119,6 +130,7 @@ export async function composeCore(config: Config, around: CoreSurroundings): Pro
       queue.start().catch((error: unknown) => log.error({ err: error }, 'the queue could not start'))
       jobs = createJobRunner({ store, handlers, clock, log })
       scheduleHousekeeping(store).catch((error: unknown) => log.error({ err: error }, 'housekeeping was not scheduled'))
+      scheduleForgetting(store).catch((error: unknown) => log.error({ err: error }, 'forgetting was not scheduled'))
     },
     async finish() {
       for (const account of await store.read(accountRows.removed)) await eraseWhole(account, async () => {})
@@ -135,9 +147,23 @@ interface QueueParts {
   readonly mailTx: MailTx
   readonly queries: AccountReads
   readonly dns: Resolver
+  readonly returned: Awaited<ReturnType<typeof openReturned>>
 }
 
-function openQueue(config: Config, around: CoreSurroundings, { store, mailTx, queries, dns }: QueueParts): Queue {
+/** What has to do with mail that comes back: the suppression lists, signed return paths, the jobs that read it. */
+async function openReturned(store: Store, { clock, log }: CoreSurroundings, lifetime: () => number) {
+  const suppressions = createSuppressions({ store, clock })
+  const parts = { store, clock, log: log.child({ part: 'queue' }), suppressions }
+  return {
+    suppressions,
+    signer: createReturnPathSigner({ store, clock, key: await loadReturnPathKey(store) }),
+    reads: createReturnedReads({ store, clock }),
+    handlers: returnedHandlers(parts, () => returnableMs(lifetime())),
+  }
+}
+
+function openQueue(config: Config, around: CoreSurroundings, parts: QueueParts): Queue {
+  const { store, mailTx, queries, dns, returned } = parts
   const { clock, log, fault } = around
   return createQueue({
     store,
@@ -149,7 +175,8 @@ function openQueue(config: Config, around: CoreSurroundings, { store, mailTx, qu
     log: log.child({ part: 'queue' }),
     putContent: (tx, bytes) => putBytes(store, mailTx, tx, bytes),
     local: createLocalRetry({ accounts: queries, mail: mailTx }),
-    suppressions: createSuppressions({ store, clock }),
+    suppressions: returned.suppressions,
+    signer: returned.signer,
     port: config.queue.port,
     ...(fault && { fault }),
   })

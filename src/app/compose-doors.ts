@@ -8,7 +8,7 @@ import { createHttpServer } from '../http/server/index.ts'
 import { createImapServer, type ImapSettings, listenImap } from '../imap/server/index.ts'
 import { createMailReads, createSpool } from '../mail/index.ts'
 import { createPop3Server, listenPop3, type Pop3Settings } from '../pop3/index.ts'
-import { createSuppressionReads } from '../queue/index.ts'
+import { createReturnedReads, createSuppressionReads } from '../queue/index.ts'
 import { createSmtpServer, type Kind, type SmtpSettings } from '../smtp/server/index.ts'
 import { openReadStore, openSearchReader, type ReadStore, type SearchReader } from '../store/index.ts'
 import { type CertificatePair, tlsOptions } from '../tls/index.ts'
@@ -133,6 +133,7 @@ function openSmtp({ config, store, accounts, core, around, tls, freeBytes }: Par
   const checks = createDeliveryChecks({
     accounts,
     suppressions: createSuppressionReads({ store, clock }),
+    returned: createReturnedReads({ store, clock }),
     hostname,
     clock,
     limits: {

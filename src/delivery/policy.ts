@@ -3,7 +3,7 @@
 import type { AccountReads, Resolution } from '../accounts/index.ts'
 import { type Address, formatAddress, type Path } from '../address/index.ts'
 import type { AccountId } from '../base/index.ts'
-import { type SuppressionReads, suppressedWords } from '../queue/index.ts'
+import { looksSigned, type ReturnedReads, type SuppressionReads, suppressedWords } from '../queue/index.ts'
 import { checkHeader, type HeaderParts } from './check-header.ts'
 import type { Arrival, DeliveryChecks, RecipientVerdict } from './types.ts'
 import { accepted, refuse } from './verdict.ts'
@@ -18,6 +18,7 @@ export interface DeliveryLimits {
 export interface DeliveryChecksParts extends HeaderParts {
   readonly accounts: AccountReads
   readonly suppressions: SuppressionReads
+  readonly returned: ReturnedReads
   readonly limits: DeliveryLimits
   /** Bytes free where messages are kept; measured elsewhere from time to time, so that asking costs nothing. */
   readonly freeBytes: () => number
@@ -33,6 +34,7 @@ export function createDeliveryChecks(parts: DeliveryChecksParts): DeliveryChecks
       return checkSender(accounts, arrival, from)
     },
     async recipient(arrival, from, to, declaredSize) {
+      if (looksSigned(to) && (await accounts.isLocalDomain(to.domain))) return checkReturned(parts.returned, from, to)
       const resolution = await accounts.resolve(to)
       const verdict = checkResolution(arrival, to, resolution)
       if (!verdict.ok) return verdict
@@ -61,6 +63,16 @@ export function checkResolution(arrival: Arrival, to: Address, { kind }: Resolut
   if (kind === 'unknown') return refuse('unknown-user', `there is no user <${text}>`)
   if (kind === 'disabled') return refuse('disabled-user', `<${text}> takes no mail`)
   return mayRelay(arrival) ? accepted : refuse('relay-denied', `relaying to <${text}> is not allowed`)
+}
+
+/** Names under which servers write that do not use the null sender for their reports, as they should (RFC 5321 §4.5.5). */
+const reporters: ReadonlySet<string> = new Set(['mailer-daemon', 'postmaster', 'mail-daemon', 'daemon'])
+
+/** A signed return path takes what this server has sent back, and from those alone who report. */
+async function checkReturned(returned: ReturnedReads, from: Path, to: Address): Promise<RecipientVerdict> {
+  if (!(await returned.find(to))) return refuse('unknown-user', `there is no user <${formatAddress(to)}>`)
+  if (from === null || reporters.has(from.local.toLowerCase())) return accepted
+  return refuse('reports-only', 'this address takes only reports of mail servers, with the null sender')
 }
 
 /** An address outside that the sender's domain does not write to any more: who sends hears it at once. */

@@ -6,6 +6,7 @@ import type { JobHandler } from '../jobs/index.ts'
 import type { DeliveryParts } from './receive.ts'
 import { deliverCopies, enqueue, toGroups, waitingCopy } from './steps/commit.ts'
 import { expand, type Plan } from './steps/expand.ts'
+import { putReturned } from './steps/returned.ts'
 import type { Arrival, Envelope } from './types.ts'
 
 export type PostParts = Omit<DeliveryParts, 'fault' | 'reporter'>
@@ -35,6 +36,7 @@ export function createPostHandler(parts: PostParts): JobHandler<'post'> {
       )
       await job.done(tx)
       if (!facts) return undefined
+      await putReturned(tx, plan, content)
       const shared = { content, ...facts, sender, utf8: payload.utf8, received }
       return enqueue(queue, tx, shared, toGroups(plan.outgoing, full.map(waitingCopy)))
     })
@@ -46,12 +48,8 @@ export function createPostHandler(parts: PostParts): JobHandler<'post'> {
  * Where the house's own mail goes. Who cannot be reached here is answered for by postmaster: a notice about a notice is never
  * written (RFC 5321 §6.1), and nothing is dropped in silence.
  */
-async function planPost(
-  { accounts, hostname, log }: PostParts,
-  arrival: Arrival,
-  sender: Path,
-  to: readonly string[],
-): Promise<Plan> {
+async function planPost(parts: PostParts, arrival: Arrival, sender: Path, to: readonly string[]): Promise<Plan> {
+  const { hostname, log } = parts
   const envelopeTo = (list: readonly Address[]): Envelope => ({
     from: sender,
     // RFC 3461 §6.1: nothing is reported of a report.
@@ -60,11 +58,11 @@ async function planPost(
     body: '8bitmime',
   })
   const addresses = to.flatMap((text) => parseAddress(text) ?? [])
-  const plan = await expand(accounts, arrival, envelopeTo(addresses))
+  const plan = await expand(parts, arrival, envelopeTo(addresses))
   const reached = addresses.filter((_, i) => !('refusal' in plan.recipients[i]!))
   if (reached.length > 0 && reached.length === to.length) return plan
   const postmaster: Address = { local: 'postmaster', domain: hostname }
-  const second = await expand(accounts, arrival, envelopeTo([...reached, postmaster]))
+  const second = await expand(parts, arrival, envelopeTo([...reached, postmaster]))
   if ('refusal' in second.recipients.at(-1)!)
     log.error({ id: arrival.traceId, to }, 'mail of the server itself reaches nobody: there is no account')
   else log.warn({ id: arrival.traceId, to }, 'mail of the server itself goes to postmaster: a recipient is unknown')

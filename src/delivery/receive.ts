@@ -5,12 +5,13 @@ import type { AccountReads } from '../accounts/index.ts'
 import { formatAddress, formatPath } from '../address/index.ts'
 import type { AccountId, Clock, Log, QueueId } from '../base/index.ts'
 import type { MailTx, NewContent } from '../mail/index.ts'
-import type { NewQueueRecipient, QueueTx, Reporter } from '../queue/index.ts'
+import type { NewQueueRecipient, QueueTx, Reporter, ReturnedReads } from '../queue/index.ts'
 import type { Store, Writer } from '../store/index.ts'
 import { formatReceived } from './prefix.ts'
 import { deliverCopies, enqueue, mailboxFull, toGroups, waitingCopy } from './steps/commit.ts'
 import { type Expanded, expand, type LocalCopy, type Plan } from './steps/expand.ts'
 import { composeSuccesses, isAsked, readHeader } from './steps/notify.ts'
+import { putReturned } from './steps/returned.ts'
 import type { Arrival, Delivery, Envelope, RecipientVerdict, Refusal } from './types.ts'
 import { accepted, refuse } from './verdict.ts'
 
@@ -21,6 +22,7 @@ export interface DeliveryParts {
   readonly mail: MailTx
   readonly queue: QueueTx
   readonly reporter: Reporter
+  readonly returned: ReturnedReads
   readonly hostname: string
   readonly clock: Clock
   readonly log: Log
@@ -57,7 +59,7 @@ export function createDelivery(parts: DeliveryParts): Delivery {
     async receive(arrival, envelope, content) {
       const started = clock.monotonic()
       fault?.('delivery.received')
-      const plan = await expand(accounts, arrival, envelope)
+      const plan = await expand(parts, arrival, envelope)
       const refused = refuseWhole(plan)
       const quoted = isAsked(plan) ? await readHeader(content, parts.store.blobs) : undefined
       const passage = { arrival, envelope, content, plan, quoted, fileFor: await filesFor(accounts, arrival) }
@@ -116,7 +118,9 @@ async function commit(parts: DeliveryParts, passage: Passage, tx: Writer): Promi
   )
   const waiting = toWaiting(passage, full)
   const groups = toGroups(plan.outgoing, waiting)
-  if (groups.length === 0 && full.length === plan.copies.length) throw new NobodyTook(full)
+  if (groups.length === 0 && full.length === plan.copies.length && plan.returned.length === 0)
+    throw new NobodyTook(full)
+  await putReturned(tx, plan, id, content.structure)
   const { size, has8bit } = content
   const { from: sender, utf8, params } = envelope
   const { account } = arrival
@@ -156,7 +160,11 @@ function leadsTo(expanded: Expanded, { account }: LocalCopy): boolean {
 
 function tookNothing(expanded: Expanded, full: readonly LocalCopy[]): boolean {
   if ('refusal' in expanded) return true
-  return !expanded.outside && expanded.accounts.every((account) => full.some((copy) => copy.account === account))
+  return (
+    !expanded.returned &&
+    !expanded.outside &&
+    expanded.accounts.every((account) => full.some((copy) => copy.account === account))
+  )
 }
 
 function toAnswer({ arrival, plan }: Passage, { full, queueId }: Written): Answer {

@@ -63,6 +63,7 @@ export type RefusalCode =
   | 'loop' // 554 5.4.6
   | 'too-many-recipients' // 452 4.5.3
   | 'suppressed' // 550 5.7.1
+  | 'reports-only' // 550 5.7.1
   | 'disk-full' // 452 4.3.1
   | 'try-later' // 451 4.3.0
 export interface Refusal {

@@ -13,6 +13,7 @@ export const smtpRefusals = {
   'too-large': { code: 552, enhanced: '5.3.4' },
   loop: { code: 554, enhanced: '5.4.6' },
   'too-many-recipients': { code: 452, enhanced: '4.5.3' },
+  'reports-only': { code: 550, enhanced: '5.7.1' },
   suppressed: { code: 550, enhanced: '5.7.1' },
   'disk-full': { code: 452, enhanced: '4.3.1' },
   'try-later': { code: 451, enhanced: '4.3.0' },

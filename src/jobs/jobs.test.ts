@@ -21,6 +21,8 @@ const handlersOf = (store: Store, more: Partial<JobHandlers> = {}): JobHandlers 
   post: nothing,
   'remove-account': nothing,
   'sweep-mailbox': nothing,
+  'read-returned': nothing,
+  'forget-returned': nothing,
   ...more,
 })
 const account = toId<AccountId>(7)

@@ -19,6 +19,10 @@ export interface JobMap {
   readonly 'sweep-contents': Record<never, never>
   /** Shortens the change logs. */
   readonly 'prune-changes': Record<never, never>
+  /** Reads a bounce or complaint that came back; `to`: the return path that it came to. */
+  readonly 'read-returned': { readonly content: number; readonly to?: string }
+  /** Takes away what is remembered of sent mail, and entries of suppression lists that have expired. */
+  readonly 'forget-returned': Record<never, never>
   /** Takes away files whose contents are gone for good. */
   readonly 'unlink-blobs': { readonly files: readonly string[] }
 }

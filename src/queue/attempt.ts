@@ -1,6 +1,7 @@
 // One attempt over the network: a batch goes to the first of its targets that takes a connection; each recipient gets its
 // outcome. Writes nothing down.
 
+import type { Path } from '../address/index.ts'
 import type { Clock, Log } from '../base/index.ts'
 import type { Resolver } from '../dns/index.ts'
 import {
@@ -29,6 +30,8 @@ export interface AttemptOptions {
   readonly log: Log
   /** The bytes of a batch's message; undefined when its content is gone. */
   readonly open: (batch: Batch) => Promise<OutgoingMail['data'] | undefined>
+  /** The reverse-path of a batch's transaction; absent: the sender as he is. */
+  readonly returnPath?: (batch: Batch) => Path
   readonly timeouts?: ClientOptions['timeouts']
 }
 
@@ -105,7 +108,7 @@ export function createAttempts(options: AttemptOptions): Attempts {
     const { connection } = pooled
     busy.add(connection)
     try {
-      const results = await connection.send(toOutgoing(batch, data))
+      const results = await connection.send(toOutgoing(batch, data, options.returnPath))
       // RFC 5321 §3.8: after a 421 the server closes.
       if (results.some(({ reply }) => reply.code === 421)) connection.close()
       else pool.put(batch.lane, { ...pooled, sent: pooled.sent + 1 })
@@ -163,9 +166,10 @@ export function createAttempts(options: AttemptOptions): Attempts {
   }
 }
 
-function toOutgoing({ mail, recipients }: Batch, data: OutgoingMail['data']): OutgoingMail {
+function toOutgoing(batch: Batch, data: OutgoingMail['data'], returnPath: AttemptOptions['returnPath']): OutgoingMail {
+  const { mail, recipients } = batch
   return {
-    from: mail.sender,
+    from: returnPath ? returnPath(batch) : mail.sender,
     recipients: recipients.map(({ address, params }) => ({ address, params })),
     size: mail.size,
     utf8: mail.utf8,

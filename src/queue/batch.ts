@@ -3,10 +3,9 @@
 import { type Address, formatAddress, type Path, parsePath } from '../address/index.ts'
 import type { AccountId, ContentId, QueueId, RecipientId } from '../base/index.ts'
 import { classifyText, type ReplyClass } from '../smtp/bounces/index.ts'
-import type { MailParams } from '../smtp/wire/index.ts'
 import type { queueRows } from '../store/index.ts'
 import type { Route, Routes } from './route.ts'
-import type { QueueParams } from './types.ts'
+import type { QueueMailParams, QueueParams } from './types.ts'
 
 export interface Mail {
   readonly id: QueueId
@@ -16,7 +15,7 @@ export interface Mail {
   readonly account?: AccountId
   readonly utf8: boolean
   readonly body8: boolean
-  readonly params: MailParams
+  readonly params: QueueMailParams
   /** Bytes with the prefix. */
   readonly size: number
   /** When it was queued, milliseconds since 1970. */

@@ -5,8 +5,18 @@ export { createQueue, type Queue, type QueueOptions, type QueueSettings } from '
 export type { Settled, Witness } from './record.ts'
 export type { Report } from './report.ts'
 export type { Reporter } from './reporter.ts'
+export { looksSigned } from './return-path.ts'
+export {
+  createReturnedReads,
+  mayComplain,
+  type Returned,
+  type ReturnedReads,
+  returnedHandlers,
+  scheduleForgetting,
+} from './returned.ts'
 export { parseRoute, parseRoutes, type Route, type Routes } from './route.ts'
 export { defaultSchedule, type Schedule } from './schedule.ts'
+export { createReturnPathSigner, loadReturnPathKey, type ReturnPathSigner, returnableMs } from './signer.ts'
 export {
   createSuppressionReads,
   createSuppressions,

@@ -28,8 +28,9 @@ import { createRecorder } from './record.ts'
 import { createReporter, type Reporter } from './reporter.ts'
 import type { Routes } from './route.ts'
 import { defaultSchedule, nextAttempt, type Schedule } from './schedule.ts'
+import type { ReturnPathSigner } from './signer.ts'
 import { type Suppressions, toSuppressed } from './suppression.ts'
-import type { NewQueueMessage, NewQueueRecipient, QueueAdmin, QueueTx } from './types.ts'
+import type { NewQueueMessage, NewQueueRecipient, QueueAdmin, QueueMailParams, QueueTx } from './types.ts'
 
 export interface QueueOptions {
   readonly store: Store
@@ -49,6 +50,8 @@ export interface QueueOptions {
   readonly local?: LocalRetry
   /** The lists of addresses that our domains do not write to. */
   readonly suppressions?: Suppressions
+  /** Signs return paths for the domains that want it. */
+  readonly signer?: ReturnPathSigner
   readonly schedule?: Schedule
   /** Transactions at once in all (absent: 50) and per destination (10). */
   readonly concurrency?: { readonly total?: number; readonly perDestination?: number }
@@ -95,6 +98,7 @@ export function createQueue(options: QueueOptions): Queue {
     own,
     port: options.port ?? 25,
     open: ({ mail }) => openMessage(store, mail),
+    ...(options.signer && { returnPath: (batch) => options.signer!.pathOf(batch, schedule.lifetime) }),
   })
   const reporter = createReporter(options)
   const recorder = createRecorder({ ...options, schedule, reporter, fault })
@@ -194,11 +198,14 @@ export function createQueue(options: QueueOptions): Queue {
   const intake = createIntake({ store, clock, log, inMemory, take, giveBack, fault })
 
   const put = async (tx: Writer, message: NewQueueMessage): Promise<QueueId> => {
-    const { content, size, prefix, account = null, utf8, body8, params = {} } = message
+    const { content, size, prefix, account = null, utf8, body8 } = message
+    const signed = await options.signer?.wants(tx, message)
+    const params: QueueMailParams = { ...message.params, ...(signed && { signed: true }) }
     const facts = { content, prefix, size, params: JSON.stringify(params), created_at: tx.now }
     const sender = message.sender === null ? null : formatAddress(message.sender)
     const row = { ...facts, sender, account, utf8: utf8 ? 1 : 0, body8: body8 ? 1 : 0 }
     const id = await queueRows.insertMessage(tx, row)
+    if (signed) await signed.remember(id)
     // What can be tried at once is claimed by the insert itself: the busiest way costs no second write.
     const owner = intake.open ? store.incarnation : null
     const claimed: Recipient[] = []

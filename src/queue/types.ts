@@ -6,6 +6,12 @@ import type { ReplyClass } from '../smtp/bounces/index.ts'
 import type { MailParams, RecipientParams } from '../smtp/wire/index.ts'
 import type { Writer } from '../store/index.ts'
 
+/** What stays with a message while it waits. */
+export interface QueueMailParams extends MailParams {
+  /** Leaves under a signed return path; the sender is kept in `sent`. */
+  readonly signed?: boolean
+}
+
 export interface NewQueueMessage {
   readonly content: ContentId
   readonly size: number

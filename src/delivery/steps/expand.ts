@@ -2,11 +2,12 @@
 // address outside, however many names lead there.
 
 import type { AccountReads, LocalDestination } from '../../accounts/index.ts'
-import { type Address, addressKey, sameAddress } from '../../address/index.ts'
+import { type Address, addressKey, formatAddress, sameAddress } from '../../address/index.ts'
 import type { AccountId } from '../../base/index.ts'
-import type { NewQueueRecipient } from '../../queue/index.ts'
+import { looksSigned, type NewQueueRecipient, type ReturnedReads } from '../../queue/index.ts'
 import { checkResolution } from '../policy.ts'
 import type { Arrival, Envelope, EnvelopeRecipient, Refusal } from '../types.ts'
+import { refuse } from '../verdict.ts'
 
 /** One copy for one account. */
 export interface LocalCopy {
@@ -28,7 +29,12 @@ export interface Outgoing {
 /** What one recipient of the envelope came to: refused, or the accounts and the addresses outside behind it. */
 export type Expanded =
   | { readonly refusal: Refusal }
-  | { readonly accounts: readonly AccountId[]; readonly outside: boolean }
+  | {
+      readonly accounts: readonly AccountId[]
+      readonly outside: boolean
+      /** A return path of ours: it is read, whoever else gets it. */
+      readonly returned?: boolean
+    }
 
 export interface Plan {
   readonly recipients: readonly Expanded[]
@@ -36,13 +42,20 @@ export interface Plan {
   readonly outgoing: readonly Outgoing[]
   /** Recipients that became several, whose sender asked to be told of success: he hears that, and no more of it. */
   readonly expanded: readonly EnvelopeRecipient[]
+  /** Return paths of ours to which it came back. */
+  readonly returned: readonly Address[]
 }
 
-export async function expand(accounts: AccountReads, arrival: Arrival, envelope: Envelope): Promise<Plan> {
+export async function expand(
+  { accounts, returned }: { readonly accounts: AccountReads; readonly returned: ReturnedReads },
+  arrival: Arrival,
+  envelope: Envelope,
+): Promise<Plan> {
   const copies = new Map<AccountId, LocalCopy>()
   const outgoing: Outgoing[] = []
   const outside = new Set<string>()
   const expanded: EnvelopeRecipient[] = []
+  const paths: Address[] = []
   const send = (address: Address, params: EnvelopeRecipient['params'], via?: Address) => {
     if (outside.has(addressKey(address))) return
     outside.add(addressKey(address))
@@ -50,7 +63,23 @@ export async function expand(accounts: AccountReads, arrival: Arrival, envelope:
     if (!group) outgoing.push((group = { via, recipients: [] }))
     group.recipients.push({ address, kind: 'remote', params })
   }
+  /** What came back goes to who had sent it, if he is still there. */
+  const addReturned = async (address: Address): Promise<Expanded> => {
+    const sent = await returned.find(address)
+    if (!sent) return refuse('unknown-user', `there is no user <${formatAddress(address)}>`)
+    paths.push(address)
+    const resolution = sent.pass ? await accounts.resolve(sent.sender) : undefined
+    if (resolution?.kind !== 'local') return { accounts: [], outside: false, returned: true }
+    for (const destination of resolution.local) addCopy(copies, destination, undefined, undefined)
+    for (const destination of resolution.remote) send(destination, undefined, sent.sender)
+    return {
+      accounts: resolution.local.map(({ account }) => account),
+      outside: resolution.remote.length > 0,
+      returned: true,
+    }
+  }
   const add = async ({ address, params }: EnvelopeRecipient): Promise<Expanded> => {
+    if (looksSigned(address) && (await accounts.isLocalDomain(address.domain))) return addReturned(address)
     const resolution = await accounts.resolve(address)
     const verdict = checkResolution(arrival, address, resolution)
     if (!verdict.ok) return verdict
@@ -70,7 +99,7 @@ export async function expand(accounts: AccountReads, arrival: Arrival, envelope:
   }
   const recipients: Expanded[] = []
   for (const recipient of envelope.to) recipients.push(await add(recipient))
-  return { recipients, copies: [...copies.values()], outgoing, expanded }
+  return { recipients, copies: [...copies.values()], outgoing, expanded, returned: paths }
 }
 
 /** RFC 3461 §5.2.7.3: what stands behind a name of several is told of as one, by the report that it was expanded. */

@@ -6,7 +6,7 @@ import { type Address, type Path, parsePath } from '../../address/index.ts'
 import { type AccountId, type Log, silentLog } from '../../base/index.ts'
 import { zoneResolver } from '../../dns/index.ts'
 import { createMailReads, createMailTx, createSpool } from '../../mail/index.ts'
-import { createQueue, createSuppressionAdmin, createSuppressionReads } from '../../queue/index.ts'
+import { createQueue, createReturnedReads, createSuppressionAdmin, createSuppressionReads } from '../../queue/index.ts'
 import { putContent } from '../../queue/testing/world.ts'
 import {
   type Arrival,
@@ -64,7 +64,8 @@ export async function openHouse({ store, options }: Bench, log: Log = silentLog)
     putContent,
   })
   const points: string[] = []
-  const parts = { store, accounts, mail, queue: queue.tx, reporter: queue.reporter, hostname, clock, log }
+  const returned = createReturnedReads({ store, clock })
+  const parts = { returned, store, accounts, mail, queue: queue.tx, reporter: queue.reporter, hostname, clock, log }
   const reads = createMailReads(store)
   await writes.addDomain('a.test')
 
@@ -88,6 +89,7 @@ export async function openHouse({ store, options }: Bench, log: Log = silentLog)
       createDeliveryChecks({
         accounts,
         suppressions: createSuppressionReads({ store, clock }),
+        returned,
         hostname,
         clock,
         limits: { maxMessageSize: 1000, minFreeBytes: 1e6 },

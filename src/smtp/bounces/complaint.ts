@@ -22,7 +22,7 @@ export function readComplaint(mail: ReturnedMail): Complaint | undefined {
     recipients: recipients.slice(0, bounceLimits.recipients),
     ...optional('messageId', idIn(header)),
     ...optional('envelopeId', value('original-envelope-id')),
-    ...optional('mailFrom', toAddress(value('original-mail-from'))),
+    ...optional('mailFrom', toAddress(value('original-mail-from') || returnPath(header))),
     ...optional('sourceIp', value('source-ip')),
     ...optional('arrival', value('arrival-date', 'received-date')),
     ...optional('agent', value('user-agent')),
@@ -40,9 +40,13 @@ function readHotmail(mail: ReturnedMail, header: Buffer | undefined): Complaint 
     type: 'abuse',
     recipients: [toAddress(recipient)],
     ...optional('messageId', idIn(header)),
+    ...optional('mailFrom', toAddress(returnPath(header))),
     ...optional('sourceIp', clean(subject.slice(opening.length), bounceLimits.value)),
   }
 }
+
+/** The envelope sender, where the receiver's server wrote it down. */
+const returnPath = (header: Buffer | undefined): string => (header && firstField(header, 'return-path')) ?? ''
 
 function valuesOf(fields: Fields, ...names: readonly string[]): readonly string[] {
   return names.flatMap((name) => fields.filter(([found]) => found === name).map(([, value]) => value))

@@ -76,6 +76,12 @@ export async function buryNodes(tx: Writer): Promise<void> {
   )
 }
 
+/** The key of this name, if it was ever asked for. */
+export async function findKey(tx: Reader, name: string): Promise<Buffer | undefined> {
+  const value = await getMeta(tx, `key:${name}`)
+  return value === undefined ? undefined : Buffer.from(value, 'base64')
+}
+
 /**
  * 32 random bytes under this name, made when first asked for: the same for all nodes and for as long as the store lives.
  * For what this server signs to itself (return paths); whoever reads the database can forge those, and no more.
