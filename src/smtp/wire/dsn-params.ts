@@ -44,8 +44,10 @@ export function parseOrcpt(value: string): NonNullable<RecipientParams['orcpt']>
   const text = value.slice(semicolon + 1)
   if (type === 'utf-8') return { type, address: parseUtf8Address(text) }
   const address = parseXtext(text)
-  if (!isPrintable(address)) throw new SyntaxFault('the address in ORCPT must be printable ASCII')
-  return { type, address }
+  if (isPrintable(address)) return { type, address }
+  // Postfix sends an address in UTF-8 as type rfc822, its bytes escaped.
+  if (type === 'rfc822' && isPrintableUtf8(address)) return { type: 'utf-8', address }
+  throw new SyntaxFault('the address in ORCPT must be printable ASCII')
 }
 
 /** The value of ORCPT in ASCII, whatever the address: servers without SMTPUTF8 can carry it too. */
@@ -109,6 +111,15 @@ function isPrintable(text: string): boolean {
     if (code < 0x20 || code > 0x7e) return false
   }
   return true
+}
+
+/** Nothing that is no character, and no control. */
+function isPrintableUtf8(text: string): boolean {
+  for (const char of text) {
+    const point = char.codePointAt(0)!
+    if (point <= 0x20 || (point >= 0x7f && point < 0xa0) || point === 0xfffd) return false
+  }
+  return text !== ''
 }
 
 function isAtom(text: string): boolean {
