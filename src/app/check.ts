@@ -1,7 +1,7 @@
 // What rooms say about their part of a configuration before anything is made or opened. Knows what to ask, not what is right.
 
 import { isFault } from '../base/index.ts'
-import { parseRoutes } from '../queue/index.ts'
+import { createSources, parseRoutes } from '../queue/index.ts'
 import { loadCertificate } from '../tls/index.ts'
 import { type Config, ConfigError } from './config/index.ts'
 
@@ -14,6 +14,7 @@ export function checkParts(config: Config, now: number): void {
         () =>
           void parseRoutes({ [pattern]: target }),
     ),
+    () => void createSources({ pools: queue.sources, rules: queue.sourceRules }),
     () => tls && loadCertificate({ hostname, folder: data, files: tls }, now),
   ]
   const lines = checks.flatMap((check) => {

@@ -183,11 +183,13 @@ function openQueue(config: Config, around: CoreSurroundings, parts: QueueParts):
 }
 
 function queueSettings({ queue }: Config): Required<QueueSettings> {
-  const { routes, schedule, lifetime, delayNotice, concurrency, perHost } = queue
+  const { routes, schedule, lifetime, delayNotice, concurrency, perHost, sources, sourceRules, limits } = queue
   return {
     routes: parseRoutes(routes),
     schedule: { retries: schedule, every: schedule.at(-1)!, lifetime, delayNotice },
     concurrency: { total: concurrency, perDestination: perHost },
+    sources: { pools: sources, rules: sourceRules },
+    limits,
   }
 }
 

@@ -72,6 +72,7 @@ const queueHelp: Readonly<Record<string, string>> = {
   messages: 'Messages in the queue.',
   recipients: 'Recipients in the queue.',
   held: 'Recipients held by an administrator.',
+  inMemory: 'Recipients in memory: next in turn, or being tried.',
   oldestDueMs: 'For how long the oldest due recipient has waited, milliseconds.',
 }
 

@@ -6,27 +6,31 @@ import { queueRows, type ReadStore, type Store } from '../store/index.ts'
 import { type Mail, type Outcome, showPath, toMail, toRecipient } from './batch.ts'
 import { cutHeader, readStart } from './content.ts'
 import type { Recorder } from './record.ts'
+import type { Scheduler } from './scheduler.ts'
 import type { QueueAdmin, QueuedMessage, QueuedRecipient } from './types.ts'
 
 export interface AdminOptions {
   readonly store: Store
   readonly clock: Clock
   readonly recorder: Recorder
-  /** Gives back what waits in memory of a message. */
-  readonly withdraw: (message: number) => Promise<void>
-  /** Dead destinations are tried again at once. */
-  readonly forgive: () => void
+  readonly scheduler: Scheduler
   readonly wake: () => void
 }
 
 const page = 500
 const maxHeader = 65_536
 
-export function createAdmin({ store, clock, recorder, withdraw, forgive, wake }: AdminOptions): QueueAdmin {
+export function createAdmin({ store, clock, recorder, scheduler, wake }: AdminOptions): QueueAdmin {
   const find = async (id: number): Promise<Mail> => {
     const [row] = await store.read((tx) => queueRows.messages(tx, [id]))
     if (!row) throw new Fault('not-found', `there is no message ${id} in the queue`)
     return toMail(row)
+  }
+  /** First in the store, then in memory: what is read from now on is held. */
+  const hold = async (id: number): Promise<number> => {
+    const held = await store.write([], (tx) => queueRows.hold(tx, id))
+    await scheduler.withdraw(({ mail }) => mail.id === id)
+    return held
   }
   return {
     async list({ after = 0, limit = 100 } = {}) {
@@ -42,7 +46,7 @@ export function createAdmin({ store, clock, recorder, withdraw, forgive, wake }:
     },
     async retry(id) {
       if (id !== undefined) await find(id)
-      forgive()
+      scheduler.forgive()
       let due = 0
       // Pages, so that no statement is long; what was made due is not found again.
       for (let n = page; n === page; due += n)
@@ -52,8 +56,7 @@ export function createAdmin({ store, clock, recorder, withdraw, forgive, wake }:
     },
     async hold(id) {
       await find(id)
-      await withdraw(id)
-      return store.write([], (tx) => queueRows.hold(tx, id))
+      return hold(id)
     },
     async release(id) {
       await find(id)
@@ -63,8 +66,7 @@ export function createAdmin({ store, clock, recorder, withdraw, forgive, wake }:
     },
     async remove(id, { bounce = false } = {}) {
       const mail = await find(id)
-      await withdraw(id)
-      await store.write([], (tx) => queueRows.hold(tx, id))
+      await hold(id)
       const rows = await recipients(store, id)
       const outcomes = rows.map((row): Outcome => {
         const reason = 'removed from the queue by an administrator'
@@ -74,7 +76,13 @@ export function createAdmin({ store, clock, recorder, withdraw, forgive, wake }:
     },
     async stats() {
       const { messages, recipients, held, first } = await store.read(queueRows.counts)
-      return { messages, recipients, held, oldestDueMs: first === null ? 0 : Math.max(0, clock.now() - first) }
+      return {
+        messages,
+        recipients,
+        held,
+        oldestDueMs: first === null ? 0 : Math.max(0, clock.now() - first),
+        inMemory: scheduler.table.taken.size,
+      }
     },
   }
 }

@@ -1,6 +1,7 @@
 // One attempt over the network: a batch goes to the first of its targets that takes a connection; each recipient gets its
 // outcome. Writes nothing down.
 
+import { isIP } from 'node:net'
 import type { Path } from '../address/index.ts'
 import type { Clock, Log } from '../base/index.ts'
 import type { Resolver } from '../dns/index.ts'
@@ -12,7 +13,7 @@ import {
   type SendResult,
   type SmtpConnection,
 } from '../smtp/client/index.ts'
-import type { Batch, Outcome, Recipient } from './batch.ts'
+import type { TriedBatch as Batch, Outcome, Recipient } from './batch.ts'
 import { createPool, type Pooled } from './pool.ts'
 import { findTargets, type Target } from './targets.ts'
 
@@ -38,15 +39,10 @@ export interface AttemptOptions {
 export interface Attempts {
   /** Never rejects. */
   attempt(batch: Batch): Promise<readonly Outcome[]>
-  /** Dead destinations are tried again at once. */
-  forgive(): void
   /** Ends idle connections, and the busy ones when `hard`. */
   close(hard: boolean): void
 }
 
-/** A destination none of whose hosts took a connection is left alone for so long: a thousand messages need not each find out. */
-const deadMs = 60_000
-const maxDead = 10_000
 /** RFC 5321 §4.5.3.2 leaves connecting to the system, which waits two minutes and more. */
 const connectTimeout = 30_000
 
@@ -57,16 +53,21 @@ interface Failure {
   readonly status: string
   readonly reason: string
   readonly relay?: string
+  readonly broken?: boolean
 }
 
 export function createAttempts(options: AttemptOptions): Attempts {
   const { clock, log } = options
   const pool = createPool(clock)
   const busy = new Set<SmtpConnection>()
-  const dead = new Map<string, { readonly until: number; readonly failed: Failure }>()
 
-  const connectTo = async (target: Target): Promise<SmtpConnection> => {
-    const common = { ...target, helo: options.hostname, timeouts: { connect: connectTimeout, ...options.timeouts } }
+  const connectTo = async (target: Target, { source }: Batch): Promise<SmtpConnection> => {
+    const common = {
+      ...target,
+      helo: source.helo ?? options.hostname,
+      ...(source.address !== '' && { localAddress: source.address }),
+      timeouts: { connect: connectTimeout, ...options.timeouts },
+    }
     try {
       return await options.connect(common)
     } catch (error) {
@@ -77,31 +78,25 @@ export function createAttempts(options: AttemptOptions): Attempts {
     }
   }
 
-  const connectAny = async ({ domain, route }: Batch): Promise<Connected> => {
+  const connectAny = async (batch: Batch): Promise<Connected> => {
+    const { domain, route, source } = batch
     const found = await findTargets(options, domain, route)
     if ('problem' in found) {
       const { permanent, status, text } = found.problem
       return { failed: { result: permanent ? 'fail' : 'retry', status, reason: text } }
     }
     let failed: Failure = { result: 'retry', status: '4.4.1', reason: 'no host to try' }
+    const family = isIP(source.address)
     for (const target of found.targets) {
+      // An address of ours reaches its own kind.
+      if (family !== 0 && isIP(target.ip) !== family) continue
       try {
-        return { pooled: { connection: await connectTo(target), target, sent: 0 } }
+        return { pooled: { connection: await connectTo(target, batch), target, sent: 0 } }
       } catch (error) {
         failed = toFailure(toFault(error), target)
       }
     }
     return { failed }
-  }
-
-  const connectLane = async (batch: Batch): Promise<Connected> => {
-    const known = dead.get(batch.lane)
-    if (known && known.until > clock.monotonic()) return { failed: known.failed }
-    dead.delete(batch.lane)
-    const connected = await connectAny(batch)
-    if ('failed' in connected && connected.failed.status.startsWith('4.4.') && dead.size < maxDead)
-      dead.set(batch.lane, { until: clock.monotonic() + deadMs, failed: connected.failed })
-    return connected
   }
 
   const send = async (batch: Batch, pooled: Pooled, data: OutgoingMail['data']): Promise<readonly Outcome[]> => {
@@ -111,7 +106,7 @@ export function createAttempts(options: AttemptOptions): Attempts {
       const results = await connection.send(toOutgoing(batch, data, options.returnPath))
       // RFC 5321 §3.8: after a 421 the server closes.
       if (results.some(({ reply }) => reply.code === 421)) connection.close()
-      else pool.put(batch.lane, { ...pooled, sent: pooled.sent + 1 })
+      else pool.put(wayOf(batch), { ...pooled, sent: pooled.sent + 1 }, batch.perConnection)
       return batch.recipients.map((recipient, i) => toOutcome(recipient, results[i]!, pooled))
     } catch (error) {
       connection.close()
@@ -131,7 +126,7 @@ export function createAttempts(options: AttemptOptions): Attempts {
   const attempt = async (batch: Batch): Promise<readonly Outcome[]> => {
     const data = await options.open(batch)
     if (!data) return failAll(batch, { result: 'retry', status: '4.3.0', reason: 'the message cannot be read' })
-    const reused = pool.take(batch.lane)
+    const reused = pool.take(wayOf(batch))
     if (reused) {
       try {
         return await send(batch, reused, data)
@@ -141,7 +136,7 @@ export function createAttempts(options: AttemptOptions): Attempts {
         if (isAt(error, 'end')) return breakOff(batch, reused, toFault(error))
       }
     }
-    const connected = await connectLane(batch)
+    const connected = await connectAny(batch)
     return 'failed' in connected ? failAll(batch, connected.failed) : sendAnyhow(batch, connected.pooled, data)
   }
 
@@ -158,13 +153,15 @@ export function createAttempts(options: AttemptOptions): Attempts {
         })
       }
     },
-    forgive: () => dead.clear(),
     close(hard) {
       pool.close()
       if (hard) for (const connection of busy) connection.close()
     },
   }
 }
+
+/** Who goes the same way from the same address may share a connection. */
+const wayOf = ({ next, source }: Batch): string => `${next}\n${source.address}`
 
 function toOutgoing(batch: Batch, data: OutgoingMail['data'], returnPath: AttemptOptions['returnPath']): OutgoingMail {
   const { mail, recipients } = batch
@@ -222,7 +219,13 @@ function breakOff({ recipients }: Batch, pooled: Pooled, fault: ConnectionFault)
 /** Never permanent: a refusal of the whole session, say a greeting with 554, says nothing of this message. */
 function toFailure({ stage, reply, message }: ConnectionFault, target: Target): Failure {
   const words = oneLine(reply ? `${target.host} said: ${showReply(reply)}` : message)
-  return { result: 'retry', status: stageStatus[stage] ?? '4.4.2', reason: words, relay: showTarget(target) }
+  return {
+    result: 'retry',
+    status: stageStatus[stage] ?? '4.4.2',
+    reason: words,
+    relay: showTarget(target),
+    broken: true,
+  }
 }
 const stageStatus: { readonly [stage: string]: string } = { connect: '4.4.1', tls: '4.7.5', auth: '4.7.8' }
 

@@ -4,7 +4,9 @@ import { type Address, formatAddress, type Path, parsePath } from '../address/in
 import type { AccountId, ContentId, QueueId, RecipientId } from '../base/index.ts'
 import { classifyText, type ReplyClass } from '../smtp/bounces/index.ts'
 import type { queueRows } from '../store/index.ts'
-import type { Route, Routes } from './route.ts'
+import type { Place } from './lane.ts'
+import type { Route } from './route.ts'
+import type { Source } from './sources.ts'
 import type { QueueMailParams, QueueParams } from './types.ts'
 
 export interface Mail {
@@ -30,15 +32,25 @@ export interface Recipient {
   readonly params: QueueParams
 }
 
-/** Recipients of one message that go the same way, in one transaction. */
-export interface Batch {
+/** Recipients of one message that go the same way, in one transaction: they stand in their lane as one. */
+export interface Batch extends Place {
   readonly mail: Mail
   readonly recipients: readonly Recipient[]
-  /** Name of the way: what shares connections and limits. */
   readonly lane: string
   /** Of the first recipient; all have it unless a route joins them. */
   readonly domain: string
   readonly route?: Route
+  /** Who takes turns: an account of ours, else the envelope's sender. */
+  readonly sender: string
+}
+
+/** A batch on its way. */
+export interface TriedBatch extends Batch {
+  readonly source: Source
+  /** Name of the next hop: who goes there from the same source may share a connection. */
+  readonly next: string
+  /** Messages over one connection, when somebody limited them. */
+  readonly perConnection?: number
 }
 
 /** What came of one recipient. */
@@ -61,6 +73,8 @@ export interface Outcome {
   readonly hard?: boolean
   /** Our own words for the sender where we refuse ourselves. */
   readonly explained?: Explanation
+  /** There was no connection, or it broke off: this says more of the way than of the recipient. */
+  readonly broken?: boolean
   /** Its row is already dealt with. */
   readonly recorded?: boolean
 }
@@ -79,27 +93,14 @@ export function withClass(outcome: Outcome): Outcome {
 }
 
 /** SMTP takes at least so many recipients in one transaction (RFC 5321 §4.5.3.1.8). */
-const maxRecipients = 100
+export const maxRecipients = 100
 
 /** No domain's name holds a space. */
 export const localLane = 'our mailboxes'
 
-/** Groups recipients that go the same way. */
-export function toBatches(mail: Mail, recipients: readonly Recipient[], routes: Routes): Batch[] {
-  const ways = new Map<string, { readonly recipients: Recipient[]; readonly domain: string; readonly route?: Route }>()
-  for (const recipient of recipients) {
-    const { domain } = recipient.address
-    const route = recipient.kind === 'local' ? undefined : routes(domain)
-    const lane = recipient.kind === 'local' ? localLane : route ? `route ${route.key}` : domain
-    const way = ways.get(lane)
-    if (way) way.recipients.push(recipient)
-    else ways.set(lane, { recipients: [recipient], domain, ...(route && { route }) })
-  }
-  const batches: Batch[] = []
-  for (const [lane, { recipients, domain, route }] of ways)
-    for (let at = 0; at < recipients.length; at += maxRecipients)
-      batches.push({ mail, lane, domain, route, recipients: recipients.slice(at, at + maxRecipients) })
-  return batches
+/** Who takes turns with others. */
+export function senderKey(account: AccountId | null | undefined, sender: string | null): string {
+  return account === null || account === undefined ? (sender?.toLowerCase() ?? '<>') : `#${account}`
 }
 
 export function toMail(row: queueRows.MessageRow): Mail {
@@ -115,7 +116,7 @@ export function toRecipient(row: queueRows.RecipientRow): Recipient {
 }
 
 /** Reads what formatAddress wrote, also `postmaster` without a domain. */
-function toAddress(text: string): Address {
+export function toAddress(text: string): Address {
   return parsePath(`<${text}>`)?.path ?? { local: text, domain: '' }
 }
 

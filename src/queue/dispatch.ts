@@ -1,129 +1,305 @@
-// Who is tried next: batches wait in lanes, one per destination; all lanes share a number of places, each has its own limit,
-// and lanes take turns. Knows nothing of mail but its lane and its number.
+// Who is tried next. Senders take turns, and the lanes of each; a lane gives its first batch whose sender may. A sender, and a
+// lane, takes another place only while it has fewer than are free: whoever comes new finds one. A lane without a way
+// stands aside until one of its sites or limits has room. Knows no store.
 
 import type { Clock } from '../base/index.ts'
-import type { Batch } from './batch.ts'
+import type { Batch, TriedBatch } from './batch.ts'
+import { createFifo, type Fifo } from './fifo.ts'
+import type { Lane, Way } from './lane.ts'
+import type { Limit } from './limit.ts'
+import type { Feedback, Site } from './site.ts'
 
-/** Batches tried at once, in all and per lane. */
-export interface Places {
-  readonly total: number
-  readonly perLane: number
+export interface Ended {
+  readonly feedback: Feedback
+  /** What failed. */
+  readonly reason: string
 }
 
 export interface DispatchOptions {
-  /** Tries a batch and records what came of it; never rejects. */
-  readonly run: (batch: Batch) => Promise<void>
-  readonly places: Places
+  /** Tries a batch and begins to write down what came of it; never rejects. */
+  readonly run: (batch: TriedBatch) => Promise<Ended>
+  /** Batches tried at once. */
+  readonly places: number
   readonly clock: Clock
-  /** Called when a place became free. */
-  readonly onDone: () => void
+  /** A lane has given a batch, or one of it has ended. */
+  readonly onMoved: (lane: Lane) => void
+  /** All ways of a lane are dead. */
+  readonly onDead: (lane: Lane, site: Site) => void
 }
-
-interface Lane {
-  readonly waiting: Batch[]
-  active: number
-  /** Smoothed time that a batch takes; undefined until one has ended. */
-  pace?: number
-  /** When one ended last, or when the lane was opened. */
-  moved: number
-}
-
-/** The newest batch counts an eighth. */
-const smoothing = 8
 
 export interface Dispatch {
-  add(batch: Batch): void
-  /** Batches waiting in all, and in one lane. */
-  readonly waiting: number
-  waitingIn(lane: string): number
-  /** Milliseconds in which what waits in the lane should be gone, by how fast it moved so far. */
-  backlogMs(lane: string): number
-  /** Takes back waiting batches: of one message, or all. */
-  withdraw(message?: number): Batch[]
-  /** More or fewer places from now on; what is under way goes on. */
-  setPlaces(places: Places): void
+  readonly active: number
+  /** The lane has something to give. */
+  offer(lane: Lane): void
+  /** Its ways are others now. */
+  refresh(lane: Lane): void
+  /** Whether a batch under way belongs to a message. */
+  isActive(message: number): boolean
+  /** Sites were forgiven, or limits changed. */
+  wakeAll(): void
+  setPlaces(places: number): void
   /** No new batch starts from now on. */
   close(): void
   /** Resolves when nothing is tried any more. */
   drained(): Promise<void>
 }
 
-export function createDispatch({ run, places, clock, onDone }: DispatchOptions): Dispatch {
-  let { total, perLane } = places
-  const lanes = new Map<string, Lane>()
-  const idle: (() => void)[] = []
-  let waiting = 0
+interface Sender {
+  readonly key: string
+  active: number
+  /** Lanes that have something of his, each once. */
+  readonly lanes: Fifo<Lane>
+  listed: boolean
+}
+type Resource = Site | Limit
+
+/** A sender's share of the free places. */
+const share = 1
+
+export function createDispatch(options: DispatchOptions): Dispatch {
+  const { clock } = options
+  let total = options.places
   let active = 0
   let closed = false
+  let pumping = false
+  const senders = new Map<string, Sender>()
+  const ring = createFifo<Sender>()
+  /** Which lanes a sender lists. */
+  const listed = new Map<Lane, Set<string>>()
+  /** Had as many places as they may. */
+  let blocked: Sender[] = []
+  const crowded: Lane[] = []
+  const aside = new Map<Lane, readonly Resource[]>()
+  const parked = new Map<Resource, Set<Lane>>()
+  const timers = new Map<Resource, () => void>()
+  const underWay = new Map<number, number>()
+  const idle: (() => void)[] = []
 
-  const start = (name: string, lane: Lane) => {
-    const batch = lane.waiting.shift()!
-    waiting--
-    active++
-    lane.active++
-    const started = clock.monotonic()
-    void run(batch).finally(() => {
-      lane.moved = clock.monotonic()
-      const took = lane.moved - started
-      lane.pace = lane.pace === undefined ? took : lane.pace + (took - lane.pace) / smoothing
-      active--
-      lane.active--
-      if (lane.active === 0 && lane.waiting.length === 0) lanes.delete(name)
-      if (active === 0) for (const resolve of idle.splice(0)) resolve()
+  const free = () => total - active
+  const mayHave = (held: number) => held < share * free()
+  const maySend = (key: string) => mayHave(senders.get(key)?.active ?? 0)
+
+  const senderOf = (key: string): Sender => {
+    let sender = senders.get(key)
+    if (!sender) senders.set(key, (sender = { key, active: 0, lanes: createFifo(), listed: false }))
+    return sender
+  }
+  const enlist = (sender: Sender) => {
+    if (sender.listed) return
+    sender.listed = true
+    ring.push(sender)
+  }
+  /** Puts the lane where its senders find it. */
+  const list = (lane: Lane) => {
+    if (lane.batches.length === 0 || lane.closing || !lane.survey || aside.has(lane)) return
+    let names = listed.get(lane)
+    if (!names) listed.set(lane, (names = new Set()))
+    for (const key of lane.senders.keys()) {
+      if (names.has(key)) continue
+      names.add(key)
+      const sender = senderOf(key)
+      sender.lanes.push(lane)
+      enlist(sender)
+    }
+  }
+  const unlist = (lane: Lane, key: string) => {
+    const names = listed.get(lane)
+    names?.delete(key)
+    if (names?.size === 0) listed.delete(lane)
+  }
+
+  const standAside = (lane: Lane, resources: readonly Resource[]) => {
+    aside.set(lane, resources)
+    for (const resource of resources) {
+      const lanes = parked.get(resource)
+      if (lanes) lanes.add(lane)
+      else parked.set(resource, new Set([lane]))
+    }
+  }
+  const comeBack = (lane: Lane) => {
+    for (const resource of aside.get(lane) ?? []) {
+      const lanes = parked.get(resource)
+      lanes?.delete(lane)
+      if (lanes?.size === 0) parked.delete(resource)
+    }
+    aside.delete(lane)
+    list(lane)
+  }
+  /** One lane for the room that there is: it wakes the next when it is gone. One whose senders may not send does not count. */
+  const wake = (resource: Resource) => {
+    for (const lane of parked.get(resource) ?? []) {
+      if (!hasRoom(resource)) return
+      comeBack(lane)
+      for (const key of lane.senders.keys()) if (maySend(key)) return
+    }
+  }
+  const wakeLater = (resource: Resource, wait: number) => {
+    if (timers.has(resource)) return
+    const cancel = clock.after(Math.max(1, wait), () => {
+      timers.delete(resource)
+      wake(resource)
       pump()
-      onDone()
     })
+    timers.set(resource, cancel)
+  }
+
+  /** The way with most room; each in turn when they are equal. Without one the lane stands aside. */
+  const choose = (lane: Lane): Way | undefined => {
+    const ways = lane.survey?.ways ?? []
+    const full: Resource[] = []
+    let best: Way | undefined
+    let most = 0
+    for (let i = 0; i < ways.length; i++) {
+      const way = ways[(lane.rotation + i) % ways.length]!
+      if (way.site.deadForMs > 0) continue
+      const tight = way.limits.find((limit) => !hasRoom(limit))
+      const room = Math.min(way.site.free, ...way.limits.map((limit) => limit.free))
+      if (tight || room <= 0) full.push(tight ?? way.site)
+      else if (room > most) {
+        best = way
+        most = room
+      }
+    }
+    lane.rotation = ways.length > 1 ? (lane.rotation + 1) % ways.length : 0
+    if (best) return best
+    if (full.length === 0) {
+      const dead = ways[0]
+      if (dead) options.onDead(lane, dead.site)
+      return undefined
+    }
+    standAside(lane, full)
+    for (const resource of full) if ('wait' in resource && resource.wait > 0) wakeLater(resource, resource.wait)
+    return undefined
+  }
+
+  const start = (lane: Lane, batch: Batch, way: Way) => {
+    const sender = senderOf(batch.sender)
+    active++
+    sender.active++
+    lane.active++
+    way.site.begin()
+    for (const limit of way.limits) limit.begin()
+    const { id } = batch.mail
+    underWay.set(id, (underWay.get(id) ?? 0) + 1)
+    const end = ({ feedback, reason }: Ended) => {
+      active--
+      sender.active--
+      lane.active--
+      way.site.end(feedback, reason)
+      for (const limit of way.limits) limit.end()
+      const left = underWay.get(id)! - 1
+      if (left > 0) underWay.set(id, left)
+      else underWay.delete(id)
+      if (active === 0) for (const resolve of idle.splice(0)) resolve()
+      const waiting = blocked
+      blocked = []
+      for (const one of waiting) {
+        one.listed = false
+        if (mayHave(one.active)) enlist(one)
+        else {
+          one.listed = true
+          blocked.push(one)
+        }
+      }
+      for (const one of crowded.splice(0)) list(one)
+      forget(sender)
+      if (way.site.deadForMs > 0) rouse(way.site)
+      wake(way.site)
+      for (const limit of way.limits) wake(limit)
+      options.onMoved(lane)
+      pump()
+    }
+    const perConnection = Math.min(...way.limits.map(({ rule }) => rule.perConnection ?? Number.POSITIVE_INFINITY))
+    const tried: TriedBatch = {
+      ...batch,
+      source: way.source,
+      next: way.site.next,
+      ...(Number.isFinite(perConnection) && { perConnection }),
+    }
+    void options.run(tried).then(end, (error) => end({ feedback: 'none', reason: String(error) }))
+  }
+  /** A site died: who waits for it alone learns it. */
+  const rouse = (site: Site) => {
+    for (const lane of [...(parked.get(site) ?? [])]) comeBack(lane)
+  }
+  const forget = (sender: Sender) => {
+    if (sender.active === 0 && sender.lanes.length === 0 && !sender.listed) senders.delete(sender.key)
+  }
+
+  const step = (sender: Sender) => {
+    if (!mayHave(sender.active)) {
+      blocked.push(sender)
+      return
+    }
+    sender.listed = false
+    const lane = sender.lanes.shift()
+    if (!lane) return forget(sender)
+    unlist(lane, sender.key)
+    if (sender.lanes.length > 0) enlist(sender)
+    if (lane.senders.has(sender.key) && !lane.closing && lane.survey && !aside.has(lane)) give(lane)
+    forget(sender)
+  }
+  const give = (lane: Lane) => {
+    if (!mayHave(lane.active)) {
+      crowded.push(lane)
+      return
+    }
+    const way = choose(lane)
+    if (!way) return
+    const batch = lane.takeFirst(maySend)
+    if (batch) start(lane, batch, way)
+    list(lane)
+    // It may have been woken for room that is still there.
+    wake(way.site)
+    for (const limit of way.limits) wake(limit)
+    options.onMoved(lane)
   }
   const pump = () => {
-    if (closed) return
-    for (const [name, lane] of lanes) {
-      if (active >= total || waiting === 0) return
-      if (lane.waiting.length === 0 || lane.active >= perLane) continue
-      // Behind the others: each lane has its turn. The iteration meets it again at its new place.
-      lanes.delete(name)
-      lanes.set(name, lane)
-      start(name, lane)
+    if (pumping) return
+    pumping = true
+    while (!closed && free() > 0) {
+      const sender = ring.shift()
+      if (!sender) break
+      step(sender)
     }
+    pumping = false
   }
 
   return {
-    add(batch) {
-      let lane = lanes.get(batch.lane)
-      if (!lane) lanes.set(batch.lane, (lane = { waiting: [], active: 0, moved: clock.monotonic() }))
-      lane.waiting.push(batch)
-      waiting++
+    get active() {
+      return active
+    },
+    offer(lane) {
+      list(lane)
       pump()
     },
-    get waiting() {
-      return waiting
+    refresh(lane) {
+      comeBack(lane)
+      pump()
     },
-    waitingIn: (name) => lanes.get(name)?.waiting.length ?? 0,
-    backlogMs(name) {
-      const lane = lanes.get(name)
-      if (!lane) return 0
-      // Nothing has ended for longer than usual: it has become slower than it was.
-      const pace = Math.max(lane.pace ?? 0, clock.monotonic() - lane.moved)
-      return (lane.waiting.length * pace) / perLane
+    isActive: (message) => underWay.has(message),
+    wakeAll() {
+      for (const lane of [...aside.keys()]) comeBack(lane)
+      pump()
     },
-    withdraw(message) {
-      const taken: Batch[] = []
-      for (const [name, lane] of lanes) {
-        const kept = lane.waiting.filter((batch) => message !== undefined && batch.mail.id !== message)
-        if (kept.length === lane.waiting.length) continue
-        taken.push(...lane.waiting.filter((batch) => !kept.includes(batch)))
-        lane.waiting.splice(0, lane.waiting.length, ...kept)
-        if (lane.active === 0 && kept.length === 0) lanes.delete(name)
+    setPlaces(places) {
+      total = places
+      for (const one of blocked.splice(0)) {
+        one.listed = false
+        enlist(one)
       }
-      waiting -= taken.length
-      return taken
-    },
-    setPlaces(next) {
-      ;({ total, perLane } = next)
+      for (const one of crowded.splice(0)) list(one)
       pump()
     },
     close() {
       closed = true
+      for (const cancel of timers.values()) cancel()
+      timers.clear()
     },
     drained: () => (active === 0 ? Promise.resolve() : new Promise((resolve) => idle.push(resolve))),
   }
+}
+
+function hasRoom(resource: Resource): boolean {
+  return resource.free > 0 && (!('wait' in resource) || resource.wait === 0)
 }

@@ -17,6 +17,7 @@ export {
 export { parseRoute, parseRoutes, type Route, type Routes } from './route.ts'
 export { defaultSchedule, type Schedule } from './schedule.ts'
 export { createReturnPathSigner, loadReturnPathKey, type ReturnPathSigner, returnableMs } from './signer.ts'
+export { createSources, type SourceOptions } from './sources.ts'
 export {
   createSuppressionReads,
   createSuppressions,

@@ -1,26 +1,22 @@
-// Fetches due mail from the store into memory, a page at a time, when the bell rings or the next time has come, never more
-// often than once a second by itself. Knows nothing of what becomes of it.
+// Watches the time: what waits becomes ready when it is due, a page at a time and with a pause between, never by storm. Notices
+// when the wall clock was set, and on PostgreSQL when another node has died. Knows nothing of what becomes of the mail.
 
 import type { Clock, Log } from '../base/index.ts'
-import { metaRows, queueRows, type Store } from '../store/index.ts'
-import { type Mail, type Recipient, toMail, toRecipient } from './batch.ts'
+import { metaRows, queueLaneRows, queueRows, type Store } from '../store/index.ts'
 
 export interface IntakeOptions {
   readonly store: Store
   readonly clock: Clock
   readonly log: Log
-  /** Recipients in memory now. */
-  readonly inMemory: () => number
-  /** Begins with recipients that were claimed. */
-  readonly take: (mail: Mail, recipients: readonly Recipient[]) => void
-  /** Returns claims untried. */
-  readonly giveBack: (ids: readonly number[], nextAt: number, reason: string) => Promise<void>
-  readonly fault: (point: string) => void
+  /** Makes a page of what is due ready; returns how many that were. */
+  readonly promote: (now: number) => Promise<number>
+  /** Looks for ready mail that others put into the store. */
+  readonly walk: () => Promise<void>
+  /** Reads the rules of people again. */
+  readonly readRules: () => Promise<void>
 }
 
 export interface Intake {
-  /** Whether one more fits into memory. */
-  readonly open: boolean
   /** Makes claims of dead processes void and begins. */
   start(): Promise<void>
   stop(): Promise<void>
@@ -28,23 +24,21 @@ export interface Intake {
   wake(): void
   /** Something may be due at a new time. */
   replan(): Promise<void>
-  /** Memory was freed. */
-  refill(): void
   stalled(): string | undefined
 }
 
-const page = 200
-/** Claimed and waiting in memory at most. */
-const maxWaiting = 1_000
 const leastPause = 1_000
 /** Looks at the store at least so often, should a ring be lost or another node die. */
 const mostPause = 60_000
-/** Due for so long and not tried: something is wrong here. */
+/** Between two pages: what is due all at once shall not hold up what comes in. */
+const pagePause = 10
+/** Due for so long and not in its lane: something is wrong here. */
 const stallMs = 15 * 60_000
+/** The wall clock may drift so far from the monotonic one without having been set. */
+const drift = 60_000
 
-export function createIntake({ store, clock, log, inMemory, take, giveBack, fault }: IntakeOptions): Intake {
+export function createIntake({ store, clock, log, promote, walk, readRules }: IntakeOptions): Intake {
   let running = false
-  let behind = false
   let looking: Promise<void> | undefined
   let again = false
   let cancelTimer: (() => void) | undefined
@@ -65,7 +59,13 @@ export function createIntake({ store, clock, log, inMemory, take, giveBack, faul
   const look = async () => {
     again = false
     try {
-      await claim()
+      await followClock()
+      await promoteAll()
+      // On SQLite nobody else puts mail in.
+      if (store.dialect === 'postgres') {
+        await readRules()
+        await walk()
+      }
       failure = undefined
       lastLook = clock.monotonic()
     } catch (error) {
@@ -74,51 +74,43 @@ export function createIntake({ store, clock, log, inMemory, take, giveBack, faul
     }
     await timer()
   }
-  const claim = async () => {
-    behind = false
-    while (running) {
-      const room = Math.min(page, maxWaiting - inMemory())
-      if (room <= 0) {
-        behind = true
-        return
-      }
-      const rows = await store.write([], (tx) => queueRows.claimDue(tx, store.incarnation, clock.now(), room), {
-        durable: false,
-      })
-      if (rows.length === 0) return
-      fault('queue.claimed')
-      await takeRows(rows)
-      if (rows.length < room) return
+  const promoteAll = async () => {
+    while (running && (await promote(clock.now())) > 0) {
+      if (!(await isMoreDue())) return
+      await new Promise<void>((resolve) => clock.after(pagePause, resolve))
     }
   }
-  const takeRows = async (rows: readonly queueRows.RecipientRow[]) => {
-    const byMessage = Map.groupBy(rows, ({ message }) => message)
-    const found = await readMessages([...byMessage.keys()], rows)
-    for (const row of found) take(toMail(row), (byMessage.get(row.id) ?? []).map(toRecipient))
+  const isMoreDue = async () => {
+    const due = await store.read(queueRows.nextDue)
+    return due !== undefined && due <= clock.now()
   }
 
-  /** Without their messages the claims go back, or nobody would ever try them. */
-  const readMessages = async (ids: readonly number[], rows: readonly queueRows.RecipientRow[]) => {
-    try {
-      return await store.read((tx) => queueRows.messages(tx, ids))
-    } catch (error) {
-      void giveBack(
-        rows.map(({ id }) => id),
-        clock.now(),
-        '',
-      )
-      throw error
+  /** Wall clock minus monotonic clock, as it should stay. */
+  let offset: number | undefined
+  /**
+   * The wall clock was set back: what waits by it would wait so much longer. It was set forward: what is due then comes a page
+   * at a time, and each has its schedule as before.
+   */
+  const followClock = async () => {
+    const is = clock.now() - clock.monotonic()
+    const was = offset ?? is
+    offset = is
+    const newest = await store.read(queueLaneRows.newest)
+    // While nobody looked too: a message cannot have come later than now.
+    const back = Math.max(was - is, (newest ?? 0) - clock.now())
+    if (is - was > drift) log.warn({ ms: is - was }, 'the clock was set forward')
+    if (back <= drift) return
+    log.warn({ ms: back }, 'the clock was set back: mail that waits is moved with it')
+    for (let after = 0; ; ) {
+      after = await store.write([], (tx) => queueLaneRows.moveBack(tx, back, after, 500))
+      if (after === 0) break
     }
+    await store.write([], (tx) => queueLaneRows.notNewer(tx, clock.now()))
   }
 
   /** Sets the timer to when something is due next. */
   const timer = async () => {
     if (!running) return
-    // Enough is in memory: whoever ends next looks again.
-    if (behind) {
-      oldestDue = undefined
-      return setTimer(mostPause)
-    }
     let due: number | undefined
     try {
       due = await store.read(queueRows.nextDue)
@@ -161,11 +153,9 @@ export function createIntake({ store, clock, log, inMemory, take, giveBack, faul
   })
 
   return {
-    get open() {
-      return running && inMemory() < maxWaiting
-    },
     async start() {
       running = true
+      await readRules()
       await freeClaims()
       wake()
     },
@@ -177,9 +167,6 @@ export function createIntake({ store, clock, log, inMemory, take, giveBack, faul
     },
     wake,
     replan: timer,
-    refill() {
-      if (behind && inMemory() < maxWaiting / 2) wake()
-    },
     stalled() {
       if (failure !== undefined) return failure
       if (!running) return 'the queue is not running'

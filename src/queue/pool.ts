@@ -14,8 +14,8 @@ export interface Pooled {
 export interface Pool {
   /** The connection of the lane that was used last, if one is idle; it is the caller's until it is put back. */
   take(lane: string): Pooled | undefined
-  /** Keeps a healthy connection for the next, or ends it politely when it has served its time. */
-  put(lane: string, pooled: Pooled): void
+  /** Keeps a healthy connection for the next, or ends it politely when it has served its time: after `most` messages, if somebody said so. */
+  put(lane: string, pooled: Pooled, most?: number): void
   close(): void
 }
 
@@ -53,8 +53,8 @@ export function createPool(clock: Clock): Pool {
       if (idle?.length === 0) lanes.delete(lane)
       return pooled
     },
-    put(lane, pooled) {
-      if (closed || pooled.sent >= maxMessages || count >= maxIdle) return quit(pooled)
+    put(lane, pooled, most = maxMessages) {
+      if (closed || pooled.sent >= Math.min(most, maxMessages) || count >= maxIdle) return quit(pooled)
       const idle = lanes.get(lane)
       const entry = { ...pooled, since: clock.monotonic() }
       if (idle) idle.push(entry)

@@ -1,11 +1,11 @@
-// The outgoing queue: takes mail within delivery's transaction, claims what is due, has it tried and the result written down.
-// Holds no mail but what it has claimed. Wakes by the bell and by one timer, never more often than once a second by itself.
+// The outgoing queue, made of its parts: takes mail within delivery's transaction, lets the scheduler say whose turn it is, has
+// it tried, and the result written down.
 
 import { addressKey, formatAddress } from '../address/index.ts'
-import type { Clock, ContentId, Log, QueueId } from '../base/index.ts'
+import type { Clock, ContentId, Log } from '../base/index.ts'
 import type { Resolver } from '../dns/index.ts'
 import type { ClientOptions } from '../smtp/client/index.ts'
-import { queueRows, type Store, type Writer } from '../store/index.ts'
+import { queueRuleRows, type Store, type Writer } from '../store/index.ts'
 import { createAdmin } from './admin.ts'
 import { type Connect, createAttempts } from './attempt.ts'
 import {
@@ -15,22 +15,27 @@ import {
   type Outcome,
   type Recipient,
   showPath,
-  toBatches,
-  toMail,
+  type TriedBatch,
   withClass,
 } from './batch.ts'
 import { openMessage } from './content.ts'
 import { isOverdue } from './deadline.ts'
-import { createDispatch } from './dispatch.ts'
+import type { Ended } from './dispatch.ts'
+import { toFeedback } from './feedback.ts'
 import { createIntake } from './intake.ts'
+import { createLimits, type LimitRule } from './limit.ts'
 import { deliverLocally, type LocalRetry } from './local.ts'
+import { putMessage } from './put.ts'
 import { createRecorder } from './record.ts'
 import { createReporter, type Reporter } from './reporter.ts'
 import type { Routes } from './route.ts'
-import { defaultSchedule, nextAttempt, type Schedule } from './schedule.ts'
+import { createRules, toRule } from './rules.ts'
+import { defaultSchedule, type Schedule } from './schedule.ts'
+import { createScheduler, type SchedulerParts } from './scheduler.ts'
 import type { ReturnPathSigner } from './signer.ts'
+import { createSources, type SourceOptions } from './sources.ts'
 import { type Suppressions, toSuppressed } from './suppression.ts'
-import type { NewQueueMessage, NewQueueRecipient, QueueAdmin, QueueMailParams, QueueTx } from './types.ts'
+import type { QueueAdmin, QueueTx } from './types.ts'
 
 export interface QueueOptions {
   readonly store: Store
@@ -53,7 +58,10 @@ export interface QueueOptions {
   /** Signs return paths for the domains that want it. */
   readonly signer?: ReturnPathSigner
   readonly schedule?: Schedule
-  /** Transactions at once in all (absent: 50) and per destination (10). */
+  /** Addresses of ours that mail leaves from. */
+  readonly sources?: SourceOptions
+  readonly limits?: readonly LimitRule[]
+  /** Transactions at once in all (absent: 200) and the most per destination (20). */
   readonly concurrency?: { readonly total?: number; readonly perDestination?: number }
   /** Port of servers found by MX; absent: 25. */
   readonly port?: number
@@ -63,7 +71,7 @@ export interface QueueOptions {
 }
 
 /** What may change while the queue runs. */
-export type QueueSettings = Partial<Pick<QueueOptions, 'routes' | 'schedule' | 'concurrency'>>
+export type QueueSettings = Partial<Pick<QueueOptions, 'routes' | 'schedule' | 'concurrency' | 'sources' | 'limits'>>
 
 export interface Queue {
   readonly tx: QueueTx
@@ -80,57 +88,70 @@ export interface Queue {
   reconfigure(settings: QueueSettings): void
 }
 
-/** Of one destination, unless it moves fast: more are put off, or a slow one would fill the memory and hold up all others. */
-const maxWaitingInLane = 300
-const crowdedMs = 10_000
-const maxIds = 1_000
+/** Tried and not yet written down: with more, as when the store is away, the places are free only after the writing. */
+const maxRecording = 1_000
+
 export function createQueue(options: QueueOptions): Queue {
   const { store, clock, log, hostname } = options
   const { fault = () => {} } = options
   // One object for all who hold it: it may change.
   const schedule: Schedule = { ...(options.schedule ?? defaultSchedule) }
   const own = new Set([hostname, ...(options.own ?? [])].map((name) => name.toLowerCase()))
+  const targets = { dns: options.dns, own, port: options.port ?? 25 }
   const recording = new Set<Promise<void>>()
-  let routes = options.routes
+  const rules = createRules()
+  let settings: QueueSettings = options
+  const toParts = (): SchedulerParts => ({
+    routes: settings.routes ?? options.routes,
+    rules,
+    sources: createSources(settings.sources ?? { pools: {}, rules: [] }),
+    limits: createLimits(settings.limits ?? [], clock),
+    places: settings.concurrency?.total ?? 200,
+    perSite: settings.concurrency?.perDestination ?? 20,
+  })
 
   const attempts = createAttempts({
     ...options,
-    own,
-    port: options.port ?? 25,
+    ...targets,
     open: ({ mail }) => openMessage(store, mail),
     ...(options.signer && { returnPath: (batch) => options.signer!.pathOf(batch, schedule.lifetime) }),
   })
   const reporter = createReporter(options)
   const recorder = createRecorder({ ...options, schedule, reporter, fault })
-  const dispatch = createDispatch({
+  const scheduler = createScheduler({
+    ...options,
+    ...targets,
+    recorder,
+    parts: toParts(),
     run: (batch) => run(batch),
-    places: toPlaces(options.concurrency),
-    clock,
-    onDone: () => intake.refill(),
+    onPutOff: () => void intake.replan(),
+    fault,
+  })
+  const intake = createIntake({
+    ...options,
+    promote: (now) => scheduler.promote(now),
+    walk: () => scheduler.walk(),
+    readRules: async () => rules.set((await store.read(queueRuleRows.list)).map(toRule)),
   })
 
-  /** What waits, and what was tried and is not written down yet: all of it is bounded, also when the store is away. */
-  const inMemory = () => dispatch.waiting + recording.size
-
-  const run = async (batch: Batch) => {
+  const run = async (batch: TriedBatch): Promise<Ended> => {
     const started = clock.monotonic()
     const outcomes = (await tryBatch(batch)).map(withClass)
     fault('queue.sent')
     for (const outcome of outcomes) logOutcome(batch.mail, outcome, clock.monotonic() - started)
     // The place is free while the result is written: waiting for the disk must not slow a destination down.
-    const settled = settle(batch.mail, outcomes).finally(() => {
-      recording.delete(settled)
-      intake.refill()
-    })
+    const settled = settle(batch, outcomes).finally(() => recording.delete(settled))
     recording.add(settled)
+    if (recording.size > maxRecording) await settled
+    return toFeedback(outcomes)
   }
-  const tryBatch = (batch: Batch): Promise<readonly Outcome[]> => {
+  const tryBatch = (batch: TriedBatch): Promise<readonly Outcome[]> => {
     // RFC 2852 §4.1: after the time that its sender set a message must not be delivered any more.
     if (isOverdue(batch.mail, clock.now())) return Promise.resolve(batch.recipients.map(toOverdue))
     return batch.lane === localLane ? deliverLocally({ ...options, reporter }, batch) : attemptWanted(batch)
   }
   /** Recipients that their sender's domain does not write to any more fail untried. */
-  const attemptWanted = async (batch: Batch): Promise<readonly Outcome[]> => {
+  const attemptWanted = async (batch: TriedBatch): Promise<readonly Outcome[]> => {
     const { mail, recipients } = batch
     const addresses = recipients.map(({ address }) => address)
     const entries = await options.suppressions?.of(mail.sender, addresses).catch((error: unknown) => {
@@ -145,8 +166,9 @@ export function createQueue(options: QueueOptions): Queue {
     const rest = recipients.filter((one) => refused.every(({ recipient }) => recipient !== one))
     return rest.length === 0 ? refused : [...refused, ...(await attempts.attempt({ ...batch, recipients: rest }))]
   }
-  const settle = async (mail: Mail, outcomes: readonly Outcome[]) => {
+  const settle = async ({ mail, recipients }: Batch, outcomes: readonly Outcome[]) => {
     await recorder.settle(mail, outcomes)
+    for (const { id } of recipients) scheduler.table.taken.delete(id)
     if (outcomes.some(({ result }) => result === 'retry')) await intake.replan()
   }
   const logOutcome = (mail: Mail, outcome: Outcome, tookMs: number) => {
@@ -169,80 +191,24 @@ export function createQueue(options: QueueOptions): Queue {
     )
   }
 
-  /** Begins with recipients that this process has claimed. Those of a crowded lane go back for a while. */
-  const take = (mail: Mail, recipients: readonly Recipient[]) => {
-    const crowded: Recipient[] = []
-    for (const batch of toBatches(mail, recipients, routes)) {
-      if (dispatch.waitingIn(batch.lane) >= maxWaitingInLane && dispatch.backlogMs(batch.lane) > crowdedMs) {
-        crowded.push(...batch.recipients)
-        continue
-      }
-      recorder.open(mail)
-      dispatch.add(batch)
-    }
-    if (crowded.length > 0)
-      void giveBack(
-        crowded.map(({ id }) => id),
-        clock.now() + crowdedMs,
-        'many messages wait for this destination',
-      )
-  }
-  const giveBack = async (ids: readonly number[], nextAt: number, reason: string): Promise<void> => {
-    for (let at = 0; at < ids.length; at += maxIds) {
-      const some = ids.slice(at, at + maxIds)
-      const release = (tx: Writer) => queueRows.releaseClaims(tx, some, nextAt, reason)
-      await recorder.persist(() => store.write([], release, { durable: false }))
-    }
-    if (ids.length > 0) intake.wake()
-  }
-  const intake = createIntake({ store, clock, log, inMemory, take, giveBack, fault })
-
-  const put = async (tx: Writer, message: NewQueueMessage): Promise<QueueId> => {
-    const { content, size, prefix, account = null, utf8, body8 } = message
-    const signed = await options.signer?.wants(tx, message)
-    const params: QueueMailParams = { ...message.params, ...(signed && { signed: true }) }
-    const facts = { content, prefix, size, params: JSON.stringify(params), created_at: tx.now }
-    const sender = message.sender === null ? null : formatAddress(message.sender)
-    const row = { ...facts, sender, account, utf8: utf8 ? 1 : 0, body8: body8 ? 1 : 0 }
-    const id = await queueRows.insertMessage(tx, row)
-    if (signed) await signed.remember(id)
-    // What can be tried at once is claimed by the insert itself: the busiest way costs no second write.
-    const owner = intake.open ? store.incarnation : null
-    const claimed: Recipient[] = []
-    for (const recipient of message.recipients) {
-      const due = firstAttempt(recipient, tx.now)
-      const mine = due <= tx.now ? owner : null
-      const stored = await insertRecipient(tx, id, recipient, due, mine)
-      if (mine !== null) claimed.push(stored)
-    }
-    if (claimed.length > 0) tx.afterCommit(() => take(toMail({ ...row, id }), claimed))
-    if (claimed.length < message.recipients.length) tx.ring('queue')
-    return id
-  }
-  /** A copy for a full mailbox was just tried. */
-  const firstAttempt = ({ kind, firstAttemptAt, reason }: NewQueueRecipient, now: number) =>
-    firstAttemptAt ?? (kind === 'local' && reason !== undefined ? (nextAttempt(schedule, now, now) ?? now) : now)
-
   return {
-    tx: { put },
+    tx: { put: (tx, message) => putMessage({ ...options, schedule, scheduler }, tx, message) },
     reporter,
-    admin: createAdmin({
-      ...options,
-      recorder,
-      withdraw,
-      forgive: () => attempts.forgive(),
-      wake: () => intake.wake(),
-    }),
-    start: () => intake.start(),
+    admin: createAdmin({ ...options, recorder, scheduler, wake: () => intake.wake() }),
+    async start() {
+      await intake.start()
+      await scheduler.start()
+    },
     async stop(graceMs) {
       await intake.stop()
-      dispatch.close()
+      scheduler.close()
       let cancel = () => {}
       const grace = new Promise<void>((resolve) => {
         cancel = clock.after(graceMs, resolve)
       })
-      const ended = withdraw()
-        .then(() => dispatch.drained())
+      const ended = scheduler
+        .withdraw(() => true)
+        .then(() => scheduler.dispatch.drained())
         .then(() => Promise.all(recording))
       await Promise.race([ended, grace])
       cancel()
@@ -250,30 +216,16 @@ export function createQueue(options: QueueOptions): Queue {
       attempts.close(true)
     },
     stalled: () => intake.stalled(),
-    reconfigure(settings) {
-      routes = settings.routes ?? routes
+    reconfigure(next) {
+      settings = { ...settings, ...next }
       Object.assign(schedule, settings.schedule)
-      if (settings.concurrency) dispatch.setPlaces(toPlaces(settings.concurrency))
-      attempts.forgive()
+      scheduler
+        .reconfigure(toParts())
+        .catch((error: unknown) => log.error({ err: error }, 'the queue could not look up its mail again'))
     },
-  }
-
-  /** Gives back what waits in memory, of one message or all. */
-  async function withdraw(message?: number): Promise<void> {
-    const batches = dispatch.withdraw(message)
-    await giveBack(
-      batches.flatMap(({ recipients }) => recipients.map(({ id }) => id)),
-      clock.now(),
-      '',
-    )
-    for (const { mail } of batches) await recorder.drop(mail)
   }
 }
 
-const toPlaces = ({ total = 50, perDestination = 10 }: QueueOptions['concurrency'] = {}) => ({
-  total,
-  perLane: perDestination,
-})
 const toOverdue = (recipient: Recipient): Outcome => ({
   recipient,
   result: 'fail',
@@ -281,23 +233,3 @@ const toOverdue = (recipient: Recipient): Outcome => ({
   reason: 'the time that the sender set for the delivery has passed',
 })
 const resultWords = { delivered: 'delivered', retry: 'put off', fail: 'failed' }
-
-async function insertRecipient(
-  tx: Writer,
-  message: QueueId,
-  recipient: NewQueueRecipient,
-  due: number,
-  owner: string | null,
-): Promise<Recipient> {
-  const { address, kind, reason = '', params = {} } = recipient
-  const row = {
-    message,
-    address: formatAddress(address),
-    domain: address.domain,
-    kind,
-    reason,
-    params: JSON.stringify(params),
-  }
-  const id = await queueRows.insertRecipient(tx, { ...row, next_at: due, owner })
-  return { id, address, kind, warned: false, params }
-}

@@ -37,7 +37,9 @@ export type Witness = (tx: Writer, settled: readonly Settled[]) => Promise<void>
 export interface Recorder {
   /** A batch of this message is on its way: what calls for a report waits until all have come back. */
   open(mail: Mail): void
-  /** One batch has come back. Resolves when it is written down; retries for as long as the store fails. */
+  /** When a recipient who is put off is tried again, and when we give him up; undefined: a report is due, `settle` decides. */
+  plan(mail: Mail, outcome: Outcome): { readonly nextAt: number; readonly end: number } | undefined
+  /** One batch has come back. Resolves when all of it is written down; retries for as long as the store fails. */
   settle(mail: Mail, outcomes: readonly Outcome[]): Promise<void>
   /** A batch was given back untried. */
   drop(mail: Mail): Promise<void>
@@ -50,10 +52,14 @@ export interface Recorder {
 }
 
 const maxPause = 30_000
+/** A report waits so long for other recipients of the message who are being tried. */
+const company = 30_000
 
 interface Pending {
   open: number
-  readonly loud: Outcome[]
+  loud: Outcome[]
+  /** Resolves when `loud` is written. */
+  written?: { readonly promise: Promise<void>; readonly resolve: () => void }
 }
 
 export function createRecorder(options: RecordOptions): Recorder {
@@ -100,19 +106,33 @@ export function createRecorder(options: RecordOptions): Recorder {
     })
   }
 
-  const finish = async (mail: Mail, loud: readonly Outcome[]) => {
+  const finish = async (mail: Mail, loud: readonly Outcome[]): Promise<void> => {
     const entry = pending.get(mail.id) ?? { open: 1, loud: [] }
     entry.loud.push(...loud)
     entry.open--
-    if (entry.open > 0) return
-    pending.delete(mail.id)
-    if (entry.loud.length > 0)
+    if (entry.open <= 0) {
+      pending.delete(mail.id)
+      return flush(mail, entry)
+    }
+    if (loud.length === 0) return
+    if (!entry.written) {
+      entry.written = Promise.withResolvers<void>()
+      clock.after(company, () => void flush(mail, entry))
+    }
+    return entry.written.promise
+  }
+  const flush = async (mail: Mail, entry: Pending): Promise<void> => {
+    const { loud, written } = entry
+    entry.loud = []
+    delete entry.written
+    if (loud.length > 0)
       await persist(() =>
         write(
           mail,
-          entry.loud.map((outcome) => judge(mail, outcome)),
+          loud.map((outcome) => judge(mail, outcome)),
         ),
       )
+    written?.resolve()
   }
 
   return {
@@ -120,6 +140,10 @@ export function createRecorder(options: RecordOptions): Recorder {
       const entry = pending.get(mail.id)
       if (entry) entry.open++
       else pending.set(mail.id, { open: 1, loud: [] })
+    },
+    plan(mail, outcome) {
+      const { nextAt, report } = judge(mail, outcome)
+      return nextAt === undefined || report ? undefined : { nextAt, end: endOf(schedule, mail) }
     },
     async settle(mail, outcomes) {
       const good = outcomes.filter(({ result, recorded }) => result === 'delivered' && !recorded)

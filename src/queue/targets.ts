@@ -22,7 +22,10 @@ export interface Problem {
   readonly status: string
   readonly text: string
 }
-export type Found = { readonly targets: readonly Target[] } | { readonly problem: Problem }
+/** `hosts`: the names of all, best first, also of those that are not tried in this attempt. */
+export type Found =
+  | { readonly targets: readonly Target[]; readonly hosts: readonly string[] }
+  | { readonly problem: Problem }
 
 export interface TargetOptions {
   readonly dns: Resolver
@@ -74,7 +77,11 @@ async function hostTargets(options: TargetOptions, domain: string, hosts: readon
   const places = answers.flatMap(({ places }) => places)
   const ownPlace = places.find(({ ip }) => options.own.has(ip))
   const usable = places.filter(({ preference }) => preference < (ownPlace?.preference ?? Number.POSITIVE_INFINITY))
-  if (usable.length > 0) return { targets: usable.slice(0, maxTargets).map((place) => mxTarget(options, place)) }
+  if (usable.length > 0)
+    return {
+      targets: usable.slice(0, maxTargets).map((place) => mxTarget(options, place)),
+      hosts: [...new Set([...usable].sort(byName).map(({ name }) => name))],
+    }
   if (ownPlace) return never('5.4.6', `mail for ${domain} leads back to this server (${ownPlace.name}, ${ownPlace.ip})`)
   const failed = answers.find(({ failed }) => failed !== undefined)?.failed
   if (failed !== undefined)
@@ -89,6 +96,8 @@ async function hostTargets(options: TargetOptions, domain: string, hosts: readon
   )
 }
 
+const byName = (a: Host, b: Host): number => a.preference - b.preference || (a.name < b.name ? -1 : 1)
+
 const mxTarget = ({ port }: TargetOptions, { name, ip }: Place): Target => ({
   host: name,
   ip,
@@ -101,11 +110,11 @@ const mxTarget = ({ port }: TargetOptions, { name, ip }: Place): Target => ({
 async function routeTargets({ dns }: TargetOptions, route: Route): Promise<Found> {
   const { host, port, lmtp, tls, verify, auth } = route
   const toTarget = (ip: string): Target => ({ host, ip, port, lmtp, tls, verify, auth })
-  if (isIP(host)) return { targets: [toTarget(host)] }
+  if (isIP(host)) return { targets: [toTarget(host)], hosts: [host] }
   // The system's own name needs no name server, and none is asked for it.
-  if (host === 'localhost') return { targets: ['127.0.0.1', '::1'].map(toTarget) }
+  if (host === 'localhost') return { targets: ['127.0.0.1', '::1'].map(toTarget), hosts: [host] }
   const { places, failed } = await addresses(dns, { name: host, preference: 0 })
-  if (places.length > 0) return { targets: places.slice(0, maxTargets).map(({ ip }) => toTarget(ip)) }
+  if (places.length > 0) return { targets: places.slice(0, maxTargets).map(({ ip }) => toTarget(ip)), hosts: [host] }
   // A route is the operator's: when it leads nowhere, that is to be mended here and no reason to return mail.
   return later('4.4.4', `the relay ${route.name} has no address${failed === undefined ? '' : ` (${failed})`}`)
 }
@@ -116,7 +125,7 @@ function literalTargets(options: TargetOptions, domain: string): Found {
   const ip = inner.toLowerCase().startsWith('ipv6:') ? inner.slice(5) : inner
   if (!isIP(ip)) return never('5.1.2', `${domain} is not an address that mail can be sent to`)
   if (options.own.has(ip)) return never('5.4.6', `mail for ${domain} leads back to this server`)
-  return { targets: [mxTarget(options, { name: domain, preference: 0, ip })] }
+  return { targets: [mxTarget(options, { name: domain, preference: 0, ip })], hosts: [domain] }
 }
 
 /** IPv4 stands before IPv6: of a machine's two addresses it is the one whose reverse name and SPF are usually in order. */

@@ -38,6 +38,8 @@ export interface NewQueueRecipient {
 export interface QueueParams extends RecipientParams {
   /** Of a local copy: whose mailbox it is for, whatever becomes of the address. */
   readonly account?: AccountId
+  /** The next hop that somebody named for this message; empty: by MX, whatever the configuration says. */
+  readonly route?: string
 }
 
 export interface QueuedMessage {
@@ -74,7 +76,7 @@ export interface QueueAdmin {
   release(id: number): Promise<number>
   /** Takes it out; `bounce` tells the sender. */
   remove(id: number, options?: { readonly bounce?: boolean }): Promise<number>
-  stats(): Promise<{ messages: number; recipients: number; held: number; oldestDueMs: number }>
+  stats(): Promise<{ messages: number; recipients: number; held: number; oldestDueMs: number; inMemory: number }>
 }
 
 /** A class of refusals, or why else an address is not written to. */

@@ -45,6 +45,24 @@ const listenExpected = 'an address and port as 127.0.0.1:25, [::]:25 or *:25, or
 const listen = (description: string, example: string) =>
   noted(endpoints.optional(), { description, expected: listenExpected, example })
 const whole = (least: number, most: number) => z.int().min(least).max(most)
+const address = z.string().refine((text) => isIP(text) !== 0)
+const source = z.union([
+  address.transform((text) => ({ address: text })),
+  z.strictObject({ address, helo: z.string().min(1).optional() }),
+])
+const name = z.string().min(1).toLowerCase()
+const sourceRule = z.strictObject({ sender: name.optional(), recipient: name.optional(), pool: z.string() })
+const limit = z
+  .strictObject({
+    provider: name.optional(),
+    domain: name.optional(),
+    source: address.optional(),
+    connections: whole(1, 10_000).optional(),
+    perMinute: whole(1, 1_000_000).optional(),
+    perHour: whole(1, 10_000_000).optional(),
+    perConnection: whole(1, 10_000).optional(),
+  })
+  .refine(({ provider, domain, source }) => [provider, domain, source].filter((one) => one !== undefined).length === 1)
 const store = secret.refine((value) => typeof value !== 'string' || isStore(value))
 
 /** Whether `text` names a store. */
@@ -229,9 +247,10 @@ export const schema = z.strictObject({
           expected: 'a duration such as 4h',
           reload: true,
         }),
-        concurrency: noted(whole(1, 1000).default(50), {
-          description: 'Connections outward at one time.',
-          expected: 'a whole number from 1 to 1000',
+        concurrency: noted(whole(1, 10_000).default(200), {
+          description:
+            'Messages under way outward at one time. A sender, and a destination, has at most as many of them as are left free.',
+          expected: 'a whole number from 1 to 10000',
           reload: true,
         }),
         port: noted(whole(1, 65_535).default(25), {
@@ -239,9 +258,34 @@ export const schema = z.strictObject({
             'The port of other servers found by MX records. Another than 25 is for closed networks and tests.',
           expected: 'a port from 1 to 65535',
         }),
-        perHost: noted(whole(1, 100).default(10), {
-          description: 'Connections to one host at one time.',
-          expected: 'a whole number from 1 to 100',
+        perHost: noted(whole(1, 1000).default(20), {
+          description:
+            'Messages under way to one destination from one address at the most. Each begins with 5 and learns how many it bears.',
+          expected: 'a whole number from 1 to 1000',
+          reload: true,
+        }),
+        sources: noted(z.record(z.string().regex(/^[^\s]+$/), z.array(source).min(1)).default({}), {
+          description:
+            'Addresses of this machine that mail leaves from, in named pools; each may have its own name for EHLO. The pool default is for all that no rule names; without it the system chooses.',
+          expected: 'a table from name to a list of addresses, or of {address, helo}',
+          example: { default: ['192.0.2.1'], news: [{ address: '192.0.2.2', helo: 'news.example' }, '192.0.2.3'] },
+          reload: true,
+        }),
+        sourceRules: noted(z.array(sourceRule).default([]), {
+          description:
+            'Which mail leaves from which pool: by sender (domain, .domain for all below it, or address) and by recipient domain. The first that fits decides.',
+          expected: 'a list of {sender, recipient, pool}',
+          example: [{ sender: 'news.example', pool: 'news' }],
+          reload: true,
+        }),
+        limits: noted(z.array(limit).default([]), {
+          description:
+            'What a provider (end of the names of its mail hosts), a domain (.domain for all below it, "*" for each by itself) or a source address may have: connections at once, messages a minute, an hour and over one connection.',
+          expected: 'a list of {provider | domain | source, connections, perMinute, perHour, perConnection}',
+          example: [
+            { provider: 'google.com', connections: 20, perMinute: 600 },
+            { domain: '*', perConnection: 50 },
+          ],
           reload: true,
         }),
       })

@@ -41,7 +41,7 @@ export interface World {
   readonly dead: Set<string>
   /** Puts a message to these recipients; returns its number. */
   put(to: readonly string[], change?: Partial<NewQueueMessage>): Promise<QueueId>
-  /** Runs until nothing is claimed any more. */
+  /** Runs until nothing is due any more. */
   settle(): Promise<void>
   advance(ms: number): Promise<void>
   /** Reports posted so far, oldest first, with their bytes. */
@@ -78,10 +78,14 @@ export async function openWorld(url: string | undefined, change: Partial<QueueOp
     async settle() {
       for (let quiet = 0; quiet < 3; ) {
         await new Promise((resolve) => setTimeout(resolve, url ? 15 : 2))
-        const claimed = await store.read((tx) =>
-          tx.get<{ n: number }>(sql`SELECT count(*) AS n FROM queue_recipient WHERE state = 'claimed'`),
+        const open = await store.read((tx) =>
+          tx.get<{ n: number }>(
+            sql`SELECT count(*) AS n FROM queue_recipient WHERE state IN ('claimed', 'ready')
+                OR (state = 'waiting' AND next_at <= ${clock.now()})`,
+          ),
         )
-        quiet = claimed?.n === 0 ? quiet + 1 : 0
+        const { inMemory } = await world.queue.admin.stats()
+        quiet = Number(open?.n) === 0 && inMemory === 0 ? quiet + 1 : 0
       }
     },
     async advance(ms) {

@@ -195,13 +195,14 @@ export type ConnectionTls = { readonly version: string; readonly cipher: string;
 
 /** Opens a TCP connection, or one to the local socket of that path; ConnectionFault at `connect` when there is none in time. */
 export function openSocket(
-  { ip, port, path }: Pick<ClientOptions, 'ip' | 'port' | 'path'>,
+  { ip, port, path, localAddress }: Pick<ClientOptions, 'ip' | 'port' | 'path' | 'localAddress'>,
   timeoutMs: number,
   signal?: AbortSignal,
 ): Promise<net.Socket> {
   const place = path ?? `${ip} port ${port}`
   return new Promise((resolve, reject) => {
-    const socket = path === undefined ? net.connect({ host: ip, port, noDelay: true }) : net.connect({ path })
+    const socket =
+      path === undefined ? net.connect({ host: ip, port, noDelay: true, localAddress }) : net.connect({ path })
     const timer = setTimeout(() => socket.destroy(new Error('timeout')), timeoutMs)
     const abort = () => socket.destroy(new Error('aborted'))
     signal?.addEventListener('abort', abort, { once: true })

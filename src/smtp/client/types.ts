@@ -13,6 +13,8 @@ export interface ClientOptions {
   /** Name of the host: SNI, certificate check, log. */
   readonly host: string
   readonly port: number
+  /** Address of ours that the connection comes from; absent: the system's choice. */
+  readonly localAddress?: string
   /** Our EHLO argument. */
   readonly helo: string
   /** `opportunistic`: STARTTLS when offered, without checking the certificate. `required`: STARTTLS or fail. `implicit`: TLS from the first byte. */

@@ -42,27 +42,22 @@ export async function insertMessage(tx: Writer, row: Omit<MessageRow, 'id'>): Pr
   return made!.id
 }
 
-/** `owner` set: inserted already claimed, for who will try at once after the commit. */
 export async function insertRecipient(
   tx: Writer,
-  row: Omit<RecipientRow, 'id' | 'state' | 'attempts' | 'warned'> & { readonly owner: string | null },
+  row: Omit<RecipientRow, 'id' | 'attempts' | 'warned'> & {
+    readonly owner: string | null
+    readonly lane: string
+    readonly rank: number
+    readonly turn: number
+    readonly rule: number | null
+  },
 ): Promise<RecipientId> {
   const made = await tx.get<{ id: RecipientId }>(
-    sql`INSERT INTO queue_recipient (message, address, domain, kind, state, owner, next_at, reason, params)
-        VALUES (${row.message}, ${row.address}, ${row.domain}, ${row.kind}, ${row.owner === null ? 'waiting' : 'claimed'},
-          ${row.owner}, ${row.next_at}, ${row.reason}, ${row.params}) RETURNING id`,
+    sql`INSERT INTO queue_recipient (message, address, domain, kind, state, owner, next_at, reason, params, lane, rank, turn, rule)
+        VALUES (${row.message}, ${row.address}, ${row.domain}, ${row.kind}, ${row.state}, ${row.owner}, ${row.next_at},
+          ${row.reason}, ${row.params}, ${row.lane}, ${row.rank}, ${row.turn}, ${row.rule}) RETURNING id`,
   )
   return made!.id
-}
-
-/** Claims up to `limit` of those due longest for `owner`; on PostgreSQL rows that another node is claiming are passed over. */
-export function claimDue(tx: Writer, owner: string, now: number, limit: number): Promise<RecipientRow[]> {
-  return tx.all<RecipientRow>(
-    sql`UPDATE queue_recipient SET state = 'claimed', owner = ${owner}
-        WHERE id IN (
-          SELECT id FROM queue_recipient WHERE state = 'waiting' AND next_at <= ${now} ORDER BY next_at LIMIT ${limit} ${skipLocked(tx)})
-        RETURNING id, message, address, domain, kind, state, attempts, next_at, warned, reason, params`,
-  )
 }
 
 /** The time at which the next recipient is due. */
@@ -78,14 +73,6 @@ export function voidClaims(tx: Writer, alive: readonly string[]): Promise<number
   return tx.run(
     sql`UPDATE queue_recipient SET state = 'waiting', owner = NULL
         WHERE state = 'claimed' AND (owner IS NULL OR NOT (owner ${oneOf(tx, alive)}))`,
-  )
-}
-
-/** Gives claims back untried; due again at `nextAt`. At most 1,000 ids. */
-export function releaseClaims(tx: Writer, ids: readonly number[], nextAt: number, reason: string): Promise<number> {
-  return tx.run(
-    sql`UPDATE queue_recipient SET state = 'waiting', owner = NULL, next_at = ${nextAt}, reason = ${reason}
-        WHERE state = 'claimed' AND id ${oneOf(tx, ids)}`,
   )
 }
 
