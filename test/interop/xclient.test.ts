@@ -27,7 +27,7 @@ test('swaks as a proxy: the client stands in Received, and a user is signed in w
   const bob = ['--xclient-login', 'bob@posthorn.test', '--xclient-addr', '198.51.100.8']
   const signedIn = await swaks(...submission, ...bob, '--from', 'bob@posthorn.test')
   assert.equal(signedIn.code, 0, signedIn.stdout)
-  assert.match(await read(3), /^Received: .*\(\[198\.51\.100\.8\]\)\r\n\tby .* with ESMTPA /m)
+  assert.match(await read(3), /^Received: .*\(\[198\.51\.100\.8\]\)\r\n\tby .* with ESMTPA\r$/m)
   const other = await swaks(...submission, ...bob, '--from', 'ada@posthorn.test')
   assert.match(other.stdout, /<\*\* 550 5\.7\.1 /)
 })
