@@ -6,17 +6,18 @@ import { formatDate } from '../mime/index.ts'
 import type { Arrival, Envelope } from './types.ts'
 
 /**
- * The Received line (RFC 5321 §4.4). `for` is named only when there is one recipient, for two would tell blind copies
+ * The Received line (RFC 5321 §4.4), with the priority when it is not the usual one (RFC 6710). `for` is named only when there is one recipient, for two would tell blind copies
  * (RFC 5321 §7.2), and only as ASCII unless the envelope is UTF-8 (RFC 6532 §3.2).
  */
 export function formatReceived(arrival: Arrival, envelope: Envelope, hostname: string): Buffer {
   const { tls, traceId, receivedAt } = arrival
+  const priority = envelope.params?.priority
   const only = envelope.to.length === 1 ? formatAddress(envelope.to[0]!.address) : undefined
   const shown = only !== undefined && (envelope.utf8 || isAscii(only))
   const lines = [
     `Received: from ${formatFrom(arrival)}`,
     `by ${hostname} (Posthorn) with ${toWord(arrival.with)}${tls ? ` (${toWord(tls.version)} ${toWord(tls.cipher)})` : ''}`,
-    `id ${toWord(traceId)}${shown ? ` for <${only}>` : ''}; ${formatDate(receivedAt)}`,
+    `id ${toWord(traceId)}${shown ? ` for <${only}>` : ''}${priority ? ` priority ${priority}` : ''}; ${formatDate(receivedAt)}`,
   ]
   return Buffer.from(`${lines.join('\r\n\t')}\r\n`)
 }

@@ -4,6 +4,7 @@ import assert from 'node:assert/strict'
 import { onEachStore } from '../../test/stores.ts'
 import { type ContentId, type JobId, toId } from '../base/index.ts'
 import type { QueueParams } from '../queue/index.ts'
+import type { MailParams } from '../smtp/wire/index.ts'
 import type { RecipientVerdict } from './index.ts'
 import { address, arrival, envelope, type House, hostname, openHouse } from './testing/house.ts'
 
@@ -213,16 +214,44 @@ onEachStore(
   async (bench) => {
     const house = await openHouse(bench)
     const anna = await house.user('anna')
-    const first = async (more: Parameters<typeof arrival>[0]) => {
-      await house.delivery.receive(arrival(more), envelope('s@else.test', ['anna@a.test']), await house.content(text))
-      return (await house.messages(anna)).at(-1)!.split('\n')[2]
+    const lines = async (more: Parameters<typeof arrival>[0], params?: MailParams) => {
+      const mail = envelope('s@else.test', ['anna@a.test'], { ...(params && { params }) })
+      await house.delivery.receive(arrival(more), mail, await house.content(text))
+      return (await house.messages(anna)).at(-1)!.split('\n')
     }
+    const first = async (more: Parameters<typeof arrival>[0]) => (await lines(more))[2]
     assert.equal(await first({ clientName: 'c.test' }), 'Received: from sender.test (c.test [192.0.2.7])')
     assert.equal(await first({ clientName: 'c\r\nX: (y)' }), 'Received: from sender.test (cX:y [192.0.2.7])')
     const origin = { name: 'o.test', ip: '2001:db8::7', helo: 'h.test', proto: 'ESMTP', id: '1' }
     assert.equal(await first({ origin }), 'Received: from h.test (o.test [IPv6:2001:db8::7])')
     assert.equal(await first({ origin: { helo: 'h.test' } }), 'Received: from sender.test ([192.0.2.7])')
     assert.equal(await first({ origin: { ip: '192.0.2.9' } }), 'Received: from unknown ([192.0.2.9])')
+    assert.match((await lines({}, { priority: -4 }))[4]!, /^\tid T1 for <anna@a\.test> priority -4; /)
     await house.close()
   },
 )
+
+onEachStore('held for its time: nobody has it before, not in a mailbox here either', async (bench) => {
+  const house = await openHouse(bench)
+  const [anna, ben] = [await house.user('anna'), await house.user('ben', { quotaBytes: 1 })]
+  const came = arrival({ kind: 'submission', account: ben, user: 'ben@a.test' })
+  const until = came.receivedAt + 3_600_000
+  const to = [
+    { address: address('anna@a.test'), params: { notify: ['success' as const] } },
+    { address: address('ben@a.test') },
+    { address: address('x@else.test') },
+  ]
+  const mail = { ...envelope('ben@a.test', []), to, params: { holdUntil: until } }
+  const { verdicts } = await house.delivery.receive(came, mail, await house.content(text))
+  assert.deepEqual(words(verdicts), ['ok', 'ok', 'ok'])
+  assert.deepEqual(await house.messages(anna), [])
+  assert.deepEqual((await addresses(house)).sort(), ['local anna@a.test', 'local ben@a.test', 'remote x@else.test'])
+  const row = (await house.queued()).find((one) => one.address === 'anna@a.test')!
+  assert.deepEqual(JSON.parse(row.params), { notify: ['success'], account: anna })
+  assert.equal(row.reason, 'held until its time')
+  // Time that is over holds nothing.
+  const late = { ...envelope('ben@a.test', ['anna@a.test']), params: { holdUntil: came.receivedAt } }
+  await house.delivery.receive(came, late, await house.content(text))
+  assert.equal((await house.messages(anna)).length, 1)
+  await house.close()
+})

@@ -8,7 +8,7 @@ import type { MailTx, NewContent } from '../mail/index.ts'
 import type { NewQueueRecipient, QueueTx, Reporter, ReturnedReads } from '../queue/index.ts'
 import type { Store, Writer } from '../store/index.ts'
 import { formatReceived } from './prefix.ts'
-import { deliverCopies, enqueue, mailboxFull, toGroups, waitingCopy } from './steps/commit.ts'
+import { deliverCopies, enqueue, heldCopy, mailboxFull, toGroups, waitingCopy } from './steps/commit.ts'
 import { type Expanded, expand, type LocalCopy, type Plan } from './steps/expand.ts'
 import { composeSuccesses, isAsked, readHeader } from './steps/notify.ts'
 import { putReturned } from './steps/returned.ts'
@@ -51,6 +51,8 @@ interface Written {
   readonly queueId?: QueueId
   /** Accounts that had no room. */
   readonly full: readonly LocalCopy[]
+  /** Those that get it later. */
+  readonly held: readonly LocalCopy[]
 }
 
 export function createDelivery(parts: DeliveryParts): Delivery {
@@ -102,7 +104,7 @@ async function write(parts: DeliveryParts, passage: Passage): Promise<Written> {
   try {
     return await parts.store.write([...scope], (tx) => commit(parts, passage, tx))
   } catch (error) {
-    if (error instanceof NobodyTook) return { full: error.full }
+    if (error instanceof NobodyTook) return { full: error.full, held: [] }
     throw error
   }
 }
@@ -113,20 +115,24 @@ async function commit(parts: DeliveryParts, passage: Passage, tx: Writer): Promi
   const { receivedAt } = arrival
   const received = formatReceived(arrival, envelope, hostname)
   const id = await mail.putContent(tx, content)
-  const full = await deliverCopies(plan.copies, envelope.from, received, (account, prefix) =>
+  const until = envelope.params?.holdUntil ?? 0
+  const held = until > receivedAt ? plan.copies : []
+  const now = held.length > 0 ? [] : plan.copies
+  const full = await deliverCopies(now, envelope.from, received, (account, prefix) =>
     mail.deliver(tx, account, { role: 'inbox' }, id, { content, flags: [], receivedAt, prefix }),
   )
-  const waiting = toWaiting(passage, full)
+  const waiting = [...toWaiting(passage, full), ...held.map((copy) => heldCopy(copy, until))]
   const groups = toGroups(plan.outgoing, waiting)
-  if (groups.length === 0 && full.length === plan.copies.length && plan.returned.length === 0)
-    throw new NobodyTook(full)
+  if (groups.length === 0 && full.length === now.length && plan.returned.length === 0) throw new NobodyTook(full)
   await putReturned(tx, plan, id, content.structure)
   const { size, has8bit } = content
   const { from: sender, utf8, params } = envelope
   const { account } = arrival
   const shared = { content: id, size, has8bit, sender, account, utf8, params, received }
   const queueId = await enqueue(queue, tx, shared, groups)
-  if (quoted) for (const report of composeSuccesses(reporter, passage, quoted, full)) await reporter.post(tx, report)
+  if (quoted)
+    for (const report of composeSuccesses(reporter, passage, quoted, [...full, ...held]))
+      await reporter.post(tx, report)
   if (fileFor !== undefined) {
     const item = { content, flags: ['\\Seen'], receivedAt }
     const unfiled = await deliverCopies([{ account: fileFor, address: envelope.to[0]!.address }], null, received, () =>
@@ -134,7 +140,7 @@ async function commit(parts: DeliveryParts, passage: Passage, tx: Writer): Promi
     )
     if (unfiled.length > 0) log.warn({ id: arrival.traceId, account: fileFor }, 'no room to file the sent message')
   }
-  return { queueId, full }
+  return { queueId, full, held }
 }
 
 /** Recipients that must not be lost although their mailbox did not take the message. */
@@ -190,8 +196,9 @@ function logPassage(
   const to = envelope.to.slice(0, shownRecipients).map(({ address }) => formatAddress(address))
   const refusals: Refusal[] = verdicts.flatMap((verdict) => (verdict.ok ? [] : [verdict.refusal]))
   const verdict = refusals.length === 0 ? 'accepted' : refusals.length < verdicts.length ? 'partly' : refusals[0]!.code
-  const full = written?.full.length ?? 0
-  const counts = { recipients: envelope.to.length, local: plan.copies.length - full, ...(full > 0 ? { full } : {}) }
+  const [full, held] = [written?.full.length ?? 0, written?.held.length ?? 0]
+  const local = plan.copies.length - full - held
+  const counts = { recipients: envelope.to.length, local, ...(full > 0 ? { full } : {}), ...(held > 0 ? { held } : {}) }
   const fields = {
     id: traceId,
     queueId,

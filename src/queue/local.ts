@@ -63,8 +63,10 @@ async function deliverOne(
   const account = await local.find(recipient)
   if (account === undefined)
     return { recipient, result: 'fail', status: '5.1.1', reason: '550 5.1.1 nobody has this address' }
-  const { content, prefix, sender, arrived } = mail
-  const copy = { content, prefix, sender, address: recipient.address, receivedAt: arrived }
+  const { content, prefix, sender, arrived, params } = mail
+  // What was held for a time of its own stands in the mailbox where its reader looks for new mail.
+  const receivedAt = Math.max(arrived, params.holdUntil ?? 0)
+  const copy = { content, prefix, sender, address: recipient.address, receivedAt }
   const delivered: Outcome = { recipient, ...inMailbox, recorded: true }
   const report = isWanted(recipient.params, 'delivered', mail)
     ? await reporter.compose(mail, 'delivered', [delivered])

@@ -38,6 +38,12 @@ export function waitingCopy({ account, address, params, asked }: LocalCopy): New
   return { address, kind: 'local', reason: mailboxFull, params: { ...(asked?.[0]?.params ?? params), account } }
 }
 
+/** A copy that waits for its time (RFC 4865 §4): it is addressed now, and put into the mailbox then. */
+export function heldCopy({ account, address, params, asked }: LocalCopy, until: number): NewQueueRecipient {
+  const all = { ...(asked?.[0]?.params ?? params), account }
+  return { address, kind: 'local', firstAttemptAt: until, reason: 'held until its time', params: all }
+}
+
 /** What all queued parts of one message share. */
 export interface QueuedContent {
   readonly content: ContentId
