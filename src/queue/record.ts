@@ -89,7 +89,8 @@ export function createRecorder(options: RecordOptions): Recorder {
     if (nextAt === undefined) return { mail, outcome: giveUp(mail, outcome, now), state: 'failed', report: 'failed' }
     const notice = noticeAt(schedule, mail)
     const told = mail.sender === null || outcome.recipient.warned || notice === undefined || now < notice
-    return { mail, outcome, state: 'deferred', nextAt, ...(!told && { report: 'delayed' }) }
+    if (told) return { mail, outcome, state: 'deferred', nextAt }
+    return { mail, outcome: toLate(mail, outcome), state: 'deferred', nextAt, report: 'delayed' }
   }
 
   /** Writes states and reports in one transaction: neither without the other. Returns how many recipients are gone. */
@@ -173,6 +174,11 @@ export function createRecorder(options: RecordOptions): Recorder {
 /** The time that the sender set is what ends it, whatever the last answer was (RFC 2852 §4.1). */
 function giveUp(mail: Mail, outcome: Outcome, now: number): Outcome {
   return outcome.result === 'retry' && isOverdue(mail, now) ? { ...outcome, status: '5.4.7' } : outcome
+}
+
+/** The sender set a time and wants to hear when it has passed (RFC 2852 §4.1). */
+function toLate({ params }: Mail, outcome: Outcome): Outcome {
+  return params.by?.mode === 'notify' ? { ...outcome, status: '4.4.7' } : outcome
 }
 
 /** Rows as the recipients' states are now, and who else must know. */

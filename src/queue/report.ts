@@ -180,7 +180,7 @@ function reportStatus(status: string, kind: ReportKind): string {
 interface Words {
   readonly subject: string
   /** Stands above the recipients. */
-  readonly opening: string
+  readonly opening: readonly string[]
   /** Stands below them. */
   readonly outlook: readonly string[]
 }
@@ -188,28 +188,30 @@ interface Words {
 const words: { readonly [kind in ReportKind]: Words } = {
   failed: {
     subject: 'Not delivered',
-    opening: 'Your message could not be delivered to:',
+    opening: ['Your message could not be delivered to:'],
     outlook: ['It will not be tried again. Recipients not named here are not affected.'],
   },
   delayed: {
     subject: 'Delayed, still trying',
-    opening: 'Your message has not been delivered yet to:',
+    opening: ['Your message has not been delivered yet to:'],
     outlook: ['You need not do anything, and please do not send it again: we keep trying'],
   },
   delivered: {
     subject: 'Delivered',
-    opening: 'As you asked to be told: your message has been delivered to the mailbox of:',
+    opening: ['You asked to be told: your message has been delivered to the mailbox of:'],
     outlook: ['Whether it has been read is not known.'],
   },
   relayed: {
     subject: 'Passed on',
-    opening:
-      'As you asked to be told: your message has been passed on to a mail server that will not confirm more, for:',
+    opening: [
+      'You asked to be told: your message has been passed on to a mail server that',
+      'will not confirm its delivery to:',
+    ],
     outlook: ['You will hear again only if that server sends it back.'],
   },
   expanded: {
     subject: 'Passed on to several addresses',
-    opening: 'As you asked to be told: your message has been passed on to the several addresses that stand behind:',
+    opening: ['You asked to be told: your message has been passed on to the several', 'addresses that stand behind:'],
     outlook: ['Their deliveries are not reported. You will hear of failures if you asked for that.'],
   },
 }
@@ -230,7 +232,7 @@ function toText(mail: Reported, outcomes: readonly Outcome[], kind: ReportKind, 
     `    ${reason}`,
   ])
   return [
-    opening,
+    ...opening,
     ...named.flatMap((outcome) => toLines(mail, outcome, kind, options.now)),
     ...(more > 0 ? ['', `  and ${more} more, who are named in the attached report`] : []),
     '',

@@ -207,8 +207,8 @@ export function toSuppressed(recipient: Recipient, entry: Suppression): Outcome 
     class: 'policy',
     hard: false,
     explained: {
-      what: `${domain} does not write to this address any more (${describeClass(kind)}, ${showDay(lastAt)}): nothing was sent.`,
-      todo: `If it is right, ask your administrator to lift it: posthorn suppression remove ${domain} ${address}`,
+      what: `${domain} does not write to this address any more (${describeClass(kind)},\r\n    ${showDay(lastAt)}): nothing was sent.`,
+      todo: `If it is right, ask your administrator to lift it:\r\n    posthorn suppression remove ${domain} ${address}`,
     },
   }
 }
