@@ -7,7 +7,7 @@ import { deliveryFaultPoints } from '../../src/delivery/index.ts'
 import { faultPoints } from '../../src/store/index.ts'
 import { full, Installation } from '../server.ts'
 import { inspect } from './inspect.ts'
-import { type Attempt, load } from './load.ts'
+import { type Attempt, count, load } from './load.ts'
 import { startSink } from './sink.ts'
 
 const users = Object.fromEntries(Array.from({ length: 5 }, (_, i) => [`u${i}@posthorn.test`, 'password']))
@@ -58,7 +58,7 @@ async function verify(t: { diagnostic(text: string): void }, { server, sink, att
   const found = await inspect(server)
   assert.deepEqual(found.problems, [])
   assert.equal(found.queued, 0)
-  const there = count(found.ids)
+  const there = count(found.arrivals.map(({ id }) => id))
   const sent = count(sink.ids)
   const wrong = attempts
     .map((attempt) => ({ ...attempt, found: (attempt.remote ? sent : there).get(attempt.id) ?? 0 }))
@@ -74,12 +74,6 @@ async function verify(t: { diagnostic(text: string): void }, { server, sink, att
 function isWrong({ acknowledged, remote, found }: Attempt & { found: number }): boolean {
   if (remote) return acknowledged && found < 1
   return acknowledged ? found !== 1 : found > 1
-}
-
-function count(ids: Iterable<string>): Map<string, number> {
-  const counted = new Map<string, number>()
-  for (const id of ids) counted.set(id, (counted.get(id) ?? 0) + 1)
-  return counted
 }
 
 test(`killed at random, ${rounds} rounds, ${connections} connections`, async (t) => {

@@ -9,11 +9,17 @@ import { blobRows, jobRows, mailboxRows, openStore, queueRows } from '../../src/
 import type { Installation } from '../server.ts'
 
 export interface Found {
-  /** Subjects of all messages in all mailboxes, each as often as it is there. */
-  readonly ids: readonly string[]
+  /** All messages in all mailboxes by their subjects, each as often as it is there. */
+  readonly arrivals: readonly Arrival[]
   /** Recipients that wait in the queue. */
   readonly queued: number
   readonly problems: readonly string[]
+}
+
+export interface Arrival {
+  readonly id: string
+  /** Milliseconds since 1970. */
+  readonly at: number
 }
 
 export type Opened = Awaited<ReturnType<typeof openStore>>
@@ -43,21 +49,21 @@ export async function inspect(server: Installation): Promise<Found> {
   try {
     const problems = await findProblems(store, server.data)
     const queued = await store.read((tx) => queueRows.counts(tx))
-    return { ids: await subjects(store), queued: queued.recipients, problems }
+    return { arrivals: await arrivals(store), queued: queued.recipients, problems }
   } finally {
     await store.close()
   }
 }
 
-async function subjects(store: Opened): Promise<string[]> {
+async function arrivals(store: Opened): Promise<Arrival[]> {
   const mail = createMailReads(store)
-  const found: string[] = []
+  const found: Arrival[] = []
   for (const { id } of await store.read((tx) => mailboxRows.accounts(tx, 0)))
     for (const mailbox of await mail.mailboxes(id as never))
       for (let after = 1; after < mailbox.uidNext; ) {
-        const rows = await mail.facts(mailbox.id, [[after, mailbox.uidNext]], ['subject'])
+        const rows = await mail.facts(mailbox.id, [[after, mailbox.uidNext]], ['subject', 'receivedAt'])
         if (rows.length === 0) break
-        found.push(...rows.map((row) => row.subject!))
+        found.push(...rows.map((row) => ({ id: row.subject!, at: row.receivedAt! })))
         after = rows.at(-1)!.uid + 1
       }
   return found

@@ -14,15 +14,24 @@ export interface Attempt {
 /** Sizes in bytes: in the database, at the border, in a file of its own. */
 const sizes = [800, 4_096, 4_096, 30_000, 70_000, 200_000]
 
+/** Three of four messages are for users here, the fourth for somebody elsewhere. */
+export const mixedRecipients = (n: number): string => (n % 4 === 3 ? 'somebody@relay.test' : `u${n % 5}@posthorn.test`)
+
 /** Sends on `connections` connections until the server goes away or `ms` have passed; answers every attempt that was begun. */
-export async function load(server: Installation, connections: number, name: string, ms = 10_000): Promise<Attempt[]> {
+export async function load(
+  server: Installation,
+  connections: number,
+  name: string,
+  ms = 10_000,
+  recipient = mixedRecipients,
+): Promise<Attempt[]> {
   const end = Date.now() + ms
   const attempts: Attempt[] = []
   const one = async (n: number) => {
     for (let i = 0; Date.now() < end; i++) {
       const id = `${name}.${n}.${i}`
-      const remote = (n + i) % 4 === 3
-      const to = remote ? 'somebody@relay.test' : `u${(n + i) % 5}@posthorn.test`
+      const to = recipient(n + i)
+      const remote = !to.endsWith('@posthorn.test')
       let acknowledged = false
       try {
         acknowledged = await send(server.ports.smtp, id, to, sizes[(n + i) % sizes.length]!)
@@ -35,6 +44,12 @@ export async function load(server: Installation, connections: number, name: stri
   }
   await Promise.all(Array.from({ length: connections }, (_, n) => one(n)))
   return attempts
+}
+
+export function count(ids: Iterable<string>): Map<string, number> {
+  const counted = new Map<string, number>()
+  for (const id of ids) counted.set(id, (counted.get(id) ?? 0) + 1)
+  return counted
 }
 
 async function send(port: number, id: string, to: string, size: number): Promise<boolean> {
