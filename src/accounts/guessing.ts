@@ -1,7 +1,7 @@
 // Makes guessing passwords slow without ever locking the owner out: failures cost the next attempts time, by address and by account.
 // Knows no password. Each door thread counts for itself.
 
-import { type Clock, Fault } from '../base/index.ts'
+import { type Clock, Fault, networkOf } from '../base/index.ts'
 
 /** A failure is forgotten after this time; until then it adds to the delay. */
 const memoryMs = 10 * 60_000
@@ -67,16 +67,6 @@ export function createGuessing(clock: Clock): Guessing {
       put(known, `${ip} ${user}`, true)
     },
   }
-}
-
-/** Who one client is: an IPv4 address, or the /64 of an IPv6 address, of which one client has all. */
-function networkOf(ip: string): string {
-  if (!ip.includes(':') || ip.startsWith('::ffff:')) return ip
-  const [head = '', tail] = ip.split('::')
-  const groups = head === '' ? [] : head.split(':')
-  const rest = tail ? tail.split(':') : []
-  if (tail !== undefined) while (groups.length + rest.length < 8) groups.push('0')
-  return [...groups, ...rest].slice(0, 4).join(':')
 }
 
 /** Sets as the newest and drops the oldest beyond the limit: a flood of names forgets, it does not grow. */

@@ -35,6 +35,7 @@ import {
 } from '../queue/index.ts'
 import { connectSmtp } from '../smtp/client/index.ts'
 import { accountRows, openStore, type Store, type Writer } from '../store/index.ts'
+import { createTrace, type TraceTx } from '../trace/index.ts'
 import type { Config } from './config/index.ts'
 import { createHealth } from './health.ts'
 import { createIndexKeeper } from './index-keeper.ts'
@@ -77,10 +78,12 @@ export async function composeCore(config: Config, around: CoreSurroundings): Pro
   const accounts = createAccountWrites({ store, ensureMailboxes: mailTx.ensureMailboxes, log })
   const resolver = createConfiguredResolver(config, clock)
   let { lifetime } = config.queue
+  const trace = createTrace({ store, accounts: queries, clock, log, keep: config.trace.keep })
   const returned = await openReturned(store, around, () => lifetime)
-  const queue = openQueue(config, around, { store, mailTx, queries, returned, dns: around.dns ?? resolver })
-  const writing = { store, accounts: queries, mail: mailTx, queue: queue.tx, returned: returned.reads }
-  const parts = { ...writing, hostname, clock, log }
+  const dns = around.dns ?? resolver
+  const queue = openQueue(config, around, { store, mailTx, queries, returned, trace: trace.tx, dns })
+  const outcome = { queue: queue.tx, returned: returned.reads, trace: trace.tx }
+  const parts = { store, accounts: queries, mail: mailTx, ...outcome, hostname, clock, log }
   const delivery = createDelivery({ ...parts, reporter: queue.reporter, ...(fault && { fault }) })
   const eraseWhole = async (account: AccountId, done: (tx: Writer) => Promise<void>) => {
     await sweepAccount(store, account)
@@ -93,6 +96,7 @@ export async function composeCore(config: Config, around: CoreSurroundings): Pro
     ...housekeepingHandlers({ store, log }),
     ...mailHandlers(store),
     ...returned.handlers,
+    ...trace.handlers,
     post: createPostHandler(parts),
     'remove-account': ({ account }, job) => eraseWhole(account, job.done),
   }
@@ -113,8 +117,21 @@ export async function composeCore(config: Config, around: CoreSurroundings): Pro
   }
   return {
     store,
-    services: { mail, accounts, delivery, maildrops: createMaildropLocks(), core: facts },
-    admin: { queries, accounts, queue: queue.admin, suppressions: createSuppressionAdmin({ store, clock }) },
+    services: {
+      mail,
+      accounts,
+      delivery,
+      maildrops: createMaildropLocks(),
+      trace: trace.notes,
+      core: facts,
+    },
+    admin: {
+      queries,
+      accounts,
+      queue: queue.admin,
+      suppressions: createSuppressionAdmin({ store, clock }),
+      trace: trace.reads,
+    },
     watchDoors(list) {
       doors = list
     },
@@ -123,14 +140,16 @@ export async function composeCore(config: Config, around: CoreSurroundings): Pro
       resolver.reconfigure(next)
       ;({ minimumFree } = next.disk)
       ;({ lifetime } = next.queue)
+      trace.setKeep(next.trace.keep)
     },
     checkIndex: async () => index?.check(),
     begin() {
       index?.begin()
       queue.start().catch((error: unknown) => log.error({ err: error }, 'the queue could not start'))
       jobs = createJobRunner({ store, handlers, clock, log })
-      scheduleHousekeeping(store).catch((error: unknown) => log.error({ err: error }, 'housekeeping was not scheduled'))
-      scheduleForgetting(store).catch((error: unknown) => log.error({ err: error }, 'forgetting was not scheduled'))
+      Promise.all([scheduleHousekeeping(store), scheduleForgetting(store), trace.begin()]).catch((error: unknown) =>
+        log.error({ err: error }, 'housekeeping was not scheduled'),
+      )
     },
     async finish() {
       for (const account of await store.read(accountRows.removed)) await eraseWhole(account, async () => {})
@@ -146,6 +165,7 @@ interface QueueParts {
   readonly store: Store
   readonly mailTx: MailTx
   readonly queries: AccountReads
+  readonly trace: TraceTx
   readonly dns: Resolver
   readonly returned: Awaited<ReturnType<typeof openReturned>>
 }
@@ -163,11 +183,12 @@ async function openReturned(store: Store, { clock, log }: CoreSurroundings, life
 }
 
 function openQueue(config: Config, around: CoreSurroundings, parts: QueueParts): Queue {
-  const { store, mailTx, queries, dns, returned } = parts
+  const { store, mailTx, queries, trace, dns, returned } = parts
   const { clock, log, fault } = around
   return createQueue({
     store,
     dns,
+    trace,
     connect: connectSmtp,
     ...queueSettings(config),
     hostname: config.hostname,

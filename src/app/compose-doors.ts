@@ -12,6 +12,7 @@ import { createReturnedReads, createSuppressionReads } from '../queue/index.ts'
 import { createSmtpServer, type Kind, type SmtpSettings } from '../smtp/server/index.ts'
 import { openReadStore, openSearchReader, type ReadStore, type SearchReader } from '../store/index.ts'
 import { type CertificatePair, tlsOptions } from '../tls/index.ts'
+import { createRefusals, type Refusals } from '../trace/index.ts'
 import type { Bound } from './banner.ts'
 import type { Config, ListenerName } from './config/index.ts'
 import { type Endpoint, formatEndpoint } from './config/units.ts'
@@ -54,7 +55,18 @@ export async function composeDoors(options: DoorsOptions, core: CoreServices, ar
     keep: core.accounts.addScramKeys,
   })
   const index = config.search.index ? openSearchReader({ data: config.data, ...around }) : undefined
-  const parts = { config: () => config, store, index, accounts, core, around, tls: () => tls, freeBytes: space.free }
+  const refusals = createRefusals({ notes: core.trace, clock, log: log.child({ door: 'smtp' }) })
+  const parts = {
+    config: () => config,
+    refusals,
+    store,
+    index,
+    accounts,
+    core,
+    around,
+    tls: () => tls,
+    freeBytes: space.free,
+  }
   const [smtp, imap, pop3] = [openSmtp(parts), openImap(parts), openPop3(parts)]
   const sources = { health: watchCore(core.core, around.clock), metrics: () => core.core.metrics() }
   const http = createHttpServer({ sources, tls, log: around.log })
@@ -106,6 +118,7 @@ export async function composeDoors(options: DoorsOptions, core: CoreServices, ar
     async stop(graceMs) {
       const closing = listeners.map((listener) => listener.close())
       await Promise.all([smtp.stop(graceMs), imap.stop(graceMs), pop3.stop(graceMs), http.stop(), ...closing])
+      await refusals.stop()
     },
     async close() {
       space.stop()
@@ -116,6 +129,7 @@ export async function composeDoors(options: DoorsOptions, core: CoreServices, ar
 }
 
 interface Parts {
+  readonly refusals: Refusals
   /** That of the moment. */
   readonly config: () => Config
   readonly store: ReadStore
@@ -127,7 +141,7 @@ interface Parts {
   readonly freeBytes: () => number
 }
 
-function openSmtp({ config, store, accounts, core, around, tls, freeBytes }: Parts) {
+function openSmtp({ config, refusals, store, accounts, core, around, tls, freeBytes }: Parts) {
   const { clock, log } = around
   const { hostname } = config()
   const checks = createDeliveryChecks({
@@ -152,6 +166,7 @@ function openSmtp({ config, store, accounts, core, around, tls, freeBytes }: Par
     checks,
     delivery: core.delivery,
     spool: (options) => createSpool({ blobs: store.blobs, ...options }),
+    refusals,
     tls,
     ...smtpSettings(config()),
     log: log.child({ door: 'smtp' }),

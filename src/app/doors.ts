@@ -22,6 +22,7 @@ parentPort!.once('message', (start: DoorsStart) => {
         accounts: remote('accounts'),
         delivery: remote('delivery'),
         maildrops: remote('maildrops'),
+        trace: remote('trace'),
         core: remote('core'),
       }
       const fault = readFault(process.env)

@@ -83,6 +83,15 @@ test('arguments and results of every core service are structured-cloneable', asy
 
     await walkMail(service('mail'), anna.id, core)
     await walkDelivery(service('delivery'), core)
+    await service('trace').note([
+      {
+        id: 't2',
+        origin: 'mx',
+        from: null,
+        to: [{ local: 'nobody', domain: 'a.test' }],
+        events: [{ at: 1, kind: 'refused', stage: 'rcpt', to: 'nobody@a.test', reply: '550 5.1.1 no' }],
+      },
+    ])
     assert.equal((await service('core').health()).parts.store, 'ok')
     assert.match(await service('core').metrics(), /posthorn_info/)
 

@@ -6,6 +6,7 @@ import type { Delivery } from '../delivery/index.ts'
 import type { Health } from '../http/server/index.ts'
 import type { MailWrites } from '../mail/index.ts'
 import type { QueueAdmin, SuppressionAdmin } from '../queue/index.ts'
+import type { TraceNotes, TraceReads } from '../trace/index.ts'
 import type { Config } from './config/index.ts'
 
 /** The part of AccountReads that survives JSON. */
@@ -20,6 +21,7 @@ export interface AdminServices {
   readonly accounts: AccountWrites
   readonly queue: QueueAdmin
   readonly suppressions: SuppressionAdmin
+  readonly trace: TraceReads
 }
 
 /** What a thread works with. */
@@ -35,6 +37,7 @@ export interface CoreServices {
   readonly accounts: AccountWrites
   readonly delivery: Delivery
   readonly maildrops: MaildropLocks
+  readonly trace: TraceNotes
   readonly core: CoreFacts
 }
 export interface CoreFacts {

@@ -37,3 +37,13 @@ export function createNetworkTest(networks: readonly string[]): (ip: string) => 
     return family !== 0 && list.check(ip, family === 4 ? 'ipv4' : 'ipv6')
   }
 }
+
+/** Who one client is: an IPv4 address, or the /64 of an IPv6 address, of which one client has all. */
+export function networkOf(ip: string): string {
+  if (!ip.includes(':') || ip.startsWith('::ffff:')) return ip
+  const [head = '', tail] = ip.split('::')
+  const groups = head === '' ? [] : head.split(':')
+  const rest = tail ? tail.split(':') : []
+  if (tail !== undefined) while (groups.length + rest.length < 8) groups.push('0')
+  return [...groups, ...rest].slice(0, 4).join(':')
+}

@@ -3,21 +3,23 @@
 import { type Address, type Path, parseAddress } from '../address/index.ts'
 import { type ContentId, toId } from '../base/index.ts'
 import type { JobHandler } from '../jobs/index.ts'
+import { createTraceId } from '../trace/index.ts'
 import type { DeliveryParts } from './receive.ts'
 import { deliverCopies, enqueue, toGroups, waitingCopy } from './steps/commit.ts'
 import { expand, type Plan } from './steps/expand.ts'
+import { toTraceEntry } from './steps/note.ts'
 import { putReturned } from './steps/returned.ts'
 import type { Arrival, Envelope } from './types.ts'
 
 export type PostParts = Omit<DeliveryParts, 'fault' | 'reporter'>
 
 export function createPostHandler(parts: PostParts): JobHandler<'post'> {
-  const { store, mail, queue, hostname, clock, log } = parts
+  const { store, mail, queue, trace, hostname, clock, log } = parts
   return async (payload, job) => {
     const content = toId<ContentId>(payload.content)
     const sender: Path = payload.from === null ? null : (parseAddress(payload.from) ?? null)
-    const traceId = `job-${job.id}`
     const receivedAt = clock.now()
+    const traceId = createTraceId(receivedAt)
     const arrival: Arrival = {
       kind: 'internal',
       clientIp: '127.0.0.1',
@@ -25,6 +27,7 @@ export function createPostHandler(parts: PostParts): JobHandler<'post'> {
       with: 'ESMTP',
       traceId,
       receivedAt,
+      history: { events: [{ at: receivedAt, kind: 'written', ...about(payload.about) }], refused: [] },
     }
     const plan = await planPost(parts, arrival, sender, payload.to)
     const received = Buffer.alloc(0)
@@ -37,8 +40,12 @@ export function createPostHandler(parts: PostParts): JobHandler<'post'> {
       await job.done(tx)
       if (!facts) return undefined
       await putReturned(tx, plan, content)
-      const shared = { content, ...facts, sender, utf8: payload.utf8, received }
-      return enqueue(queue, tx, shared, toGroups(plan.outgoing, full.map(waitingCopy)))
+      const shared = { content, ...facts, sender, utf8: payload.utf8, received, trace: traceId }
+      const queued = await enqueue(queue, tx, shared, toGroups(plan.outgoing, full.map(waitingCopy)))
+      const envelope = toEnvelope(sender, parseAll(payload.to))
+      const accepted = { arrival, envelope, plan, size: facts.size, full, queued }
+      await trace.begin(tx, toTraceEntry(accepted, receivedAt))
+      return queued[0]?.id
     })
     log.info({ id: traceId, queueId, kind: 'internal', from: payload.from, to: payload.to, content }, 'message')
   }
@@ -50,21 +57,26 @@ export function createPostHandler(parts: PostParts): JobHandler<'post'> {
  */
 async function planPost(parts: PostParts, arrival: Arrival, sender: Path, to: readonly string[]): Promise<Plan> {
   const { hostname, log } = parts
-  const envelopeTo = (list: readonly Address[]): Envelope => ({
-    from: sender,
-    // RFC 3461 §6.1: nothing is reported of a report.
-    to: list.map((address) => ({ address, params: { notify: [] } })),
-    utf8: false,
-    body: '8bitmime',
-  })
-  const addresses = to.flatMap((text) => parseAddress(text) ?? [])
-  const plan = await expand(parts, arrival, envelopeTo(addresses))
+  const addresses = parseAll(to)
+  const plan = await expand(parts, arrival, toEnvelope(sender, addresses))
   const reached = addresses.filter((_, i) => !('refusal' in plan.recipients[i]!))
   if (reached.length > 0 && reached.length === to.length) return plan
   const postmaster: Address = { local: 'postmaster', domain: hostname }
-  const second = await expand(parts, arrival, envelopeTo([...reached, postmaster]))
+  const second = await expand(parts, arrival, toEnvelope(sender, [...reached, postmaster]))
   if ('refusal' in second.recipients.at(-1)!)
     log.error({ id: arrival.traceId, to }, 'mail of the server itself reaches nobody: there is no account')
   else log.warn({ id: arrival.traceId, to }, 'mail of the server itself goes to postmaster: a recipient is unknown')
   return second
 }
+
+const parseAll = (texts: readonly string[]): readonly Address[] => texts.flatMap((text) => parseAddress(text) ?? [])
+
+const toEnvelope = (from: Path, to: readonly Address[]): Envelope => ({
+  from,
+  // RFC 3461 §6.1: nothing is reported of a report.
+  to: to.map((address) => ({ address, params: { notify: [] } })),
+  utf8: false,
+  body: '8bitmime',
+})
+
+const about = (trace: string | undefined) => (trace === undefined ? {} : { about: trace })

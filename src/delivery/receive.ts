@@ -3,13 +3,15 @@
 
 import type { AccountReads } from '../accounts/index.ts'
 import { formatAddress, formatPath } from '../address/index.ts'
-import type { AccountId, Clock, Log, QueueId } from '../base/index.ts'
+import type { AccountId, Clock, ContentId, Log, QueueId } from '../base/index.ts'
 import type { MailTx, NewContent } from '../mail/index.ts'
 import type { NewQueueRecipient, QueueTx, Reporter, ReturnedReads } from '../queue/index.ts'
 import type { Store, Writer } from '../store/index.ts'
+import type { TraceTx } from '../trace/index.ts'
 import { formatReceived } from './prefix.ts'
-import { deliverCopies, enqueue, heldCopy, mailboxFull, toGroups, waitingCopy } from './steps/commit.ts'
+import { deliverCopies, enqueue, heldCopy, mailboxFull, type Queued, toGroups, waitingCopy } from './steps/commit.ts'
 import { type Expanded, expand, type LocalCopy, type Plan } from './steps/expand.ts'
+import { toTraceEntry } from './steps/note.ts'
 import { composeSuccesses, isAsked, readHeader } from './steps/notify.ts'
 import { putReturned } from './steps/returned.ts'
 import type { Arrival, Delivery, Envelope, RecipientVerdict, Refusal } from './types.ts'
@@ -23,6 +25,7 @@ export interface DeliveryParts {
   readonly queue: QueueTx
   readonly reporter: Reporter
   readonly returned: ReturnedReads
+  readonly trace: TraceTx
   readonly hostname: string
   readonly clock: Clock
   readonly log: Log
@@ -110,8 +113,8 @@ async function write(parts: DeliveryParts, passage: Passage): Promise<Written> {
 }
 
 async function commit(parts: DeliveryParts, passage: Passage, tx: Writer): Promise<Written> {
-  const { mail, queue, reporter, hostname, log } = parts
-  const { arrival, envelope, content, plan, quoted, fileFor } = passage
+  const { mail, queue, reporter, hostname } = parts
+  const { arrival, envelope, content, plan, quoted } = passage
   const { receivedAt } = arrival
   const received = formatReceived(arrival, envelope, hostname)
   const id = await mail.putContent(tx, content)
@@ -128,19 +131,49 @@ async function commit(parts: DeliveryParts, passage: Passage, tx: Writer): Promi
   const { size, has8bit } = content
   const { from: sender, utf8, params } = envelope
   const { account } = arrival
-  const shared = { content: id, size, has8bit, sender, account, utf8, params, received }
-  const queueId = await enqueue(queue, tx, shared, groups)
+  const shared = { content: id, size, has8bit, sender, account, utf8, params, received, trace: arrival.traceId }
+  const queued = await enqueue(queue, tx, shared, groups)
   if (quoted)
     for (const report of composeSuccesses(reporter, passage, quoted, [...full, ...held]))
       await reporter.post(tx, report)
-  if (fileFor !== undefined) {
-    const item = { content, flags: ['\\Seen'], receivedAt }
-    const unfiled = await deliverCopies([{ account: fileFor, address: envelope.to[0]!.address }], null, received, () =>
-      mail.deliver(tx, fileFor, { role: 'sent' }, id, item),
-    )
-    if (unfiled.length > 0) log.warn({ id: arrival.traceId, account: fileFor }, 'no room to file the sent message')
-  }
-  return { queueId, full, held }
+  const filed = await fileSent(parts, passage, tx, id, received)
+  await trace(parts, passage, tx, { full, held, queued, filed })
+  return { queueId: queued[0]?.id, full, held }
+}
+
+/** Files the sender's own copy. False: he wants none, or there is no room. */
+async function fileSent(
+  { mail, log }: DeliveryParts,
+  { arrival, envelope, content, fileFor }: Passage,
+  tx: Writer,
+  id: ContentId,
+  received: Uint8Array,
+): Promise<boolean> {
+  if (fileFor === undefined) return false
+  const item = { content, flags: ['\\Seen'], receivedAt: arrival.receivedAt }
+  const copy = { account: fileFor, address: envelope.to[0]!.address }
+  const unfiled = await deliverCopies([copy], null, received, () =>
+    mail.deliver(tx, fileFor, { role: 'sent' }, id, item),
+  )
+  if (unfiled.length > 0) log.warn({ id: arrival.traceId, account: fileFor }, 'no room to file the sent message')
+  return unfiled.length === 0
+}
+
+async function trace(
+  { trace, clock }: DeliveryParts,
+  passage: Passage,
+  tx: Writer,
+  done: Written & { readonly queued: readonly Queued[]; readonly filed: boolean },
+): Promise<void> {
+  if (!trace.on) return
+  const { arrival, content } = passage
+  const { size, digest } = content
+  const verdicts = arrival.kind === 'lmtp' ? toAnswer(passage, done).verdicts : undefined
+  const { envelope, plan } = passage
+  const { queued, filed } = done
+  const full = [...done.full, ...done.held]
+  const accepted = { arrival, envelope, plan, full, queued, filed, size, messageId: digest.messageId, verdicts }
+  await trace.begin(tx, toTraceEntry(accepted, clock.now()))
 }
 
 /** Recipients that must not be lost although their mailbox did not take the message. */

@@ -4,6 +4,7 @@ import type { Address, Path } from '../address/index.ts'
 import type { AccountId } from '../base/index.ts'
 import type { NewContent } from '../mail/index.ts'
 import type { MailParams, RecipientParams } from '../smtp/wire/index.ts'
+import type { TraceHistory } from '../trace/index.ts'
 
 /** How the message came; kept for Received, the log and policy. */
 export interface Arrival {
@@ -26,6 +27,8 @@ export interface Arrival {
   /** Shown in replies, Received and the log; unique. */
   readonly traceId: string
   readonly receivedAt: number
+  /** What happened before the message was there; for its timeline. */
+  readonly history?: TraceHistory
 }
 
 /** What XFORWARD said; each piece printable ASCII. */
@@ -113,4 +116,6 @@ export interface PostJob {
   /** Id of the content, put in the same transaction. */
   readonly content: number
   readonly utf8: boolean
+  /** The id of the timeline of the message that it is about. */
+  readonly about?: string
 }

@@ -10,6 +10,8 @@ export interface JobMap {
     readonly to: readonly string[]
     readonly content: number
     readonly utf8: boolean
+    /** The id of the timeline of the message that it is about. */
+    readonly about?: string
   }
   /** Takes away what a removed account has left. */
   readonly 'remove-account': { readonly account: AccountId }
@@ -17,6 +19,8 @@ export interface JobMap {
   readonly 'sweep-mailbox': { readonly mailbox: MailboxId }
   /** Deletes contents that nobody refers to, and files that no content names. */
   readonly 'sweep-contents': Record<never, never>
+  /** Takes away timelines that are no longer kept. */
+  readonly 'sweep-traces': Record<never, never>
   /** Shortens the change logs. */
   readonly 'prune-changes': Record<never, never>
   /** Reads a bounce or complaint that came back; `to`: the return path that it came to. */

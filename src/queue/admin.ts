@@ -70,7 +70,7 @@ export function createAdmin({ store, clock, recorder, scheduler, wake }: AdminOp
       const rows = await recipients(store, id)
       const outcomes = rows.map((row): Outcome => {
         const reason = 'removed from the queue by an administrator'
-        return { recipient: toRecipient(row), result: 'fail', status: '5.0.0', reason }
+        return { recipient: toRecipient(row), result: 'fail', status: '5.0.0', reason, by: 'an administrator' }
       })
       return recorder.remove(mail, outcomes, bounce)
     },

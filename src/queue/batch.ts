@@ -22,6 +22,8 @@ export interface Mail {
   readonly size: number
   /** When it was queued, milliseconds since 1970. */
   readonly arrived: number
+  /** Id of its timeline; empty: it has none. */
+  readonly trace: string
 }
 
 export interface Recipient {
@@ -75,6 +77,12 @@ export interface Outcome {
   readonly explained?: Explanation
   /** There was no connection, or it broke off: this says more of the way than of the recipient. */
   readonly broken?: boolean
+  /** The address of ours that it was sent from, where one was chosen. */
+  readonly source?: string
+  /** Milliseconds that the attempt took. */
+  readonly tookMs?: number
+  /** Of what was not tried but taken out: who did it. */
+  readonly by?: string
   /** Its row is already dealt with. */
   readonly recorded?: boolean
 }
@@ -104,10 +112,20 @@ export function senderKey(account: AccountId | null | undefined, sender: string 
 }
 
 export function toMail(row: queueRows.MessageRow): Mail {
-  const { id, content, prefix, params, size } = row
+  const { id, content, prefix, params, size, trace } = row
   const facts = { utf8: row.utf8 !== 0, body8: row.body8 !== 0, arrived: row.created_at }
   const sender = row.sender === null ? null : toAddress(row.sender)
-  return { id, content, prefix, sender, params: JSON.parse(params), size, ...facts, account: row.account ?? undefined }
+  return {
+    id,
+    content,
+    prefix,
+    sender,
+    params: JSON.parse(params),
+    size,
+    trace,
+    ...facts,
+    account: row.account ?? undefined,
+  }
 }
 
 export function toRecipient(row: queueRows.RecipientRow): Recipient {

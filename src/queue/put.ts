@@ -31,10 +31,10 @@ export async function putMessage(
   tx: Writer,
   message: NewQueueMessage,
 ): Promise<QueueId> {
-  const { content, size, prefix, account = null, utf8, body8 } = message
+  const { content, size, prefix, account = null, utf8, body8, trace = '' } = message
   const signed = await signer?.wants(tx, message)
   const params: QueueMailParams = { ...message.params, ...(signed && { signed: true }) }
-  const facts = { content, prefix, size, params: JSON.stringify(params), created_at: tx.now }
+  const facts = { content, prefix, size, params: JSON.stringify(params), created_at: tx.now, trace }
   const sender = message.sender === null ? null : formatAddress(message.sender)
   const row = { ...facts, sender, account, utf8: utf8 ? 1 : 0, body8: body8 ? 1 : 0 }
   const id = await queueRows.insertMessage(tx, row)

@@ -6,6 +6,7 @@ import type { Clock, ContentId, Log } from '../base/index.ts'
 import type { Resolver } from '../dns/index.ts'
 import type { ClientOptions } from '../smtp/client/index.ts'
 import { queueRuleRows, type Store, type Writer } from '../store/index.ts'
+import type { TraceTx } from '../trace/index.ts'
 import { createAdmin } from './admin.ts'
 import { type Connect, createAttempts } from './attempt.ts'
 import {
@@ -25,6 +26,7 @@ import { toFeedback } from './feedback.ts'
 import { createIntake } from './intake.ts'
 import { createLimits, type LimitRule } from './limit.ts'
 import { deliverLocally, type LocalRetry } from './local.ts'
+import { createWitness } from './note.ts'
 import { putMessage } from './put.ts'
 import { createRecorder } from './record.ts'
 import { createReporter, type Reporter } from './reporter.ts'
@@ -53,6 +55,8 @@ export interface QueueOptions {
   /** Stores bytes as content within a transaction: for reports. */
   readonly putContent: (tx: Writer, bytes: Buffer) => Promise<ContentId>
   readonly local?: LocalRetry
+  /** Absent: nobody keeps timelines. */
+  readonly trace?: TraceTx
   /** The lists of addresses that our domains do not write to. */
   readonly suppressions?: Suppressions
   /** Signs return paths for the domains that want it. */
@@ -117,7 +121,8 @@ export function createQueue(options: QueueOptions): Queue {
     ...(options.signer && { returnPath: (batch) => options.signer!.pathOf(batch, schedule.lifetime) }),
   })
   const reporter = createReporter(options)
-  const recorder = createRecorder({ ...options, schedule, reporter, fault })
+  const witness = options.trace && createWitness({ trace: options.trace, clock, hostname })
+  const recorder = createRecorder({ ...options, schedule, reporter, fault, ...(witness && { witness }) })
   const scheduler = createScheduler({
     ...options,
     ...targets,
@@ -136,9 +141,12 @@ export function createQueue(options: QueueOptions): Queue {
 
   const run = async (batch: TriedBatch): Promise<Ended> => {
     const started = clock.monotonic()
-    const outcomes = (await tryBatch(batch)).map(withClass)
+    const came = await tryBatch(batch)
     fault('queue.sent')
-    for (const outcome of outcomes) logOutcome(batch.mail, outcome, clock.monotonic() - started)
+    const tookMs = Math.round(clock.monotonic() - started)
+    const source = batch.source.address === '' ? {} : { source: batch.source.address }
+    const outcomes = came.map((outcome) => ({ ...withClass(outcome), ...source, tookMs }))
+    for (const outcome of outcomes) logOutcome(batch.mail, outcome)
     // The place is free while the result is written: waiting for the disk must not slow a destination down.
     const settled = settle(batch, outcomes).finally(() => recording.delete(settled))
     recording.add(settled)
@@ -148,7 +156,9 @@ export function createQueue(options: QueueOptions): Queue {
   const tryBatch = (batch: TriedBatch): Promise<readonly Outcome[]> => {
     // RFC 2852 §4.1: after the time that its sender set a message must not be delivered any more.
     if (isOverdue(batch.mail, clock.now())) return Promise.resolve(batch.recipients.map(toOverdue))
-    return batch.lane === localLane ? deliverLocally({ ...options, reporter }, batch) : attemptWanted(batch)
+    return batch.lane === localLane
+      ? deliverLocally({ ...options, reporter, ...(witness && { witness }) }, batch)
+      : attemptWanted(batch)
   }
   /** Recipients that their sender's domain does not write to any more fail untried. */
   const attemptWanted = async (batch: TriedBatch): Promise<readonly Outcome[]> => {
@@ -171,13 +181,14 @@ export function createQueue(options: QueueOptions): Queue {
     for (const { id } of recipients) scheduler.table.taken.delete(id)
     if (outcomes.some(({ result }) => result === 'retry')) await intake.replan()
   }
-  const logOutcome = (mail: Mail, outcome: Outcome, tookMs: number) => {
-    const { recipient, result, reason, relay, tls, class: kind } = outcome
+  const logOutcome = (mail: Mail, outcome: Outcome) => {
+    const { recipient, result, reason, relay, tls, class: kind, tookMs } = outcome
     const to = formatAddress(recipient.address)
-    const times = { tookMs: Math.round(tookMs), delayMs: clock.now() - mail.arrived }
+    const times = { tookMs, delayMs: clock.now() - mail.arrived }
     log.info(
       {
         queueId: mail.id,
+        id: mail.trace || undefined,
         from: showPath(mail.sender),
         to,
         size: mail.size,

@@ -15,6 +15,8 @@ export type ReportKind = 'failed' | 'delayed' | 'delivered' | 'relayed' | 'expan
 export interface Reported extends Pick<Mail, 'sender' | 'params' | 'arrived'> {
   /** Makes the report's Message-ID its own. */
   readonly id: number | string
+  /** The id of its timeline. */
+  readonly trace?: string
 }
 
 export interface ReportOptions {
@@ -34,6 +36,8 @@ export interface Report {
   readonly to: string
   readonly bytes: Buffer
   readonly utf8: boolean
+  /** The id of the timeline of the message that it is about. */
+  readonly about?: string
 }
 
 /**
@@ -107,7 +111,7 @@ export function toReport(
     utf8,
     autoSubmitted: 'auto-replied',
   })
-  return { to, bytes, utf8 }
+  return { to, bytes, utf8, ...(mail.trace ? { about: mail.trace } : {}) }
 }
 
 const isUtf8 = (path: Path): boolean => path !== null && needsUtf8(path)

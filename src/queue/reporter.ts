@@ -82,9 +82,9 @@ export function createReporter(options: ReporterOptions): Reporter {
       const chosen = choose(mail, kind, all)
       return chosen && make(mail, kind, chosen, () => quoteHeader(header))
     },
-    async post(tx, { to, bytes, utf8 }) {
+    async post(tx, { to, bytes, utf8, about }) {
       const content = await options.putContent(tx, bytes)
-      await enqueueJob(tx, 'post', { from: null, to: [to], content, utf8 })
+      await enqueueJob(tx, 'post', { from: null, to: [to], content, utf8, ...(about !== undefined && { about }) })
     },
   }
 }

@@ -23,6 +23,8 @@ export interface NewQueueMessage {
   readonly utf8: boolean
   readonly body8: boolean
   readonly params?: MailParams
+  /** Id of its timeline. */
+  readonly trace?: string
   readonly recipients: readonly NewQueueRecipient[]
 }
 export interface NewQueueRecipient {

@@ -24,6 +24,7 @@ export * as sentRows from './rows/sent.ts'
 export * as subscriptionRows from './rows/subscription.ts'
 export * as suppressionRows from './rows/suppression.ts'
 export * as threadRows from './rows/thread.ts'
+export * as traceRows from './rows/trace.ts'
 export { type Candidates, openSearchReader, type SearchReader } from './search/reader.ts'
 export type { Wanted } from './search/rows.ts'
 export {

@@ -39,6 +39,7 @@ export async function withServices<T>(shared: Shared, work: (services: AdminServ
         accounts: service('accounts'),
         queue: service('queue'),
         suppressions: service('suppressions'),
+        trace: service('trace'),
       }
       return await work(services, config)
     } finally {

@@ -11,6 +11,7 @@ import { domainCommands } from './domain.ts'
 import { exitCodes, reportError } from './output.ts'
 import { queueCommands } from './queue.ts'
 import { suppressionCommands } from './suppression.ts'
+import { traceCommands } from './trace.ts'
 import { userCommands } from './user.ts'
 
 export function createProgram(): Command {
@@ -32,6 +33,7 @@ export function createProgram(): Command {
   aliasCommands(program)
   queueCommands(program)
   suppressionCommands(program)
+  traceCommands(program)
   command(program, 'version', 'says which version this is').action((options: Shared) =>
     outputOf(options).result(
       { version: version(), node: process.version },

@@ -81,6 +81,7 @@ const unitOf: Readonly<Record<string, (value: number) => string>> = {
   'queue.schedule': formatDuration,
   'queue.lifetime': formatDuration,
   'queue.delayNotice': formatDuration,
+  'trace.keep': formatDuration,
   'disk.minimumFree': (bytes) => `${bytes / 2 ** 20}M`,
 }
 

@@ -28,10 +28,11 @@ const size = (least: number) =>
     .union([z.number(), z.string()])
     .transform((value) => parseSize(value) ?? Number.NaN)
     .refine((bytes) => Number.isFinite(bytes) && bytes >= least)
-const duration = z
+const durationOrNone = z
   .union([z.number(), z.string()])
   .transform((value) => parseDuration(value) ?? Number.NaN)
-  .refine((ms) => ms > 0)
+  .refine((ms) => ms >= 0)
+const duration = durationOrNone.refine((ms) => ms > 0)
 const endpoint = z
   .string()
   .transform((text) => parseEndpoint(text))
@@ -303,6 +304,19 @@ export const schema = z.strictObject({
       })
       .prefault({}),
     { description: 'Searching mail.', expected: 'a table' },
+  ),
+  trace: noted(
+    z
+      .strictObject({
+        keep: noted(durationOrNone.default(1_209_600_000), {
+          description:
+            'How long the timeline of each message is kept: who sent it, to whom, and what became of it; no subject and no text. More than queue.lifetime, or mail is forgotten that still waits. 0 keeps none.',
+          expected: 'a duration such as 14d, or 0',
+          reload: true,
+        }),
+      })
+      .prefault({}),
+    { description: 'What `posthorn trace` can tell.', expected: 'a table' },
   ),
   limits: noted(
     z

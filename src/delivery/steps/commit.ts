@@ -54,27 +54,35 @@ export interface QueuedContent {
   readonly utf8: boolean
   readonly params?: NewQueueMessage['params']
   readonly received: Uint8Array
+  /** Id of the message's timeline. */
+  readonly trace: string
 }
 
-/** Queues each group with its own prefix; the first one's id. */
+/** A part of the message that was queued. */
+export interface Queued {
+  readonly id: QueueId
+  readonly recipients: readonly NewQueueRecipient[]
+}
+
+/** Queues each group with its own prefix. */
 export async function enqueue(
   queue: QueueTx,
   tx: Writer,
   mail: QueuedContent,
   groups: readonly Outgoing[],
-): Promise<QueueId | undefined> {
-  const { content, has8bit, sender, account, params, received } = mail
-  let first: QueueId | undefined
+): Promise<readonly Queued[]> {
+  const { content, has8bit, sender, account, params, received, trace } = mail
+  const queued: Queued[] = []
   for (const { via, recipients } of groups) {
     if (recipients.length === 0) continue
     const prefix = via ? Buffer.concat([Buffer.from(formatDeliveredTo(via)), received]) : received
     const size = mail.size + prefix.length
     // A client may ask for SMTPUTF8 for a message that does not need it: the next hop is not asked without need.
     const utf8 = mail.utf8 && (has8bit || [sender, ...recipients.map(({ address }) => address)].some(isUtf8Path))
-    const id = await queue.put(tx, { content, size, prefix, sender, account, utf8, body8: has8bit, params, recipients })
-    first ??= id
+    const shared = { content, size, prefix, sender, account, utf8, body8: has8bit, params, trace }
+    queued.push({ id: await queue.put(tx, { ...shared, recipients }), recipients })
   }
-  return first
+  return queued
 }
 
 function isUtf8Path(path: Address | null): boolean {

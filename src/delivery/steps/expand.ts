@@ -14,6 +14,8 @@ export interface LocalCopy {
   readonly account: AccountId
   /** The address as it was reached. */
   readonly address: Address
+  /** The recipient that led to it, when that was another. */
+  readonly via?: Address
   readonly params?: EnvelopeRecipient['params']
   /** Recipients of the envelope whose sender wants to hear that this mailbox took the message. */
   readonly asked?: readonly EnvelopeRecipient[]
@@ -70,7 +72,7 @@ export async function expand(
     paths.push(address)
     const resolution = sent.pass ? await accounts.resolve(sent.sender) : undefined
     if (resolution?.kind !== 'local') return { accounts: [], outside: false, returned: true }
-    for (const destination of resolution.local) addCopy(copies, destination, undefined, undefined)
+    for (const destination of resolution.local) addCopy(copies, destination, address, undefined, undefined)
     for (const destination of resolution.remote) send(destination, undefined, sent.sender)
     return {
       accounts: resolution.local.map(({ account }) => account),
@@ -93,7 +95,7 @@ export async function expand(
     if (several && asks) expanded.push({ address, params })
     const passed = several && asks ? withoutSuccess(params) : params
     const asked = asks && !several ? { address, params } : undefined
-    for (const destination of local) addCopy(copies, destination, passed, asked)
+    for (const destination of local) addCopy(copies, destination, address, passed, asked)
     for (const destination of remote) send(destination, passed, address)
     return { accounts: local.map(({ account }) => account), outside: remote.length > 0 }
   }
@@ -110,11 +112,13 @@ function withoutSuccess(params: EnvelopeRecipient['params']): EnvelopeRecipient[
 function addCopy(
   copies: Map<AccountId, LocalCopy>,
   { account, address }: LocalDestination,
+  recipient: Address,
   params: EnvelopeRecipient['params'],
   asked: EnvelopeRecipient | undefined,
 ): void {
   const known = copies.get(account)
   if (known && !asked) return
+  const via = sameAddress(address, recipient) ? {} : { via: recipient }
   const all = asked && { asked: [...(known?.asked ?? []), asked] }
-  copies.set(account, { ...(known ?? { account, address, params }), ...all })
+  copies.set(account, { ...(known ?? { account, address, ...via, params }), ...all })
 }

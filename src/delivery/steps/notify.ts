@@ -34,6 +34,7 @@ export function composeSuccesses(
 ): Report[] {
   const mail = {
     id: arrival.traceId,
+    trace: arrival.traceId,
     sender: envelope.from,
     params: envelope.params ?? {},
     arrived: arrival.receivedAt,

@@ -8,6 +8,7 @@ import { zoneResolver } from '../../dns/index.ts'
 import { createMailReads, createMailTx, createSpool } from '../../mail/index.ts'
 import { createQueue, createReturnedReads, createSuppressionAdmin, createSuppressionReads } from '../../queue/index.ts'
 import { putContent } from '../../queue/testing/world.ts'
+import { createTrace } from '../../trace/index.ts'
 import {
   type Arrival,
   createDelivery,
@@ -65,7 +66,9 @@ export async function openHouse({ store, options }: Bench, log: Log = silentLog)
   })
   const points: string[] = []
   const returned = createReturnedReads({ store, clock })
-  const parts = { returned, store, accounts, mail, queue: queue.tx, reporter: queue.reporter, hostname, clock, log }
+  const trace = createTrace({ store, accounts, clock, log, keep: 86_400_000 })
+  const outcome = { queue: queue.tx, returned, trace: trace.tx }
+  const parts = { store, accounts, mail, ...outcome, reporter: queue.reporter, hostname, clock, log }
   const reads = createMailReads(store)
   await writes.addDomain('a.test')
 
@@ -108,6 +111,7 @@ export async function openHouse({ store, options }: Bench, log: Log = silentLog)
     },
     unseen: async (account: AccountId, name: string) => (await reads.mailbox(account, name))!.unseen,
     queued: (): Promise<QueueRow[]> => queueOf(store),
+    timelines: trace.reads,
     used: async (account: AccountId) => (await accounts.account(account))!,
     close: () => queue.stop(0),
   }

@@ -3,6 +3,7 @@
 import { SyntaxFault } from '../../base/index.ts'
 import { Cursor, parseLine, type Reply, reply } from '../wire/index.ts'
 import type { Command } from './commands/command.ts'
+import { withdraw } from './commands/reset.ts'
 import { greeting, replies, replyToError } from './replies.ts'
 import type { SmtpSession } from './session.ts'
 import { count } from './stats.ts'
@@ -29,7 +30,7 @@ export async function converse(session: SmtpSession, commands: ReadonlyMap<strin
     session.reply(replyToError(error))
   }
   const { state } = session
-  if (state.name === 'bdat') await state.intake.abort()
+  await withdraw(state, 'the connection ended')
   session.close()
 }
 

@@ -4,6 +4,8 @@ import { formatAddress, formatPath } from '../../address/index.ts'
 import { moving } from '../../base/index.ts'
 import type { Envelope, RecipientVerdict, Refusal } from '../../delivery/index.ts'
 import type { NewContent } from '../../mail/index.ts'
+import { firstField, messageId } from '../../mime/index.ts'
+import type { Stage } from '../../trace/index.ts'
 import { type LineFaults, LineWatch, type Reply, reply } from '../wire/index.ts'
 import { isExpected, refusalReply, replies, replyToError } from './replies.ts'
 import { count } from './stats.ts'
@@ -21,6 +23,8 @@ export class Intake {
   #size = 0
   #refusal: Reply | undefined
   #verdict = 'ok'
+  #stage: Stage = 'data'
+  #header: Buffer = Buffer.alloc(0)
 
   constructor(session: Session, mail: Transaction) {
     this.#session = session
@@ -99,6 +103,7 @@ export class Intake {
       }
     }
     if (this.#refusal) answers = kind === 'lmtp' ? to.map(() => this.#refusal!) : [this.#refusal]
+    this.#tell(answers)
     count(stats.messages, this.#verdict)
     if (this.#verdict === 'ok') stats.bytes += this.#size
     // What reaches delivery is logged there, once.
@@ -107,13 +112,16 @@ export class Intake {
   }
 
   /** The client went away or thought better of it. */
-  async abort(): Promise<void> {
-    if (this.#refusal) return
+  async abort(why: string): Promise<void> {
+    const { history } = this.#mail
+    if (this.#refusal) return history.refuseMessage(this.#stage, this.#refusal, this.#content())
+    history.withdraw(why, this.#content())
     this.#refusal = replies.stopping
     await this.#spool.abort()
   }
 
   async #checkHeader(header: Buffer): Promise<Buffer> {
+    this.#header = header
     if (this.#envelope.body === 'binarymime' && !isCleanHeader(header)) throw new HeaderRefused(uncleanHeader)
     const checked = await this.#session.options.checks.header(this.#mail.arrival, this.#envelope, header)
     if ('refusal' in checked) throw new HeaderRefused(checked.refusal)
@@ -122,9 +130,26 @@ export class Intake {
   }
 
   async #fail(error: unknown): Promise<void> {
-    if (error instanceof HeaderRefused) return this.refuse(refusalReply(error.refusal), error.refusal.code)
+    if (error instanceof HeaderRefused) {
+      this.#stage = 'header'
+      return this.refuse(refusalReply(error.refusal), error.refusal.code)
+    }
     if (!isExpected(error)) this.#session.log.error({ trace: this.#mail.arrival.traceId, err: error }, 'message failed')
     await this.refuse(replyToError(error), 'error')
+  }
+
+  /** The message is delivery's, with its history, or was refused for everybody. */
+  #tell(answers: readonly Reply[]): void {
+    const { history } = this.#mail
+    const refused = answers.find(({ code }) => code >= 400)
+    if (refused && answers.every(({ code }) => code >= 400))
+      history.refuseMessage(this.#stage, refused, this.#content())
+    else history.handOver()
+  }
+
+  #content(): { readonly size: number; readonly messageId?: string } {
+    const id = messageId(firstField(this.#header, 'message-id') ?? '')
+    return { size: this.#size, ...(id === undefined ? {} : { messageId: id }) }
   }
 
   #answer(verdict: RecipientVerdict): Reply {

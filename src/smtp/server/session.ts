@@ -56,6 +56,8 @@ export class SmtpSession implements Session {
   login: Login | undefined
   authFailures = 0
   transactions = 0
+  readonly connectedAt: number
+  signedIn: Session['signedIn']
   badCommands = 0
   /** The server stops: no new transaction. */
   stopping = false
@@ -91,6 +93,7 @@ export class SmtpSession implements Session {
     this.may = options.may
     this.#seat = options.seat
     this.log = options.server.log
+    this.connectedAt = options.server.clock.now()
     this.#secure = options.secure
     this.#socket = socket
     this.#attach(socket)
@@ -145,6 +148,7 @@ export class SmtpSession implements Session {
     this.#named = { ...this.#named, ...said }
     this.clientName = this.#named.name
     this.login = this.#named.login
+    this.signedIn = undefined
     this.origin = undefined
     this.authFailures = 0
     this.transactions = 0

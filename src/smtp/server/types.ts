@@ -7,7 +7,9 @@ import type { Client, Clock, Log } from '../../base/index.ts'
 import type { Arrival, Delivery, DeliveryChecks, EnvelopeRecipient, Origin } from '../../delivery/index.ts'
 import type { NewContent } from '../../mail/index.ts'
 import type { SaslChannel } from '../../sasl/index.ts'
+import type { Refusals, TraceEvent } from '../../trace/index.ts'
 import type { MailParams, Reply } from '../wire/index.ts'
+import type { History } from './history.ts'
 import type { Intake } from './intake.ts'
 import type { SmtpLimits } from './limits.ts'
 import type { SmtpStats } from './stats.ts'
@@ -52,6 +54,8 @@ export interface SmtpServerOptions {
   /** Answer VRFY and EXPN to who signed in and to trusted networks. */
   readonly verify?: boolean
   readonly limits?: Partial<SmtpLimits>
+  /** Takes the timelines of messages that were not accepted. Absent: they have none. */
+  readonly refusals?: Pick<Refusals, 'offer'>
   readonly log: Log
   readonly clock: Clock
 }
@@ -72,6 +76,7 @@ export interface Transaction {
   readonly size: number
   readonly params?: MailParams
   readonly recipients: EnvelopeRecipient[]
+  readonly history: History
 }
 
 export type State =
@@ -129,6 +134,9 @@ export interface Session {
   transactions: number
   /** Of the next message, as XFORWARD said. */
   origin: Origin | undefined
+  /** When the client came, and how it signed in. */
+  readonly connectedAt: number
+  signedIn: TraceEvent | undefined
   /** Whether a password may be asked for now. */
   readonly mayAuthenticate: boolean
   /** How one may sign in, where one may. */

@@ -17,6 +17,7 @@ onEachStore('a queue without lanes goes on', async ({ store, open }) => {
       params: '{}',
       size: 1,
       created_at: 5,
+      trace: '',
     })
     // Yesterday's: what 0003 made is not there.
     for (const statement of [

@@ -7,13 +7,14 @@ import { mail } from './0001-mail.ts'
 import { sharing } from './0002-sharing.ts'
 import { scheduler } from './0003-scheduler.ts'
 import { returned } from './0004-returned.ts'
+import { trace } from './0005-trace.ts'
 
 export interface Migration {
   readonly name: string
   readonly statements: readonly string[]
 }
 
-export const migrations: readonly Migration[] = [mail, sharing, scheduler, returned]
+export const migrations: readonly Migration[] = [mail, sharing, scheduler, returned, trace]
 
 /** What a database must offer to be migrated. */
 export interface Schema {

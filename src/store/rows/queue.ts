@@ -17,6 +17,8 @@ export interface MessageRow {
   readonly params: string
   readonly size: number
   readonly created_at: number
+  /** Id of its timeline; empty: it has none. */
+  readonly trace: string
 }
 export interface RecipientRow {
   readonly id: RecipientId
@@ -35,9 +37,9 @@ export interface RecipientRow {
 
 export async function insertMessage(tx: Writer, row: Omit<MessageRow, 'id'>): Promise<QueueId> {
   const made = await tx.get<{ id: QueueId }>(
-    sql`INSERT INTO queue_message (content, prefix, sender, account, utf8, body8, params, size, created_at)
+    sql`INSERT INTO queue_message (content, prefix, sender, account, utf8, body8, params, size, created_at, trace)
         VALUES (${row.content}, ${row.prefix}, ${row.sender}, ${row.account}, ${row.utf8}, ${row.body8}, ${row.params},
-          ${row.size}, ${row.created_at}) RETURNING id`,
+          ${row.size}, ${row.created_at}, ${row.trace}) RETURNING id`,
   )
   return made!.id
 }
@@ -108,7 +110,7 @@ export async function deleteRecipients(
 
 export function messages(tx: Reader, ids: readonly number[]): Promise<MessageRow[]> {
   return tx.all<MessageRow>(
-    sql`SELECT id, content, prefix, sender, account, utf8, body8, params, size, created_at
+    sql`SELECT id, content, prefix, sender, account, utf8, body8, params, size, created_at, trace
         FROM queue_message WHERE id ${oneOf(tx, ids)} LIMIT 1000`,
   )
 }
@@ -116,7 +118,7 @@ export function messages(tx: Reader, ids: readonly number[]): Promise<MessageRow
 /** Messages by id after `after`. */
 export function listMessages(tx: Reader, after: number, limit: number): Promise<MessageRow[]> {
   return tx.all<MessageRow>(
-    sql`SELECT id, content, prefix, sender, account, utf8, body8, params, size, created_at
+    sql`SELECT id, content, prefix, sender, account, utf8, body8, params, size, created_at, trace
         FROM queue_message WHERE id > ${after} ORDER BY id LIMIT ${limit}`,
   )
 }

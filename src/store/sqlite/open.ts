@@ -86,7 +86,13 @@ function openWriter(path: string): Connection {
 function schemaOf(connection: Connection, now: () => number): Schema {
   return {
     // AUTOINCREMENT: an id that was seen outside (EMAILID, THREADID) is never given to another thing.
-    words: { id: 'INTEGER PRIMARY KEY AUTOINCREMENT', int: 'INTEGER', bytes: 'BLOB', rowless: 'WITHOUT ROWID' },
+    words: {
+      id: 'INTEGER PRIMARY KEY AUTOINCREMENT',
+      serial: 'INTEGER PRIMARY KEY',
+      int: 'INTEGER',
+      bytes: 'BLOB',
+      rowless: 'WITHOUT ROWID',
+    },
     async applied() {
       connection.exec('CREATE TABLE IF NOT EXISTS migration (name TEXT PRIMARY KEY, applied_at INTEGER NOT NULL)')
       const rows = await connection.all<{ name: string }>(namesOfSteps)

@@ -45,6 +45,8 @@ export const auth = command({
       // `check` has seen that it is one.
       session.login = await exchange(session, findMechanism(name, session.channel) as SaslMechanism, initial)
       session.stats.authOk++
+      const { email: user } = session.login
+      session.signedIn = { at: session.options.clock.now(), kind: 'signed in', user, mechanism: name }
       session.log.info(
         { ip: session.clientIp, user: session.login.email, kind: session.kind, mechanism: name },
         'signed in',

@@ -33,7 +33,7 @@ export const bdat = command({
     }
     const intake = state.name === 'bdat' ? state.intake : new Intake(session, state.mail)
     if (!(await feed(session, intake, size))) {
-      await intake.abort()
+      await intake.abort('the connection ended')
       return withoutMail(state)
     }
     if (last) return finish(session, intake, state)

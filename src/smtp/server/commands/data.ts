@@ -29,7 +29,7 @@ export const data = command({
     while (!decoder.ended) {
       const chunk = await session.readChunk(chunkSize)
       if (!chunk) {
-        await intake.abort()
+        await intake.abort('the connection ended')
         return withoutMail(state)
       }
       const used = decoder.decode(chunk, pieces)
@@ -38,7 +38,7 @@ export const data = command({
       pieces.length = 0
       if (decoder.bare || decoder.longest > session.limits.messageLine) await intake.heed(decoder)
       if (intake.hopeless && !decoder.ended) {
-        await intake.abort()
+        await intake.abort('it took too long or sent too much')
         session.reply(
           intake.refusal === replies.tooBig ? replies.tooBig : reply(421, '4.4.2', 'The message takes too long'),
         )

@@ -10,7 +10,7 @@ const anywhere = ['new', 'greeted', 'mail', 'rcpt', 'bdat'] as const
 /** The three greetings, announcing what `commands` bring. */
 export function createHello(commands: readonly Command[]): readonly Command[] {
   const announce = async (session: Session, helo: string, state: State): Promise<State> => {
-    await withdraw(state)
+    await withdraw(state, 'a new greeting')
     session.origin = undefined
     const offered = commands
       .filter(({ kinds }) => kinds === undefined || kinds.includes(session.kind))
@@ -51,7 +51,7 @@ export function createHello(commands: readonly Command[]): readonly Command[] {
       states: anywhere,
       parse,
       async proceed(session, helo, state) {
-        await withdraw(state)
+        await withdraw(state, 'a new greeting')
         session.origin = undefined
         session.reply(reply(250, undefined, session.options.hostname))
         return { name: 'greeted', helo, extended: false }

@@ -1,10 +1,11 @@
 // MAIL: opens a transaction with the sender and what the client says of the message.
 
 import type { Arrival } from '../../../delivery/index.ts'
+import { createTraceId } from '../../../trace/index.ts'
 import { reply } from '../../wire/index.ts'
+import { beginHistory, History } from '../history.ts'
 import { refusalReply, replies } from '../replies.ts'
 import { count } from '../stats.ts'
-import { createTraceId } from '../trace-id.ts'
 import { isSubmission, type Session, type Transaction } from '../types.ts'
 import { command } from './command.ts'
 import { checkMailArgs, type MailArgs, parseMailArgs, toMailParams, toPriority } from './mail-args.ts'
@@ -18,13 +19,13 @@ export const mail = command({
   parse: (line): MailArgs => parseMailArgs(line.sp().word('FROM:').path(), line.params(), !line.isAscii),
   async check(session, args, state) {
     if (session.transactions >= session.limits.transactions) return replies.tooManyTransactions
-    const refusal = checkMailArgs(session, args)
-    if (refusal) return refusal
     const transaction = openTransaction(session, args, state)
+    const refusal = checkMailArgs(session, args)
+    if (refusal) return transaction.history.refuseSender(refusal)
     const verdict = await session.options.checks.sender(transaction.arrival, args.from, transaction.size)
     if (!verdict.ok) {
       count(session.stats.messages, verdict.refusal.code)
-      return refusalReply(verdict.refusal)
+      return transaction.history.refuseSender(refusalReply(verdict.refusal))
     }
     args.transaction = transaction
     return undefined
@@ -66,20 +67,24 @@ function openTransaction(session: Session, args: MailArgs, state: { helo: string
   const now = session.options.clock.now()
   const { from, utf8 = false, body = '7bit', size = 0 } = args
   const params = toMailParams(args, now, toPriority(session, args))
+  const protocol = transmissionType(session, state.extended, utf8)
+  const seen = beginHistory(session, state.helo, protocol)
   const arrival: Arrival = {
     kind: session.kind === 'submissions' ? 'submission' : session.kind,
     clientIp: session.clientIp,
     ...(session.clientName !== undefined && { clientName: session.clientName }),
     ...(session.origin && { origin: session.origin }),
     helo: state.helo,
-    with: transmissionType(session, state.extended, utf8),
+    with: protocol,
     traceId: createTraceId(now),
     receivedAt: now,
+    history: seen,
     ...(session.trusted ? { trusted: true } : {}),
     ...(session.tls ? { tls: session.tls } : {}),
     ...(session.login ? { account: session.login.account, user: session.login.email } : {}),
   }
-  return { arrival, from, utf8, body, size, ...(params && { params }), recipients: [] }
+  const mail = { arrival, from, utf8, body, size, ...(params && { params }), recipients: [] }
+  return { ...mail, history: new History(session, mail, seen) }
 }
 
 /** The word after `with` in Received (RFC 3848 §1, RFC 6531 §4.3). */

@@ -19,14 +19,15 @@ export const rcpt = command({
   async check(session, { to, unknown, needsUtf8 }, { mail }): Promise<Reply | undefined> {
     // RFC 5321 §4.1.1.11
     if (unknown !== undefined) return reply(555, '5.5.4', `RCPT does not know ${unknown}`)
-    if (needsUtf8 && !mail.utf8) return replies.needsUtf8
+    if (needsUtf8 && !mail.utf8) return mail.history.refuseRecipient(to, replies.needsUtf8)
     if (mail.recipients.length >= session.limits.maxRecipients) {
       count(session.stats.recipients, 'too-many-recipients')
-      return replies.tooManyRecipients
+      return mail.history.refuseRecipient(to, replies.tooManyRecipients)
     }
-    const verdict = await session.options.checks.recipient(mail.arrival, mail.from, whole(session, to), mail.size)
+    const address = whole(session, to)
+    const verdict = await session.options.checks.recipient(mail.arrival, mail.from, address, mail.size)
     count(session.stats.recipients, verdict.ok ? 'ok' : verdict.refusal.code)
-    return verdict.ok ? undefined : refusalReply(verdict.refusal)
+    return verdict.ok ? undefined : mail.history.refuseRecipient(address, refusalReply(verdict.refusal))
   },
   proceed(session, { to, params }, { helo, extended, mail }) {
     mail.recipients.push({ address: whole(session, to), ...(params && { params }) })

@@ -5,8 +5,9 @@ import type { State } from '../types.ts'
 import { command } from './command.ts'
 
 /** Lets go of what an open transaction holds. */
-export async function withdraw(state: State): Promise<void> {
-  if (state.name === 'bdat') await state.intake.abort()
+export async function withdraw(state: State, why: string): Promise<void> {
+  if (state.name === 'bdat') await state.intake.abort(why)
+  else if (state.name === 'mail' || state.name === 'rcpt') state.mail.history.withdraw(why)
 }
 
 /** The state after a transaction ended or was withdrawn. */
@@ -21,7 +22,7 @@ export const rset = command({
   states: ['new', 'greeted', 'mail', 'rcpt', 'bdat'],
   parse: (line) => line.end(),
   async proceed(session, _, state) {
-    await withdraw(state)
+    await withdraw(state, 'RSET')
     session.origin = undefined
     session.reply(replies.ok)
     return withoutMail(state)

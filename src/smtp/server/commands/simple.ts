@@ -26,7 +26,7 @@ export const quit = command({
   states: anywhere,
   parse: (line) => line.end(),
   async proceed(session, _, state) {
-    await withdraw(state)
+    await withdraw(state, 'QUIT')
     session.reply(replies.bye)
     session.part()
     return { name: 'new' }

@@ -16,7 +16,7 @@ export const starttls = command({
     return options.tls() ? undefined : replies.notOffered
   },
   async proceed(session, _, state) {
-    await withdraw(state)
+    await withdraw(state, 'STARTTLS')
     if (session.pending > 0) {
       // Somebody put plaintext behind the command, to be read as if it came through TLS.
       session.log.warn({ ip: session.clientIp }, 'plaintext after STARTTLS')

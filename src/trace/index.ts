@@ -1,0 +1,5 @@
+export { createTraceId } from './id.ts'
+export { createRefusals, type Refusals } from './refusals.ts'
+export { createTrace, type Trace, type TraceOptions } from './trace.ts'
+export * from './types.ts'
+export { shownAddresses } from './write.ts'
