@@ -181,6 +181,16 @@ for (const dialect of ['sqlite', 'postgres'] as const)
       assert.deepEqual(await rows(), [])
     })
 
+    run('returns the whole message to who asks for it, unless it was to travel by TLS only or is no text', async () => {
+      world.answers = () => '550 5.1.1 no'
+      await world.queue.start()
+      for (const params of [{ ret: 'full' }, { ret: 'full', requireTls: true }, { ret: 'full', binary: true }] as const)
+        await world.put(['bob@a.test'], { params })
+      await world.settle()
+      const kinds = (await world.posted()).map(({ text }) => text.includes('Content-Type: message/rfc822'))
+      assert.deepEqual(kinds, [true, false, false])
+    })
+
     run('addresses beyond ASCII and hostile replies stand in a report that holds together', async () => {
       world.answers = () => '550 5.1.1 no\r\nBcc: all@a.test\0 gr\u00fc\u00df dich'
       await world.queue.start()

@@ -94,7 +94,9 @@ export function createReporter(options: ReporterOptions): Reporter {
  * header. A stranger's sender may be forged, and the report then must not carry his text to a third party.
  */
 async function readOriginal({ store }: ReporterOptions, mail: Mail, kind: ReportKind): Promise<() => Original> {
-  const returned = mail.params.ret ?? (mail.account === undefined ? 'hdrs' : 'full')
+  const { ret, requireTls, binary } = mail.params
+  // RFC 8689 §5: what asked for TLS goes back as a header. Nor can a report hold what is no text.
+  const returned = requireTls || binary ? 'hdrs' : (ret ?? (mail.account === undefined ? 'hdrs' : 'full'))
   const whole = kind === 'failed' && returned === 'full' && mail.size <= maxReturned
   const bytes = await readStart(store, mail, Math.max(maxHeader, whole ? maxReturned : 0))
   return () => {
