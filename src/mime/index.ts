@@ -1,5 +1,7 @@
 export * from './address-list.ts'
 export { charsetNames, decodeText, isCharset } from './charset.ts'
+export { convert } from './conversion.ts'
+export { type ConversionPlan, type Limit, planConversion } from './conversion-plan.ts'
 export * from './date.ts'
 export * from './digest.ts'
 export * from './encoded-words.ts'

@@ -60,6 +60,7 @@ class MessageScanner implements Scanner {
   #watched = 0
   #parts = 0
   #has8bit = false
+  #header8bit = false
   #limited: string | undefined
 
   constructor(limits: ScanLimits) {
@@ -98,7 +99,8 @@ class MessageScanner implements Scanner {
     const last = b.length > 0 ? b[b.length - 1] : this.#tail[3]
     while (this.#stack.length > 0) this.#close(size, this.#feeds, size > 0 && last !== LF)
     const { envelope, header } = { envelope: this.#envelope!, header: this.#rootHeader }
-    const scan: Scan = { size, root: this.#root, envelope, header, has8bit: this.#has8bit }
+    const eight = { has8bit: this.#has8bit, ...(this.#header8bit && { header8bit: true as const }) }
+    const scan: Scan = { size, root: this.#root, envelope, header, ...eight }
     const limited = this.#limited ?? (this.#header.limited ? 'header' : undefined)
     return limited === undefined ? scan : { ...scan, limited }
   }
@@ -246,6 +248,7 @@ class MessageScanner implements Scanner {
     const frame = this.#stack[this.#stack.length - 1]!
     const { part, parent } = frame
     const header = this.#header.take(b, this.#base, at)
+    if (this.#has8bit && !this.#header8bit && !isAscii(header)) this.#header8bit = true
     const fields = parseFields(header)
     this.#inHeader = false
     const inMultipart = parent?.children !== undefined

@@ -72,6 +72,8 @@ export interface Scan {
   /** The top header's bytes as received, with the empty line; capped by the scanner's limits. */
   readonly header: Buffer
   readonly has8bit: boolean
+  /** A header has octets above 127, that of the message or of a part in it. */
+  readonly header8bit?: true
   /** Present when a limit was reached (depth, parts, header bytes): the rest was taken as opaque text. */
   readonly limited?: string
 }

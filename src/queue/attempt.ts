@@ -5,17 +5,14 @@ import { isIP } from 'node:net'
 import type { Path } from '../address/index.ts'
 import type { Clock, Log } from '../base/index.ts'
 import type { Resolver } from '../dns/index.ts'
-import {
-  type ClientOptions,
-  ConnectionFault,
-  type OutgoingMail,
-  type Reply,
-  type SendResult,
-  type SmtpConnection,
-} from '../smtp/client/index.ts'
-import type { TriedBatch as Batch, Outcome, Recipient } from './batch.ts'
+import type { ClientOptions, SmtpConnection } from '../smtp/client/index.ts'
+import type { TriedBatch as Batch, Outcome } from './batch.ts'
+import type { Opened } from './content.ts'
+import { type Fit, fit, toMisfitOutcome } from './fit.ts'
+import { readHopLimits } from './hop-limits.ts'
 import { createPool, type Pooled } from './pool.ts'
 import { findTargets, type Target } from './targets.ts'
+import { type Failure, isAt, type Transmitted, toFailure, toFault, transmit } from './transmit.ts'
 
 export type Connect = (options: ClientOptions) => Promise<SmtpConnection>
 
@@ -30,7 +27,7 @@ export interface AttemptOptions {
   readonly clock: Clock
   readonly log: Log
   /** The bytes of a batch's message; undefined when its content is gone. */
-  readonly open: (batch: Batch) => Promise<OutgoingMail['data'] | undefined>
+  readonly open: (batch: Batch) => Promise<Opened | undefined>
   /** The reverse-path of a batch's transaction; absent: the sender as he is. */
   readonly returnPath?: (batch: Batch) => Path
   readonly timeouts?: ClientOptions['timeouts']
@@ -46,14 +43,13 @@ export interface Attempts {
 /** RFC 5321 §4.5.3.2 leaves connecting to the system, which waits two minutes and more. */
 const connectTimeout = 30_000
 
-/** A connection, or why there is none and what to say. */
-type Connected = { readonly pooled: Pooled } | { readonly failed: Failure }
-interface Failure {
-  readonly result: 'retry' | 'fail'
-  readonly status: string
-  readonly reason: string
-  readonly relay?: string
-  readonly broken?: boolean
+/** A connection with what may go over it, or why there is none and what to say. */
+type Connected = Reached | { readonly failed: Failure }
+interface Reached {
+  readonly pooled: Pooled
+  readonly fitted: Fit
+  /** Another host could not be asked, which may have offered more. */
+  readonly unsure: boolean
 }
 
 export function createAttempts(options: AttemptOptions): Attempts {
@@ -61,7 +57,7 @@ export function createAttempts(options: AttemptOptions): Attempts {
   const pool = createPool(clock)
   const busy = new Set<SmtpConnection>()
 
-  const connectTo = async (target: Target, { source }: Batch): Promise<SmtpConnection> => {
+  const connectTo = async (target: Target, { mail, source }: Batch): Promise<SmtpConnection> => {
     const common = {
       ...target,
       helo: source.helo ?? options.hostname,
@@ -71,43 +67,68 @@ export function createAttempts(options: AttemptOptions): Attempts {
     try {
       return await options.connect(common)
     } catch (error) {
-      // RFC 7435: opportunistic means that a broken TLS is no worse than none.
-      if (target.tls !== 'opportunistic' || !isAt(error, 'tls')) throw error
+      // RFC 7435: opportunistic means that a broken TLS is no worse than none; except where the sender wants none of it.
+      if (target.tls !== 'opportunistic' || mail.params.requireTls || !isAt(error, 'tls')) throw error
       log.debug({ host: target.host, ip: target.ip, err: error }, 'TLS failed, going on without')
       return await options.connect({ ...common, tls: 'none' })
     }
   }
 
-  const connectAny = async (batch: Batch): Promise<Connected> => {
-    const { domain, route, source } = batch
-    const found = await findTargets(options, domain, route)
+  /** The first host that can have the message for all; when there is none, the one that can have it for most. */
+  const connectAny = async (batch: Batch, opened: Opened): Promise<Connected> => {
+    const found = await findTargets(options, batch.domain, batch.route)
     if ('problem' in found) {
       const { permanent, status, text } = found.problem
       return { failed: { result: permanent ? 'fail' : 'retry', status, reason: text } }
     }
-    let failed: Failure = { result: 'retry', status: '4.4.1', reason: 'no host to try' }
-    const family = isIP(source.address)
+    let failed: Failure | undefined
+    let best: { readonly pooled: Pooled; readonly fitted: Fit } | undefined
+    const family = isIP(batch.source.address)
     for (const target of found.targets) {
       // An address of ours reaches its own kind.
-      if (family !== 0 && isIP(target.ip) !== family) continue
+      if (family !== 0 && target.path === undefined && isIP(target.ip) !== family) continue
+      let connection: SmtpConnection
       try {
-        return { pooled: { connection: await connectTo(target, batch), target, sent: 0 } }
+        connection = await connectTo(target, batch)
       } catch (error) {
         failed = toFailure(toFault(error), target)
+        continue
       }
+      const reached = {
+        pooled: { connection, target, sent: 0 },
+        fitted: await fitOn(batch, opened, connection, target),
+      }
+      const better = !best || reached.fitted.recipients.length > best.fitted.recipients.length
+      const worse = better ? best : reached
+      if (worse) void worse.pooled.connection.quit()
+      if (better) best = reached
+      if (reached.fitted.misfits.length === 0) break
     }
-    return { failed }
+    if (best) return { ...best, unsure: failed !== undefined }
+    return { failed: failed ?? { result: 'retry', status: '4.4.1', reason: 'no host to try' } }
+  }
+  const fitOn = async (batch: Batch, opened: Opened, connection: SmtpConnection, target: Target): Promise<Fit> => {
+    try {
+      return await fit(batch, opened, connection, target, clock.now())
+    } catch (error) {
+      connection.close()
+      throw error
+    }
   }
 
-  const send = async (batch: Batch, pooled: Pooled, data: OutgoingMail['data']): Promise<readonly Outcome[]> => {
+  const send = async (batch: Batch, pooled: Pooled, { mail, recipients }: Fit): Promise<Transmitted> => {
     const { connection } = pooled
+    if (!mail) {
+      pool.put(wayOf(batch), pooled, batch.perConnection)
+      return { outcomes: [], rest: [], transactions: 0, usable: true }
+    }
     busy.add(connection)
     try {
-      const results = await connection.send(toOutgoing(batch, data, options.returnPath))
-      // RFC 5321 §3.8: after a 421 the server closes.
-      if (results.some(({ reply }) => reply.code === 421)) connection.close()
-      else pool.put(wayOf(batch), { ...pooled, sent: pooled.sent + 1 }, batch.perConnection)
-      return batch.recipients.map((recipient, i) => toOutcome(recipient, results[i]!, pooled))
+      const from = options.returnPath ? options.returnPath(batch) : mail.from
+      const sent = await transmit(pooled, { ...mail, from }, recipients, readHopLimits(connection.extensions))
+      if (sent.usable) pool.put(wayOf(batch), { ...pooled, sent: pooled.sent + sent.transactions }, batch.perConnection)
+      else if (!sent.fault) void connection.quit()
+      return sent
     } catch (error) {
       connection.close()
       throw error
@@ -115,29 +136,39 @@ export function createAttempts(options: AttemptOptions): Attempts {
       busy.delete(connection)
     }
   }
-  const sendAnyhow = async (batch: Batch, pooled: Pooled, data: OutgoingMail['data']) => {
-    try {
-      return await send(batch, pooled, data)
-    } catch (error) {
-      return breakOff(batch, pooled, toFault(error))
+
+  /** Over a connection that waits for the next message; undefined when there is none, or it is none any more, or it does not do. */
+  const sendOnReused = async (batch: Batch, opened: Opened): Promise<Transmitted | undefined> => {
+    const reused = pool.take(wayOf(batch))
+    if (!reused) return undefined
+    const fitted = await fitOn(batch, opened, reused.connection, reused.target)
+    if (fitted.misfits.length > 0) {
+      pool.put(wayOf(batch), reused, batch.perConnection)
+      return undefined
     }
+    const sent = await send(batch, reused, fitted)
+    // A connection that stood idle may have been closed by the other side. Once the message's end was sent nobody knows
+    // whether it arrived: then it is not sent again at once.
+    const stale = sent.fault !== undefined && sent.fault.stage !== 'end' && sent.transactions === 1
+    return stale ? undefined : sent
   }
 
   const attempt = async (batch: Batch): Promise<readonly Outcome[]> => {
-    const data = await options.open(batch)
-    if (!data) return failAll(batch, { result: 'retry', status: '4.3.0', reason: 'the message cannot be read' })
-    const reused = pool.take(wayOf(batch))
-    if (reused) {
-      try {
-        return await send(batch, reused, data)
-      } catch (error) {
-        // A connection that stood idle may have been closed by the other side. Once the message's end was sent nobody knows
-        // whether it arrived: then it is not sent again at once.
-        if (isAt(error, 'end')) return breakOff(batch, reused, toFault(error))
-      }
+    const opened = await options.open(batch)
+    if (!opened) return failAll(batch, { result: 'retry', status: '4.3.0', reason: 'the message cannot be read' })
+    const first = await sendOnReused(batch, opened)
+    const outcomes = [...(first?.outcomes ?? [])]
+    for (let rest = first?.rest ?? batch.recipients; rest.length > 0; ) {
+      const part = { ...batch, recipients: rest }
+      const connected = await connectAny(part, opened)
+      if ('failed' in connected) return [...outcomes, ...failAll(part, connected.failed)]
+      const { pooled, fitted, unsure } = connected
+      for (const misfit of fitted.misfits) outcomes.push(toMisfitOutcome(misfit, unsure))
+      const sent = await send(part, pooled, fitted)
+      outcomes.push(...sent.outcomes)
+      rest = sent.rest
     }
-    const connected = await connectAny(batch)
-    return 'failed' in connected ? failAll(batch, connected.failed) : sendAnyhow(batch, connected.pooled, data)
+    return outcomes
   }
 
   return {
@@ -163,93 +194,6 @@ export function createAttempts(options: AttemptOptions): Attempts {
 /** Who goes the same way from the same address may share a connection. */
 const wayOf = ({ next, source }: Batch): string => `${next}\n${source.address}`
 
-function toOutgoing(batch: Batch, data: OutgoingMail['data'], returnPath: AttemptOptions['returnPath']): OutgoingMail {
-  const { mail, recipients } = batch
-  return {
-    from: returnPath ? returnPath(batch) : mail.sender,
-    recipients: recipients.map(({ address, params }) => ({ address, params })),
-    size: mail.size,
-    utf8: mail.utf8,
-    body8: mail.body8,
-    params: mail.params,
-    data,
-  }
-}
-
-/** The words of the other server as an outcome. */
-function toOutcome(recipient: Recipient, answer: SendResult, { connection, target }: Pooled): Outcome {
-  const { reply, accepted, stage } = answer
-  const result = accepted ? 'delivered' : isPermanent(answer) ? 'fail' : 'retry'
-  const digit = { delivered: '2', retry: '4', fail: '5' }[result]
-  const status = reply.enhanced?.startsWith(digit) ? reply.enhanced : `${digit}.0.0`
-  const tls = connection.tls && { tls: `${connection.tls.version} ${connection.tls.cipher}` }
-  const where =
-    accepted || stage === 'rcpt' ? '' : stage === 'mail' ? ' (in reply to MAIL)' : ' (in reply to the message)'
-  return {
-    recipient,
-    result,
-    status,
-    reason: `${showReply(reply)}${where}`,
-    mta: target.host,
-    relay: showTarget(target),
-    ...(accepted && { dsn: connection.extensions.has('DSN') ? ('passed' as const) : ('relayed' as const) }),
-    ...tls,
-  }
-}
-
-/** RFC 5321 §4.5.3.1.10: a 552 to RCPT from old servers means too many recipients; with an enhanced code it means what it says. */
-function isPermanent({ reply, stage }: SendResult): boolean {
-  if (reply.code === 552 && stage === 'rcpt' && reply.enhanced === undefined) return false
-  return reply.code >= 500
-}
-
 function failAll({ recipients }: Batch, failure: Failure): readonly Outcome[] {
   return recipients.map((recipient) => ({ recipient, ...failure }))
 }
-
-/** The connection broke: what the server had said of single recipients before holds. */
-function breakOff({ recipients }: Batch, pooled: Pooled, fault: ConnectionFault): readonly Outcome[] {
-  const failure = toFailure(fault, pooled.target)
-  return recipients.map((recipient, i) => {
-    const known = fault.results?.[i]
-    return known ? toOutcome(recipient, known, pooled) : { recipient, ...failure }
-  })
-}
-
-/** Never permanent: a refusal of the whole session, say a greeting with 554, says nothing of this message. */
-function toFailure({ stage, reply, message }: ConnectionFault, target: Target): Failure {
-  const words = oneLine(reply ? `${target.host} said: ${showReply(reply)}` : message)
-  return {
-    result: 'retry',
-    status: stageStatus[stage] ?? '4.4.2',
-    reason: words,
-    relay: showTarget(target),
-    broken: true,
-  }
-}
-const stageStatus: { readonly [stage: string]: string } = { connect: '4.4.1', tls: '4.7.5', auth: '4.7.8' }
-
-const isAt = (error: unknown, stage: ConnectionFault['stage']): boolean =>
-  error instanceof ConnectionFault && error.stage === stage
-
-/** Anything else is a mistake of ours and goes on as it is. */
-function toFault(error: unknown): ConnectionFault {
-  if (error instanceof ConnectionFault) return error
-  throw error
-}
-
-const maxReason = 500
-
-/** `550 5.1.1 No such user`, on one line without control characters. */
-export function showReply({ code, enhanced, lines }: Reply): string {
-  const text = [`${code}`, ...(enhanced === undefined ? [] : [enhanced]), ...lines].join(' ')
-  return oneLine(text)
-}
-
-export function oneLine(text: string): string {
-  let out = ''
-  for (const c of text.slice(0, maxReason)) out += c < ' ' || c === '\x7f' ? ' ' : c
-  return out.trim()
-}
-
-const showTarget = ({ host, ip, port }: Target): string => `${host}[${ip}]:${port}`

@@ -68,8 +68,13 @@ export interface Outcome {
   /** `host[ip]:port`, for the log. */
   readonly relay?: string
   readonly tls?: string
-  /** Of what was delivered: whether the next hop took over what the sender asked of reports (RFC 3461 §5.2.1), or only the message. */
-  readonly dsn?: 'passed' | 'relayed'
+  /**
+   * Of what was delivered: whether the next hop took over what the sender asked of reports (RFC 3461 §5.2.1), or only the message;
+   * `delivered`: there is no next hop, it went into a mailbox by LMTP.
+   */
+  readonly dsn?: 'passed' | 'relayed' | 'delivered'
+  /** The same of the time that he set (RFC 2852 §4). */
+  readonly deadline?: 'passed' | 'relayed' | 'delivered'
   /** Of what was not: the kind of refusal, and whether writing to the address again is useless. */
   readonly class?: ReplyClass
   readonly hard?: boolean

@@ -8,34 +8,44 @@ interface Source {
   readonly prefix: Uint8Array
 }
 
-/** A way to read the whole message, as often as wanted; undefined when its content is gone. */
-export async function openMessage(
-  store: ReadStore,
-  { content, prefix }: Source,
-): Promise<(() => AsyncIterable<Buffer>) | undefined> {
+/** A message that can be read as often as wanted. */
+export interface Opened {
+  readonly data: () => AsyncIterable<Buffer>
+  /** The same in one piece, when it stands in the database. */
+  readonly whole?: Buffer
+}
+
+/** A message of these bytes. */
+export function openBytes(whole: Buffer): Opened {
+  return {
+    whole,
+    data: async function* () {
+      yield whole
+    },
+  }
+}
+
+/** The whole message; undefined when its content is gone. */
+export async function openMessage(store: ReadStore, { content, prefix }: Source): Promise<Opened | undefined> {
   const row = await store.read((tx) => queueRows.contentOf(tx, content))
   const { file, data } = row ?? {}
-  if (data) {
-    // Small messages go out as one piece.
-    const whole = prefix.length === 0 ? toBuffer(data) : Buffer.concat([prefix, data])
-    return async function* () {
-      yield whole
-    }
-  }
+  if (data) return openBytes(prefix.length === 0 ? toBuffer(data) : Buffer.concat([prefix, data]))
   if (!file) return undefined
-  return async function* () {
-    if (prefix.length > 0) yield toBuffer(prefix)
-    yield* store.blobs.stream(file)
+  return {
+    data: async function* () {
+      if (prefix.length > 0) yield toBuffer(prefix)
+      yield* store.blobs.stream(file)
+    },
   }
 }
 
 /** The first `limit` bytes of a message. */
 export async function readStart(store: ReadStore, source: Source, limit: number): Promise<Buffer> {
-  const open = await openMessage(store, source)
-  if (!open) return toBuffer(source.prefix)
+  const opened = await openMessage(store, source)
+  if (!opened) return toBuffer(source.prefix)
   const chunks: Buffer[] = []
   let length = 0
-  for await (const chunk of open()) {
+  for await (const chunk of opened.data()) {
     chunks.push(chunk)
     length += chunk.length
     if (length >= limit) break

@@ -3,9 +3,9 @@
 import { formatAddress, needsUtf8, type Path } from '../address/index.ts'
 import { composeReport, formatDate } from '../mime/index.ts'
 import { formatXtext } from '../smtp/wire/index.ts'
-import { oneLine } from './attempt.ts'
 import type { Mail, Outcome } from './batch.ts'
 import { explain } from './explain.ts'
+import { oneLine } from './transmit.ts'
 import type { QueueParams } from './types.ts'
 
 /** RFC 3464 §2.3.3. */
@@ -62,7 +62,7 @@ export function successOf(
   { params }: Pick<Reported, 'params'>,
   { dsn, relay }: Outcome,
 ): 'delivered' | 'relayed' | undefined {
-  if (relay === 'mailbox') return 'delivered'
+  if (relay === 'mailbox' || dsn === 'delivered') return 'delivered'
   return dsn === 'relayed' || params.by?.trace ? 'relayed' : undefined
 }
 

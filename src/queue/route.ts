@@ -17,6 +17,7 @@ import { Fault } from '../base/index.ts'
  * | `smtp://…?tls=required`            | STARTTLS or nothing, certificate checked (`insecure`: required, not checked; `none`: never) |
  * | `smtps://…`                        | TLS from the first byte, port 465, checked (`?tls=insecure`: not checked) |
  * | `lmtp:host:port`, `lmtp://…`       | LMTP                                                                      |
+ * | `lmtp:unix:/path`                  | LMTP over a local socket                                                  |
  *
  * IPv6 stands in brackets; `%` escapes work in user and password (`%40` is @, `%3A` is :).
  */
@@ -24,6 +25,8 @@ export interface Route {
   /** Name or IP address. Looked up as A/AAAA, never as MX. */
   readonly host: string
   readonly port: number
+  /** A local socket in place of host and port. */
+  readonly path?: string
   readonly lmtp: boolean
   readonly tls: 'none' | 'opportunistic' | 'required' | 'implicit'
   readonly verify: boolean
@@ -61,6 +64,7 @@ export function parseRoutes(map: { readonly [pattern: string]: string }): Routes
 /** Reads one target; the table above. Errors never show the password. */
 export function parseRoute(text: string): Route {
   const { scheme, rest } = splitScheme(text)
+  if (scheme === 'lmtp' && rest.startsWith(localPrefix)) return localRoute(text, rest.slice(localPrefix.length))
   const [place = '', query] = cut(rest, rest.indexOf('?'))
   const at = place.lastIndexOf('@')
   const [host, portText] = splitHost(place.slice(at + 1))
@@ -88,6 +92,25 @@ export function parseRoute(text: string): Route {
     ...toTls(scheme, wanted),
     ...(auth && { auth }),
     name: shown,
+    key: text,
+  }
+}
+
+const localPrefix = 'unix:'
+
+/** A socket of this machine: nobody listens in between, so no TLS. */
+function localRoute(text: string, path: string): Route {
+  // A path that is longer does not fit into the system's address of a socket.
+  if (!path.startsWith('/') || path.includes('?') || Buffer.byteLength(path) > 107)
+    throw new Fault('invalid', `the route target "${text}" names no socket: "lmtp:unix:/run/dovecot/lmtp"`)
+  return {
+    host: 'localhost',
+    port: 0,
+    path,
+    lmtp: true,
+    tls: 'none',
+    verify: false,
+    name: `lmtp:unix:${path}`,
     key: text,
   }
 }

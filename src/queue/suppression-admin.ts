@@ -3,8 +3,8 @@
 import { type Address, addressKey, parseAddress, toAscii } from '../address/index.ts'
 import { type Clock, Fault } from '../base/index.ts'
 import { domainRows, type Reader, type Store, suppressionRows } from '../store/index.ts'
-import { oneLine } from './attempt.ts'
 import { toSuppression } from './suppression.ts'
+import { oneLine } from './transmit.ts'
 import type { NewSuppression, Suppression, SuppressionAdmin } from './types.ts'
 
 /** Rows read at once, and entries that one call takes. */

@@ -6,9 +6,9 @@ import { type Address, addressKey, formatAddress, type Path } from '../address/i
 import type { Clock, DomainId } from '../base/index.ts'
 import { classWords, type ReplyClass } from '../smtp/bounces/index.ts'
 import { domainRows, type Reader, type ReadStore, suppressionRows, type Writer } from '../store/index.ts'
-import { oneLine } from './attempt.ts'
 import type { Outcome, Recipient } from './batch.ts'
 import type { Settled } from './record.ts'
+import { oneLine } from './transmit.ts'
 import type { Suppression, SuppressionClass, SuppressionSource } from './types.ts'
 
 export interface SuppressionReads {

@@ -10,6 +10,8 @@ export interface Target {
   readonly host: string
   readonly ip: string
   readonly port: number
+  /** A local socket to connect to in place of the address. */
+  readonly path?: string
   readonly lmtp: boolean
   readonly tls: Route['tls']
   readonly verify: boolean
@@ -108,7 +110,8 @@ const mxTarget = ({ port }: TargetOptions, { name, ip }: Place): Target => ({
 })
 
 async function routeTargets({ dns }: TargetOptions, route: Route): Promise<Found> {
-  const { host, port, lmtp, tls, verify, auth } = route
+  const { host, port, path, lmtp, tls, verify, auth } = route
+  if (path !== undefined) return { targets: [{ host, ip: '', port, path, lmtp, tls, verify }], hosts: [path] }
   const toTarget = (ip: string): Target => ({ host, ip, port, lmtp, tls, verify, auth })
   if (isIP(host)) return { targets: [toTarget(host)], hosts: [host] }
   // The system's own name needs no name server, and none is asked for it.
