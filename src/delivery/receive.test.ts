@@ -3,8 +3,10 @@
 import assert from 'node:assert/strict'
 import { onEachStore } from '../../test/stores.ts'
 import { type ContentId, type JobId, toId } from '../base/index.ts'
+import { createSpool } from '../mail/index.ts'
 import type { QueueParams } from '../queue/index.ts'
 import type { MailParams } from '../smtp/wire/index.ts'
+import { sql } from '../store/index.ts'
 import type { RecipientVerdict } from './index.ts'
 import { address, arrival, envelope, type House, hostname, openHouse } from './testing/house.ts'
 
@@ -255,3 +257,48 @@ onEachStore('held for its time: nobody has it before, not in a mailbox here eith
   assert.equal((await house.messages(anna)).length, 1)
   await house.close()
 })
+
+onEachStore('a binary message: mailboxes keep lines, what leaves is as it came', async (bench) => {
+  const house = await openHouse(bench)
+  const anna = await house.user('anna')
+  await house.user('ben', { quotaBytes: 1 })
+  const bytes = Buffer.from('\0\xff\n\r.\r\nRCPT\r', 'latin1')
+  const head =
+    'From: s@else.test\nMIME-Version: 1.0\nContent-Type: multipart/mixed; boundary=b\nContent-Transfer-Encoding: binary\n'
+  const parts = `${head}\n--b\n\nhello\n--b\nContent-Type: application/x\nContent-Transfer-Encoding: binary\n\n`
+  const whole = Buffer.concat([crlf(parts), bytes, crlf('\n--b--\n')])
+  const spool = createSpool({ blobs: house.store.blobs, maxSize: 1e6 })
+  await spool.write(whole)
+  const mail = envelope('anna@a.test', ['anna@a.test', 'ben@a.test', 'x@else.test'], {
+    body: 'binarymime',
+    params: { binary: true },
+  })
+  const came = arrival({ kind: 'submission', account: anna, user: 'anna@a.test' })
+  await house.delivery.receive(came, mail, await spool.finish())
+  const message = (await house.messages(anna))[0]!
+  assert.ok(message.includes('Content-Transfer-Encoding: base64'), message)
+  assert.ok(message.includes(`\n\n${bytes.toString('base64')}\n--b--\n`), message)
+  assert.ok(message.includes('\n\nhello\n--b\n'), message)
+  assert.ok(![...message].some((char) => '\0\r'.includes(char)))
+  const queued = await house.queued()
+  assert.deepEqual(queued.map(({ kind, address }) => `${kind} ${address}`).sort(), [
+    'local ben@a.test',
+    'remote x@else.test',
+  ])
+  const contentOf = async (address: string) => {
+    const { content } = queued.find((row) => row.address === address)!
+    const row = await house.store.read((tx) =>
+      tx.get<{ data: Uint8Array }>(sql`SELECT data FROM content_data WHERE content = ${content}`),
+    )
+    return Buffer.from(row!.data)
+  }
+  assert.deepEqual(await contentOf('x@else.test'), whole)
+  assert.ok((await contentOf('ben@a.test')).includes('base64'))
+  // One that has lines already is kept as it is, once.
+  const plain = { ...envelope('s@else.test', ['anna@a.test']), params: { binary: true } }
+  await house.delivery.receive(arrival(), plain, await house.content(text))
+  assert.ok((await house.messages(anna))[1]!.endsWith(text))
+  await house.close()
+})
+
+const crlf = (lines: string) => Buffer.from(lines.replaceAll('\n', '\r\n'))

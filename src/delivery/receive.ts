@@ -11,6 +11,7 @@ import type { TraceTx } from '../trace/index.ts'
 import { formatReceived } from './prefix.ts'
 import { deliverCopies, enqueue, heldCopy, mailboxFull, type Queued, toGroups, waitingCopy } from './steps/commit.ts'
 import { type Expanded, expand, type LocalCopy, type Plan } from './steps/expand.ts'
+import { toKept } from './steps/keep.ts'
 import { toTraceEntry } from './steps/note.ts'
 import { composeSuccesses, isAsked, readHeader } from './steps/notify.ts'
 import { putReturned } from './steps/returned.ts'
@@ -42,7 +43,10 @@ type Answer = Awaited<ReturnType<Delivery['receive']>>
 interface Passage {
   readonly arrival: Arrival
   readonly envelope: Envelope
+  /** As mailboxes keep it. */
   readonly content: NewContent
+  /** As it came and leaves again, when that is something else. */
+  readonly original?: NewContent
   readonly plan: Plan
   /** The account whose Sent mailbox gets a copy. */
   readonly fileFor?: AccountId
@@ -66,8 +70,10 @@ export function createDelivery(parts: DeliveryParts): Delivery {
       fault?.('delivery.received')
       const plan = await expand(parts, arrival, envelope)
       const refused = refuseWhole(plan)
+      const fileFor = await filesFor(accounts, arrival)
       const quoted = isAsked(plan) ? await readHeader(content, parts.store.blobs) : undefined
-      const passage = { arrival, envelope, content, plan, quoted, fileFor: await filesFor(accounts, arrival) }
+      const asItCame = { arrival, envelope, content, plan, quoted, fileFor }
+      const passage = envelope.params?.binary && !refused ? await keepLines(parts, asItCame) : asItCame
       let written: Written | undefined
       if (!refused) {
         fault?.('delivery.before-write')
@@ -79,6 +85,14 @@ export function createDelivery(parts: DeliveryParts): Delivery {
       return answer
     },
   }
+}
+
+/** A binary message for mailboxes here is kept in lines. */
+async function keepLines({ store }: DeliveryParts, passage: Passage): Promise<Passage> {
+  const { content: original, plan, fileFor } = passage
+  if (plan.copies.length === 0 && fileFor === undefined) return passage
+  const content = await toKept(original, store.blobs)
+  return content === original ? passage : { ...passage, content, original }
 }
 
 /** Verdicts when nobody is left to take the message. */
@@ -113,7 +127,7 @@ async function write(parts: DeliveryParts, passage: Passage): Promise<Written> {
 }
 
 async function commit(parts: DeliveryParts, passage: Passage, tx: Writer): Promise<Written> {
-  const { mail, queue, reporter, hostname } = parts
+  const { mail, reporter, hostname } = parts
   const { arrival, envelope, content, plan, quoted } = passage
   const { receivedAt } = arrival
   const received = formatReceived(arrival, envelope, hostname)
@@ -125,20 +139,34 @@ async function commit(parts: DeliveryParts, passage: Passage, tx: Writer): Promi
     mail.deliver(tx, account, { role: 'inbox' }, id, { content, flags: [], receivedAt, prefix }),
   )
   const waiting = [...toWaiting(passage, full), ...held.map((copy) => heldCopy(copy, until))]
-  const groups = toGroups(plan.outgoing, waiting)
-  if (groups.length === 0 && full.length === now.length && plan.returned.length === 0) throw new NobodyTook(full)
+  const nothing = plan.outgoing.length + waiting.length === 0
+  if (nothing && full.length === now.length && plan.returned.length === 0) throw new NobodyTook(full)
   await putReturned(tx, plan, id, content.structure)
-  const { size, has8bit } = content
-  const { from: sender, utf8, params } = envelope
-  const { account } = arrival
-  const shared = { content: id, size, has8bit, sender, account, utf8, params, received, trace: arrival.traceId }
-  const queued = await enqueue(queue, tx, shared, groups)
+  const queued = await queueAll(parts, passage, tx, { id, received, waiting })
   if (quoted)
     for (const report of composeSuccesses(reporter, passage, quoted, [...full, ...held]))
       await reporter.post(tx, report)
   const filed = await fileSent(parts, passage, tx, id, received)
   await trace(parts, passage, tx, { full, held, queued, filed })
   return { queueId: queued[0]?.id, full, held }
+}
+
+/** Queues what leaves, as it came, and what waits for a mailbox, as that will keep it. */
+async function queueAll(
+  { mail, queue }: DeliveryParts,
+  { arrival, envelope, content, original, plan }: Passage,
+  tx: Writer,
+  { id, received, waiting }: { id: ContentId; received: Uint8Array; waiting: readonly NewQueueRecipient[] },
+): Promise<readonly Queued[]> {
+  const { from: sender, utf8, params } = envelope
+  const { account, traceId: trace } = arrival
+  const shared = { sender, account, utf8, params, received, trace }
+  const kept = { ...shared, content: id, size: content.size, has8bit: content.has8bit }
+  if (!original || plan.outgoing.length === 0) return enqueue(queue, tx, kept, toGroups(plan.outgoing, waiting))
+  const { size, has8bit } = original
+  const asItCame = { ...shared, content: await mail.putContent(tx, original), size, has8bit }
+  const leaving = await enqueue(queue, tx, asItCame, plan.outgoing)
+  return [...leaving, ...(await enqueue(queue, tx, kept, toGroups([], waiting)))]
 }
 
 /** Files the sender's own copy. False: he wants none, or there is no room. */
