@@ -44,6 +44,8 @@ export interface Batch extends Place {
   readonly route?: Route
   /** Who takes turns: an account of ours, else the envelope's sender. */
   readonly sender: string
+  /** How often it was turned away before it was said, and tried again at once. */
+  readonly repeats?: number
 }
 
 /** A batch on its way. */
@@ -80,8 +82,8 @@ export interface Outcome {
   readonly hard?: boolean
   /** Our own words for the sender where we refuse ourselves. */
   readonly explained?: Explanation
-  /** There was no connection, or it broke off: this says more of the way than of the recipient. */
-  readonly broken?: boolean
+  /** There was no connection, or it broke off, before or during the mail: this says more of the way than of the recipient. */
+  readonly broken?: 'before' | 'during'
   /** The address of ours that it was sent from, where one was chosen. */
   readonly source?: string
   /** Milliseconds that the attempt took. */

@@ -13,6 +13,10 @@ export interface Ended {
   readonly feedback: Feedback
   /** What failed. */
   readonly reason: string
+  /** Nothing of the batch was said: it may go another way at once. */
+  readonly unsaid: boolean
+  /** Has it written down what came of the batch. Resolves when the place may be given to another. */
+  settle(): Promise<void>
 }
 
 export interface DispatchOptions {
@@ -23,6 +27,8 @@ export interface DispatchOptions {
   readonly clock: Clock
   /** A lane has given a batch, or one of it has ended. */
   readonly onMoved: (lane: Lane) => void
+  /** A batch comes back into its lane. */
+  readonly onRepeat: (lane: Lane, batch: Batch) => void
   /** All ways of a lane are dead. */
   readonly onDead: (lane: Lane, site: Site) => void
 }
@@ -53,6 +59,8 @@ interface Sender {
 }
 type Resource = Site | Limit
 
+/** A batch is tried again at once so often, when it is turned away before it was said. */
+const maxRepeats = 5
 /** A sender's share of the free places. */
 const share = 1
 
@@ -181,11 +189,10 @@ export function createDispatch(options: DispatchOptions): Dispatch {
     for (const limit of way.limits) limit.begin()
     const { id } = batch.mail
     underWay.set(id, (underWay.get(id) ?? 0) + 1)
-    const end = ({ feedback, reason }: Ended) => {
+    const end = () => {
       active--
       sender.active--
       lane.active--
-      way.site.end(feedback, reason)
       for (const limit of way.limits) limit.end()
       const left = underWay.get(id)! - 1
       if (left > 0) underWay.set(id, left)
@@ -206,6 +213,7 @@ export function createDispatch(options: DispatchOptions): Dispatch {
       if (way.site.deadForMs > 0) rouse(way.site)
       wake(way.site)
       for (const limit of way.limits) wake(limit)
+      list(lane)
       options.onMoved(lane)
       pump()
     }
@@ -216,8 +224,18 @@ export function createDispatch(options: DispatchOptions): Dispatch {
       next: way.site.next,
       ...(Number.isFinite(perConnection) && { perConnection }),
     }
-    void options.run(tried).then(end, (error) => end({ feedback: 'none', reason: String(error) }))
+    void options
+      .run(tried)
+      .then(({ feedback, reason, unsaid, settle }) => {
+        way.site.end(feedback, reason)
+        if (!unsaid || !mayRepeat(lane, batch)) return settle()
+        options.onRepeat(lane, { ...batch, repeats: (batch.repeats ?? 0) + 1 })
+      })
+      .finally(end)
   }
+  /** The site is only busy, or another of our addresses may do. */
+  const mayRepeat = (lane: Lane, { repeats = 0 }: Batch): boolean =>
+    repeats < maxRepeats && !lane.closing && (lane.survey?.ways ?? []).some(({ site }) => site.trusted)
   /** A site died: who waits for it alone learns it. */
   const rouse = (site: Site) => {
     for (const lane of [...(parked.get(site) ?? [])]) comeBack(lane)
@@ -236,11 +254,12 @@ export function createDispatch(options: DispatchOptions): Dispatch {
     if (!lane) return forget(sender)
     unlist(lane, sender.key)
     if (sender.lanes.length > 0) enlist(sender)
-    if (lane.senders.has(sender.key) && !lane.closing && lane.survey && !aside.has(lane)) give(lane)
+    if (lane.senders.has(sender.key) && !lane.closing && lane.survey && !aside.has(lane)) give(lane, sender)
     forget(sender)
   }
-  const give = (lane: Lane) => {
-    if (!mayHave(lane.active)) {
+  const give = (lane: Lane, sender: Sender) => {
+    // What he may still take, he may not give to one slow destination.
+    if (lane.active > 0 && lane.active >= share * free() - sender.active) {
       crowded.push(lane)
       return
     }

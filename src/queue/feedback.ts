@@ -2,14 +2,13 @@
 
 import { classifyText } from '../smtp/bounces/index.ts'
 import type { Outcome } from './batch.ts'
-import type { Ended } from './dispatch.ts'
 import type { Feedback } from './site.ts'
 
 /** The worst that any of them says. */
 const order: readonly Feedback[] = ['none', 'fine', 'slower', 'failed', 'blocked']
 
-export function toFeedback(outcomes: readonly Outcome[]): Ended {
-  let worst: Ended = { feedback: 'none', reason: '' }
+export function toFeedback(outcomes: readonly Outcome[]): { readonly feedback: Feedback; readonly reason: string } {
+  let worst: ReturnType<typeof toFeedback> = { feedback: 'none', reason: '' }
   for (const outcome of outcomes) {
     const feedback = judge(outcome)
     if (order.indexOf(feedback) > order.indexOf(worst.feedback)) worst = { feedback, reason: outcome.reason }

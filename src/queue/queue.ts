@@ -146,12 +146,14 @@ export function createQueue(options: QueueOptions): Queue {
     const tookMs = Math.round(clock.monotonic() - started)
     const source = batch.source.address === '' ? {} : { source: batch.source.address }
     const outcomes = came.map((outcome) => ({ ...withClass(outcome), ...source, tookMs }))
-    for (const outcome of outcomes) logOutcome(batch.mail, outcome)
-    // The place is free while the result is written: waiting for the disk must not slow a destination down.
-    const settled = settle(batch, outcomes).finally(() => recording.delete(settled))
-    recording.add(settled)
-    if (recording.size > maxRecording) await settled
-    return toFeedback(outcomes)
+    const settle = async () => {
+      for (const outcome of outcomes) logOutcome(batch.mail, outcome)
+      // The place is free while the result is written: waiting for the disk must not slow a destination down.
+      const settled = write(batch, outcomes).finally(() => recording.delete(settled))
+      recording.add(settled)
+      if (recording.size > maxRecording) await settled
+    }
+    return { ...toFeedback(outcomes), unsaid: outcomes.every(({ broken }) => broken === 'before'), settle }
   }
   const tryBatch = (batch: TriedBatch): Promise<readonly Outcome[]> => {
     // RFC 2852 §4.1: after the time that its sender set a message must not be delivered any more.
@@ -176,7 +178,7 @@ export function createQueue(options: QueueOptions): Queue {
     const rest = recipients.filter((one) => refused.every(({ recipient }) => recipient !== one))
     return rest.length === 0 ? refused : [...refused, ...(await attempts.attempt({ ...batch, recipients: rest }))]
   }
-  const settle = async ({ mail, recipients }: Batch, outcomes: readonly Outcome[]) => {
+  const write = async ({ mail, recipients }: Batch, outcomes: readonly Outcome[]) => {
     await recorder.settle(mail, outcomes)
     for (const { id } of recipients) scheduler.table.taken.delete(id)
     if (outcomes.some(({ result }) => result === 'retry')) await intake.replan()

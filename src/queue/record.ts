@@ -52,6 +52,8 @@ export interface Recorder {
 }
 
 const maxPause = 30_000
+/** Who greylists wants to see the message again after five minutes, counted from when he first saw it. */
+const greylisted = 5 * 60_000 + 5_000
 /** A report waits so long for other recipients of the message who are being tried. */
 const company = 30_000
 
@@ -85,7 +87,11 @@ export function createRecorder(options: RecordOptions): Recorder {
   /** What becomes of who was not delivered: told, put off or given up. */
   const judge = (mail: Mail, outcome: Outcome): Settled => {
     const now = clock.now()
-    const nextAt = outcome.result === 'fail' ? undefined : nextOf(schedule, mail, now)
+    const planned = outcome.result === 'fail' ? undefined : nextOf(schedule, mail, now)
+    const nextAt =
+      planned !== undefined && outcome.class === 'greylisted'
+        ? Math.min(Math.max(planned, now + greylisted), endOf(schedule, mail))
+        : planned
     if (nextAt === undefined) return { mail, outcome: giveUp(mail, outcome, now), state: 'failed', report: 'failed' }
     const notice = noticeAt(schedule, mail)
     const told = mail.sender === null || outcome.recipient.warned || notice === undefined || now < notice

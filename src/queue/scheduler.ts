@@ -7,7 +7,7 @@ import { queueLaneRows, type Store, type Writer } from '../store/index.ts'
 import { type Batch, type Recipient, senderKey, type TriedBatch, toAddress } from './batch.ts'
 import { type Destination, type DestinationParts, toDestination } from './destination.ts'
 import { createDispatch, type Ended } from './dispatch.ts'
-import { type Lane, laneRoom, type Place } from './lane.ts'
+import { comparePlaces, type Lane, laneRoom, type Place } from './lane.ts'
 import type { Limits } from './limit.ts'
 import { createLoader } from './loader.ts'
 import { holdLane, putOffLane } from './put-off.ts'
@@ -72,6 +72,10 @@ export function createScheduler(options: SchedulerOptions) {
       loader.want(lane)
       if (lane.batches.length > 0) surveyor.look(lane)
       rest(lane)
+    },
+    onRepeat(lane, batch) {
+      log.debug({ lane: lane.name, queueId: batch.mail.id }, 'a connection was turned away, the message is tried again')
+      table.insert(lane, batch)
     },
     onDead(lane, site) {
       void close(lane, { reason: site.failure, status: '4.4.1', waitMs: site.deadForMs })
@@ -342,7 +346,7 @@ export function createScheduler(options: SchedulerOptions) {
     if (lane.closing) return false
     if (!lane.loading && !lane.reaches(place)) return false
     const last = lane.batches.at(-1)
-    return table.roomIn(lane) > 0 || (last !== undefined && last.rank > place.rank)
+    return table.roomIn(lane) > 0 || (last !== undefined && comparePlaces(place, last) < 0)
   }
   function evict(lane: Lane): void {
     const batch = table.evict(lane)

@@ -20,6 +20,9 @@ const firstWindow = 5
 const minute = 60_000
 /** Left alone for 1, 2, 4 … 60 minutes. */
 const maxBackoff = 60 * minute
+/** Who worked so lately and failed so seldom since is only busy. */
+const trustMs = 10 * minute
+const trustFailures = 5
 
 export interface SiteState {
   readonly next: string
@@ -43,6 +46,8 @@ export class Site {
   #deadUntil: number | undefined
   #backoff = 0
   #failure = ''
+  #worked: number | undefined
+  #failures = 0
   readonly #clock: Clock
   readonly #most: () => number
 
@@ -74,6 +79,12 @@ export class Site {
   /** Dead, or not yet proved to be alive again. */
   get suspect(): boolean {
     return this.#deadUntil !== undefined
+  }
+
+  /** It worked lately: a connection that it turned away may come again at once. */
+  get trusted(): boolean {
+    if (this.suspect || this.#worked === undefined) return false
+    return this.#failures < trustFailures && this.#clock.monotonic() - this.#worked < trustMs
   }
 
   get failure(): string {
@@ -108,6 +119,8 @@ export class Site {
   }
 
   #grow(): void {
+    this.#worked = this.moved
+    this.#failures = 0
     if (this.#deadUntil !== undefined) {
       this.#window = firstWindow
       this.#successes = 0
@@ -121,6 +134,7 @@ export class Site {
   }
 
   #shrink(feedback: Feedback, reason: string): void {
+    this.#failures++
     this.#successes = 0
     this.#failure = reason
     if (this.#deadUntil !== undefined) {

@@ -13,7 +13,7 @@ export interface Failure {
   readonly status: string
   readonly reason: string
   readonly relay?: string
-  readonly broken?: boolean
+  readonly broken?: Outcome['broken']
 }
 
 export interface Transmitted {
@@ -140,9 +140,11 @@ export function toFailure({ stage, reply, message }: ConnectionFault, target: Ta
     status: stageStatus[stage] ?? '4.4.2',
     reason: words,
     relay: showTarget(target),
-    broken: true,
+    broken: beforeMail.has(stage) ? 'before' : 'during',
   }
 }
+/** Stages in which nothing of a message was said. */
+const beforeMail: ReadonlySet<string> = new Set(['connect', 'greeting', 'hello', 'tls', 'auth'])
 const stageStatus: { readonly [stage: string]: string } = { connect: '4.4.1', tls: '4.7.5', auth: '4.7.8' }
 
 export const isAt = (error: unknown, stage: ConnectionFault['stage']): boolean =>
