@@ -112,6 +112,8 @@ export const maxRecipients = 100
 
 /** No domain's name holds a space. */
 export const localLane = 'our mailboxes'
+/** Of recipients that their sender's domain does not write to: they fail at once, also where nothing can be sent now. */
+export const refusedLane = 'suppression list'
 
 /** Who takes turns with others. */
 export function senderKey(account: AccountId | null | undefined, sender: string | null): string {

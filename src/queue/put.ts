@@ -1,14 +1,15 @@
 // Takes a message into the queue within somebody's transaction: each recipient gets his lane, his turn and his time. What can be
 // sent at once goes into memory after the commit.
 
-import { formatAddress } from '../address/index.ts'
+import { addressKey, formatAddress } from '../address/index.ts'
 import type { QueueId, RecipientId } from '../base/index.ts'
 import { queueRows, type Store, type Writer } from '../store/index.ts'
-import { type Batch, maxRecipients, type Recipient, senderKey, toMail } from './batch.ts'
+import { type Batch, maxRecipients, type Recipient, refusedLane, senderKey, toMail } from './batch.ts'
 import type { Destination } from './destination.ts'
 import { nextAttempt, type Schedule } from './schedule.ts'
 import { heldBy, type Scheduler } from './scheduler.ts'
 import type { ReturnPathSigner } from './signer.ts'
+import type { SuppressionReads } from './suppression.ts'
 import type { NewQueueMessage, NewQueueRecipient, QueueMailParams } from './types.ts'
 
 export interface PutOptions {
@@ -16,6 +17,7 @@ export interface PutOptions {
   readonly schedule: Schedule
   readonly scheduler: Scheduler
   readonly signer?: ReturnPathSigner
+  readonly suppressions?: SuppressionReads
 }
 
 /** One recipient before he has a row. */
@@ -27,7 +29,7 @@ interface Planned {
 type Row = Parameters<typeof queueRows.insertRecipient>[1]
 
 export async function putMessage(
-  { store, schedule, scheduler, signer }: PutOptions,
+  { store, schedule, scheduler, signer, suppressions }: PutOptions,
   tx: Writer,
   message: NewQueueMessage,
 ): Promise<QueueId> {
@@ -64,11 +66,18 @@ export async function putMessage(
     return { id: stored, address, kind, warned: false, params }
   }
 
+  const outside = message.recipients.filter(({ kind }) => kind === 'remote').map(({ address }) => address)
+  const listed = await suppressions?.within(tx, message.sender, outside)
+  const destinationOf = ({ address, kind, params = {} }: NewQueueRecipient): Destination =>
+    kind === 'remote' && listed?.has(addressKey(address))
+      ? { lane: refusedLane, domain: address.domain, pool: '' }
+      : scheduler.destinationOf(message.sender, { address, kind, params })
+
   const now: Planned[] = []
   let later = false
   for (const recipient of message.recipients) {
-    const { address, kind, params = {} } = recipient
-    const destination = scheduler.destinationOf(message.sender, { address, kind, params })
+    const { address } = recipient
+    const destination = destinationOf(recipient)
     const planned = { recipient, destination, due: Math.max(firstAttempt(recipient), mail.params.holdUntil ?? 0) }
     const rule = scheduler.holding(message.sender, address)
     if (rule) await insert(planned, { state: 'held', rule: rule.id, reason: heldBy(rule) })

@@ -15,6 +15,7 @@ import {
   type Mail,
   type Outcome,
   type Recipient,
+  refusedLane,
   showPath,
   type TriedBatch,
   withClass,
@@ -170,10 +171,11 @@ export function createQueue(options: QueueOptions): Queue {
       log.error({ err: error, queueId: mail.id }, 'the suppression list could not be read')
       return undefined
     })
-    if (!entries || entries.size === 0) return attempts.attempt(batch)
+    const listed = batch.lane === refusedLane
+    if (!listed && !entries?.size) return attempts.attempt(batch)
     const refused = recipients.flatMap((recipient) => {
-      const entry = entries.get(addressKey(recipient.address))
-      return entry ? [toSuppressed(recipient, entry)] : []
+      const entry = entries?.get(addressKey(recipient.address))
+      return entry || listed ? [toSuppressed(recipient, entry, mail.sender)] : []
     })
     const rest = recipients.filter((one) => refused.every(({ recipient }) => recipient !== one))
     return rest.length === 0 ? refused : [...refused, ...(await attempts.attempt({ ...batch, recipients: rest }))]

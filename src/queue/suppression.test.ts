@@ -165,6 +165,22 @@ for (const dialect of ['sqlite', 'postgres'] as const)
       await assert.rejects(admin.list({ domain: 'other.test' }), /no domain other.test/)
     })
 
+    run('it fails at once also where nothing can be sent for a while', async ({ world, admin, send }) => {
+      for (const ip of ['192.0.2.1', '192.0.2.101']) world.dead.add(ip)
+      for (let i = 0; i < 8; i++) await send([`u${i}@a.test`], '250 ok')
+      const connections = world.connections.length
+      await admin.add('us.test', [{ address: 'x@a.test', reason: 'moved away' }], 'root')
+      await send(['x@a.test'], '250 ok')
+      const report = (await world.posted()).at(-1)?.text
+      assert.ok(report?.includes('moved away') && report.includes('Status: 5.7.1'), report ?? 'no report')
+      assert.equal(world.connections.length, connections)
+      const waiting = (await world.queue.admin.list()).flatMap(({ recipients }) => recipients)
+      assert.deepEqual(
+        waiting.filter(({ address }) => address === 'x@a.test'),
+        [],
+      )
+    })
+
     run("a foreign sender's mail and reports are nobody's list", async (bench) => {
       await bench.admin.add('us.test', [{ address: 'x@a.test' }], 'root')
       bench.world.answers = () => '250 ok'

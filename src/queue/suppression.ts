@@ -12,8 +12,10 @@ import { oneLine } from './transmit.ts'
 import type { Suppression, SuppressionClass, SuppressionSource } from './types.ts'
 
 export interface SuppressionReads {
-  /** The entries that keep mail of this sender from these recipients, by their addressKey. At most 1,000 recipients. */
+  /** The entries that keep mail of this sender from these recipients, by their addressKey. */
   of(sender: Path, recipients: readonly Address[]): Promise<ReadonlyMap<string, Suppression>>
+  /** The same within a transaction. */
+  within(tx: Reader, sender: Path, recipients: readonly Address[]): Promise<ReadonlyMap<string, Suppression>>
 }
 
 export interface Suppressions extends SuppressionReads {
@@ -49,6 +51,7 @@ export const isAboutMailbox = (kind: string): boolean => aboutMailbox.has(kind)
 /** What is known of whole domains is believed for so long at most; the bell says when it changes. */
 const maxAgeMs = 5_000
 const maxKnown = 10_000
+const page = 1_000
 
 /** What does not change from message to message, forgotten when the bell says that it may have. */
 function createMemory<K, V>({ bell }: ReadStore, clock: Clock) {
@@ -83,20 +86,26 @@ interface Parts {
 export function createSuppressionReads({ store, clock }: Parts): SuppressionReads {
   // Most domains have no entry at all, and most senders are not ours: of these nobody asks the store.
   const memory = createMemory<string, 'none' | { readonly id: DomainId; readonly name: string }>(store, clock)
+  const isEmpty = (sender: Path, recipients: readonly Address[]) =>
+    sender === null || recipients.length === 0 || memory().get(sender.domain) === 'none'
+  const within: SuppressionReads['within'] = async (tx, sender, recipients) => {
+    if (sender === null || isEmpty(sender, recipients)) return new Map()
+    const known = memory()
+    const domain =
+      known.get(sender.domain) ?? known.keep(sender.domain, (await domainWithEntries(tx, sender.domain)) ?? 'none')
+    if (domain === 'none') return new Map()
+    const entries = new Map<string, Suppression>()
+    for (let at = 0; at < recipients.length; at += page) {
+      const keys = recipients.slice(at, at + page).map(addressKey)
+      for (const row of await suppressionRows.findActive(tx, domain.id, keys, clock.now()))
+        entries.set(row.address, toSuppression(domain.name, row))
+    }
+    return entries
+  }
   return {
-    async of(sender, recipients) {
-      if (sender === null || recipients.length === 0) return new Map()
-      const known = memory()
-      const seen = known.get(sender.domain)
-      if (seen === 'none') return new Map()
-      const rows = await store.read(async (tx) => {
-        const domain = seen ?? known.keep(sender.domain, (await domainWithEntries(tx, sender.domain)) ?? 'none')
-        if (domain === 'none') return []
-        const found = await suppressionRows.findActive(tx, domain.id, recipients.map(addressKey), clock.now())
-        return found.map((row) => toSuppression(domain.name, row))
-      })
-      return new Map(rows.map((row) => [row.address, row]))
-    },
+    within,
+    of: async (sender, recipients) =>
+      isEmpty(sender, recipients) ? new Map() : store.read((tx) => within(tx, sender, recipients)),
   }
 }
 
@@ -195,20 +204,20 @@ export function suppressedWords({ domain, address, class: kind, lastAt }: Suppre
   return `<${address}> is on the suppression list of ${domain} since ${showDay(lastAt)} (${describeClass(kind)}); an administrator can lift it`
 }
 
-/** What is said to the sender of a recipient that stands on the list of his domain. */
-export function toSuppressed(recipient: Recipient, entry: Suppression): Outcome {
-  const { domain, class: kind, reason, lastAt } = entry
-  const address = formatAddress(recipient.address)
+/** What is said to the sender of a recipient that stands on the list of his domain; without an entry: it was lifted a moment ago. */
+export function toSuppressed(recipient: Recipient, entry: Suppression | undefined, sender: Path): Outcome {
+  const domain = entry?.domain ?? sender?.domain ?? ''
+  const since = entry ? `since ${showDay(entry.lastAt)} (${describeClass(entry.class)})` : 'when it was sent'
   return {
     recipient,
     result: 'fail',
     status: '5.7.1',
-    reason: `on the suppression list of ${domain} since ${showDay(lastAt)} (${describeClass(kind)})${reason === '' ? '' : `: ${reason}`}`,
+    reason: `on the suppression list of ${domain} ${since}${entry?.reason ? `: ${entry.reason}` : ''}`,
     class: 'policy',
     hard: false,
     explained: {
-      what: `${domain} does not write to this address any more (${describeClass(kind)},\r\n    ${showDay(lastAt)}): nothing was sent.`,
-      todo: `If it is right, ask your administrator to lift it:\r\n    posthorn suppression remove ${domain} ${address}`,
+      what: `${domain} does not write to this address any more:\r\n    it stands on its suppression list ${since}.`,
+      todo: `If it is right, ask your administrator to lift it:\r\n    posthorn suppression remove ${domain} ${formatAddress(recipient.address)}`,
     },
   }
 }

@@ -2,7 +2,7 @@
 
 import { isIP } from 'node:net'
 import type { Clock } from '../base/index.ts'
-import { localLane } from './batch.ts'
+import { localLane, refusedLane } from './batch.ts'
 import { createFifo } from './fifo.ts'
 import type { Lane, Survey, Way } from './lane.ts'
 import type { Limits } from './limit.ts'
@@ -38,8 +38,8 @@ export function createSurveyor(options: SurveyOptions): Surveyor {
   const ask = async (lane: Lane) => {
     const { destination, name } = lane
     if (!destination) return
-    if (name === localLane) {
-      lane.survey = { at: clock.monotonic(), hosts: [], ways: [plainWay(sites.aside(localLane))] }
+    if (name === localLane || name === refusedLane) {
+      lane.survey = { at: clock.monotonic(), hosts: [], ways: [plainWay(sites.aside(name))] }
       return
     }
     const found = await findTargets(options, destination.domain, destination.route).catch(
