@@ -79,7 +79,7 @@ export async function composeCore(config: Config, around: CoreSurroundings): Pro
   const resolver = createConfiguredResolver(config, clock)
   let { lifetime } = config.queue
   const trace = createTrace({ store, accounts: queries, clock, log, keep: config.trace.keep })
-  const returned = await openReturned(store, around, () => lifetime)
+  const returned = await openReturned(store, around, trace.tx, () => lifetime)
   const dns = around.dns ?? resolver
   const queue = openQueue(config, around, { store, mailTx, queries, returned, trace: trace.tx, dns })
   const outcome = { queue: queue.tx, returned: returned.reads, trace: trace.tx }
@@ -171,9 +171,9 @@ interface QueueParts {
 }
 
 /** What has to do with mail that comes back: the suppression lists, signed return paths, the jobs that read it. */
-async function openReturned(store: Store, { clock, log }: CoreSurroundings, lifetime: () => number) {
+async function openReturned(store: Store, { clock, log }: CoreSurroundings, trace: TraceTx, lifetime: () => number) {
   const suppressions = createSuppressions({ store, clock })
-  const parts = { store, clock, log: log.child({ part: 'queue' }), suppressions }
+  const parts = { store, clock, log: log.child({ part: 'queue' }), suppressions, trace }
   return {
     suppressions,
     signer: createReturnPathSigner({ store, clock, key: await loadReturnPathKey(store) }),

@@ -39,8 +39,9 @@ export function createPostHandler(parts: PostParts): JobHandler<'post'> {
       )
       await job.done(tx)
       if (!facts) return undefined
-      await putReturned(tx, plan, content)
-      const shared = { content, ...facts, sender, utf8: payload.utf8, received, trace: traceId }
+      await putReturned(tx, plan, content, traceId)
+      const params = payload.requireTls ? { requireTls: true } : {}
+      const shared = { content, ...facts, sender, utf8: payload.utf8, params, received, trace: traceId }
       const queued = await enqueue(queue, tx, shared, toGroups(plan.outgoing, full.map(waitingCopy)))
       const envelope = toEnvelope(sender, parseAll(payload.to))
       const accepted = { arrival, envelope, plan, size: facts.size, full, queued }

@@ -141,7 +141,7 @@ async function commit(parts: DeliveryParts, passage: Passage, tx: Writer): Promi
   const waiting = [...toWaiting(passage, full), ...held.map((copy) => heldCopy(copy, until))]
   const nothing = plan.outgoing.length + waiting.length === 0
   if (nothing && full.length === now.length && plan.returned.length === 0) throw new NobodyTook(full)
-  await putReturned(tx, plan, id, content.structure)
+  await putReturned(tx, plan, id, arrival.traceId, content.structure)
   const queued = await queueAll(parts, passage, tx, { id, received, waiting })
   if (quoted)
     for (const report of composeSuccesses(reporter, passage, quoted, [...full, ...held]))

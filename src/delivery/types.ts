@@ -118,4 +118,5 @@ export interface PostJob {
   readonly utf8: boolean
   /** The id of the timeline of the message that it is about. */
   readonly about?: string
+  readonly requireTls?: boolean
 }

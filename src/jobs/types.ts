@@ -12,6 +12,8 @@ export interface JobMap {
     readonly utf8: boolean
     /** The id of the timeline of the message that it is about. */
     readonly about?: string
+    /** It may travel only as the message did that it is about (RFC 8689 §5). */
+    readonly requireTls?: boolean
   }
   /** Takes away what a removed account has left. */
   readonly 'remove-account': { readonly account: AccountId }
@@ -23,8 +25,8 @@ export interface JobMap {
   readonly 'sweep-traces': Record<never, never>
   /** Shortens the change logs. */
   readonly 'prune-changes': Record<never, never>
-  /** Reads a bounce or complaint that came back; `to`: the return path that it came to. */
-  readonly 'read-returned': { readonly content: number; readonly to?: string }
+  /** Reads a bounce or complaint that came back; `to`: the return path that it came to, `trace`: its own timeline. */
+  readonly 'read-returned': { readonly content: number; readonly to?: string; readonly trace: string }
   /** Takes away what is remembered of sent mail, and entries of suppression lists that have expired. */
   readonly 'forget-returned': Record<never, never>
   /** Takes away files whose contents are gone for good. */

@@ -122,6 +122,12 @@ test('a report on a thousand recipients names some to people and all to programs
   assert.ok(text.length < 400_000, `${text.length}`)
 })
 
+test('a report on what was to travel by TLS only travels so itself (RFC 8689 §5)', () => {
+  const options = { hostname: 'us.test', now: arrived, original: header, originalIs: 'headers' as const }
+  const make = (params: MailParams) => toReport(mail(params), [outcome('b@a.test')], 'failed', 'ann@us.test', options)
+  assert.deepEqual([make({ requireTls: true }).requireTls, make({}).requireTls], [true, undefined])
+})
+
 test('our own words stand in the place of those for a class', () => {
   const explained = { what: 'The address stands on a list.', todo: 'Ask the postmaster.' }
   const text = report(mail(), [

@@ -36,6 +36,8 @@ export interface Report {
   readonly to: string
   readonly bytes: Buffer
   readonly utf8: boolean
+  /** RFC 8689 §5: what was to travel by TLS only must not be told in the clear. */
+  readonly requireTls?: boolean
   /** The id of the timeline of the message that it is about. */
   readonly about?: string
 }
@@ -111,7 +113,13 @@ export function toReport(
     utf8,
     autoSubmitted: 'auto-replied',
   })
-  return { to, bytes, utf8, ...(mail.trace ? { about: mail.trace } : {}) }
+  return {
+    to,
+    bytes,
+    utf8,
+    ...(mail.trace ? { about: mail.trace } : {}),
+    ...(mail.params.requireTls && { requireTls: true }),
+  }
 }
 
 const isUtf8 = (path: Path): boolean => path !== null && needsUtf8(path)

@@ -82,9 +82,16 @@ export function createReporter(options: ReporterOptions): Reporter {
       const chosen = choose(mail, kind, all)
       return chosen && make(mail, kind, chosen, () => quoteHeader(header))
     },
-    async post(tx, { to, bytes, utf8, about }) {
+    async post(tx, { to, bytes, utf8, about, requireTls }) {
       const content = await options.putContent(tx, bytes)
-      await enqueueJob(tx, 'post', { from: null, to: [to], content, utf8, ...(about !== undefined && { about }) })
+      await enqueueJob(tx, 'post', {
+        from: null,
+        to: [to],
+        content,
+        utf8,
+        ...(about !== undefined && { about }),
+        ...(requireTls && { requireTls }),
+      })
     },
   }
 }

@@ -3,7 +3,7 @@
 // claims to be about changes nothing.
 
 import { createDomainPolicies } from '../accounts/index.ts'
-import { type Address, addressKey, parseAddress } from '../address/index.ts'
+import { type Address, addressKey, formatAddress, parseAddress } from '../address/index.ts'
 import { type Clock, type ContentId, type Log, type QueueId, toId } from '../base/index.ts'
 import { ensureJob, type JobHandlers } from '../jobs/index.ts'
 import { type Bounce, type BouncedRecipient, type Complaint, type Finding, readBounce } from '../smtp/bounces/index.ts'
@@ -16,6 +16,7 @@ import {
   suppressionRows,
   type Writer,
 } from '../store/index.ts'
+import type { TraceTx } from '../trace/index.ts'
 import { readStart } from './content.ts'
 import { isMarked, looksSigned, readReturnPath, returnPathKey, type Signed } from './return-path.ts'
 import type { Failure, Suppressions } from './suppression.ts'
@@ -23,6 +24,8 @@ import type { Failure, Suppressions } from './suppression.ts'
 /** A message to which something came back. */
 export interface Sent {
   readonly message: QueueId
+  /** Its timeline. */
+  readonly trace: string
   readonly sender: Address
   /** Of the recipients those that may be spoken of under this return path. */
   readonly recipients: readonly Address[]
@@ -40,8 +43,7 @@ export interface ReturnedParts {
   readonly clock: Clock
   readonly log: Log
   readonly suppressions: Pick<Suppressions, 'noteReturned'>
-  /** Hears of what came back, in the transaction that writes it down. */
-  readonly witness?: (tx: Writer, returned: Returned) => Promise<void>
+  readonly trace: TraceTx
 }
 
 /** What came back about one recipient of one message. */
@@ -86,6 +88,7 @@ async function findSent(tx: Reader, { message, mark }: Signed): Promise<Omit<Sen
   const all = (JSON.parse(row.recipients) as readonly string[]).flatMap((text) => parseAddress(text) ?? [])
   return {
     message: row.message,
+    trace: row.trace,
     sender,
     recipients: all.filter((address) => isMarked(mark, address)),
   }
@@ -104,8 +107,16 @@ export function returnedHandlers(
   const { store, log } = parts
   const reads = createReturnedReads(parts)
   const policies = createDomainPolicies(store.bell, parts.clock)
+  /** In the timeline of the message, and in that of the report. */
+  const note = async (tx: Writer, sent: string, own: string, returned: Returned) => {
+    const { recipient, action, status, reason, suppressed } = returned
+    const to = formatAddress(recipient)
+    const at = parts.clock.now()
+    await parts.trace.add(tx, sent, { at, kind: 'returned', to, action, status, reply: reason, suppressed, by: own })
+    await parts.trace.add(tx, own, { at, kind: 'checked', by: 'report', result: `${to} ${action}, about ${sent}` })
+  }
   return {
-    async 'read-returned'({ content, to }, job) {
+    async 'read-returned'({ content, to, trace: own }, job) {
       const bytes = await readStart(store, { content: toId<ContentId>(content), prefix: Buffer.alloc(0) }, maxRead)
       const finding = readBounce(bytes)
       const address = to === undefined ? complainedPath(finding) : parseAddress(to)
@@ -117,7 +128,7 @@ export function returnedHandlers(
         for (const { returned, failure } of failures) {
           const suppressed = !!policy && !!failure && (await parts.suppressions.noteReturned(tx, policy, failure))
           all.push({ ...returned, suppressed })
-          await parts.witness?.(tx, all.at(-1)!)
+          if (sent) await note(tx, sent.trace, own, all.at(-1)!)
         }
         await job.done(tx)
         return all

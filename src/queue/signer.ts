@@ -38,14 +38,14 @@ export function createReturnPathSigner({
 }): ReturnPathSigner {
   const policies = createDomainPolicies(store.bell, clock)
   return {
-    async wants(tx, { sender, recipients }) {
+    async wants(tx, { sender, recipients, trace = '' }) {
       // A forwarded sender is signed already, for another purpose.
       if (sender === null || isRewritten(sender.local)) return undefined
       const policy = await policies.of(tx, sender.domain)
       if (!policy?.settings.returnPath) return undefined
       const remote = recipients.filter(({ kind }) => kind === 'remote').map(({ address }) => formatAddress(address))
       if (remote.length === 0) return undefined
-      const facts = { domain: policy.id, sender: formatAddress(sender), recipients: JSON.stringify(remote) }
+      const facts = { domain: policy.id, sender: formatAddress(sender), recipients: JSON.stringify(remote), trace }
       return { remember: (message) => sentRows.insert(tx, { message, ...facts, created_at: tx.now }) }
     },
     pathOf({ mail, recipients }, lifetimeMs) {

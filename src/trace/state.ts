@@ -29,7 +29,9 @@ function apply(states: Map<string, TraceState>, to: readonly string[], event: Tr
       'delivered',
     )
   else if (event.kind === 'queued') set(event.to, 'waiting')
-  else if (event.kind === 'removed') set(event.to, 'removed')
+  else if (event.kind === 'returned') {
+    if (event.action === 'failed') set([event.to], 'failed')
+  } else if (event.kind === 'removed') set(event.to, 'removed')
   else if (event.kind === 'attempt') for (const { to: name, result } of event.results) set([name], resultStates[result])
 }
 

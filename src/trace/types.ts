@@ -71,6 +71,20 @@ export type TraceFact =
       readonly source?: string | undefined
       readonly tls?: string | undefined
     }
+  /** A report or a complaint about it came back after it had been delivered. */
+  | {
+      readonly kind: 'returned'
+      readonly to: string
+      /** `failed`, `delayed` …, `complaint`. */
+      readonly action: string
+      readonly status?: string | undefined
+      /** The other server's words. */
+      readonly reply: string
+      /** The recipient stands on the suppression list from now on. */
+      readonly suppressed: boolean
+      /** The timeline of the report. */
+      readonly by?: string | undefined
+    }
   /** Somebody was told: of a failure, a delay, a delivery. */
   | { readonly kind: 'report'; readonly about: string; readonly to: string }
   | { readonly kind: 'removed'; readonly to: readonly string[]; readonly by: string }

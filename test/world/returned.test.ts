@@ -15,6 +15,7 @@ import { zoneResolver } from '../../src/dns/index.ts'
 import type { Finding } from '../../src/smtp/bounces/index.ts'
 import { jobRows } from '../../src/store/index.ts'
 import { type Postgres, startPostgres } from '../postgres.ts'
+import { full } from '../server.ts'
 import { startSink } from './sink.ts'
 import { message, Smtp, sleep, Talk } from './talk.ts'
 
@@ -92,9 +93,11 @@ async function openWorld(t: TestContext, store: string): Promise<World> {
     stranger,
     async send(to, from = 'ann@us.test') {
       const before = sink.envelopes().length
+      const delivered = () => lines.filter(({ text }) => text === 'delivered').length
+      const known = delivered()
       const replies = await smtp.deliver(from, to, message('out'))
       assert.match(replies.at(-1)!, /^250/)
-      for (let i = 0; sink.envelopes().length === before && i < 2_000; i++) await sleep(2)
+      await until(() => sink.envelopes().length > before && delivered() > known)
       return sink.envelopes()[before]!.from
     },
     async inbox() {
@@ -116,6 +119,10 @@ async function openAs(localAddress: string, port: number): Promise<Smtp> {
   await client.reply()
   await client.say('EHLO mx.example.com')
   return client
+}
+
+async function until(done: () => boolean): Promise<void> {
+  for (let i = 0; i < 5_000 && !done(); i++) await sleep(2)
 }
 
 /** Hands in bytes as they are, with the line ends of SMTP; the replies to RCPT and to the message. */
@@ -152,8 +159,10 @@ function whom(finding: Finding): string {
 }
 
 onEach('all 210 messages of the corpus find the message that they are about', async (world) => {
-  const names = readdirSync(corpus).filter((name) => name.endsWith('.eml'))
-  assert.equal(names.length, 210)
+  const all = readdirSync(corpus).filter((name) => name.endsWith('.eml'))
+  assert.equal(all.length, 210)
+  // The databases differ in nothing that a message says: the quick gate takes a third on the second.
+  const names = full || world.server.core.store.dialect === 'sqlite' ? all : all.filter((_, i) => i % 3 === 0)
   const paths = new Set<string>()
   let found = 0
   let hard = 0
@@ -168,8 +177,11 @@ onEach('all 210 messages of the corpus find the message that they are about', as
     const seen = world.lines.length
     const replies = await handIn(world, '', path, readFileSync(join(corpus, name)))
     assert.match(replies.at(-1)!, /^250/, `${name}: ${replies.join()}`)
+    // The line is written a moment after the job is gone.
+    const came = () => world.lines.slice(seen).filter(({ text }) => text.includes('came back'))
+    await until(() => came().length > 0)
     await world.idle()
-    const lines = world.lines.slice(seen).filter(({ text }) => text === 'came back')
+    const lines = came().filter(({ text }) => text === 'came back')
     const told = finding.kind === 'bounce' ? finding.recipients : []
     const complains = finding.kind === 'complaint' && !['auth-failure', 'not-spam'].includes(finding.type)
     if (told.length === 0 && !complains) assert.deepEqual(lines, [], name)
@@ -179,6 +191,13 @@ onEach('all 210 messages of the corpus find the message that they are about', as
       [[queueId, to.toLowerCase()]],
       name,
     )
+    const { timelines } = await world.server.core.admin.trace.find(`${queueId}`)
+    const events = timelines[0]?.events.filter((event) => event.kind === 'returned')
+    assert.deepEqual(
+      events?.map((event) => event.to.toLowerCase()),
+      [to.toLowerCase()],
+      name,
+    )
     found++
     const entry = await world.server.core.admin.suppressions.find('us.test', to)
     const { class: kind, hard: final } = told[0] ?? { class: 'complaint', hard: true }
@@ -186,10 +205,10 @@ onEach('all 210 messages of the corpus find the message that they are about', as
     assert.equal(entry !== undefined && lines[0]!['suppressed'], suppresses, name)
     if (suppresses) hard++
   }
-  assert.equal(paths.size, 210)
-  assert.ok(found > 195 && hard > 40, `${found} found, ${hard} suppressed`)
+  assert.equal(paths.size, names.length)
+  assert.ok(found > names.length * 0.9 && hard > names.length / 5, `${found} found, ${hard} suppressed`)
   // Each also reached the mailbox of who had sent the message.
-  assert.equal(await world.inbox(), 210)
+  assert.equal(await world.inbox(), names.length)
 })
 
 const bounceOf = (address: string) =>

@@ -99,6 +99,8 @@ function describe(event: TraceEvent): string[] {
       ]
     case 'attempt':
       return attempt(event)
+    case 'returned':
+      return cameBack(event)
     case 'report':
       return [`${event.to} is told: ${event.about}`]
     case 'removed':
@@ -138,6 +140,17 @@ function result({ to, result, status, reply, next }: AttemptResult): string[] {
   const kind = found === undefined || found === 'unknown' ? '' : ` (${classWords[found].short})`
   const again = next === undefined ? '' : `, again ${formatTime(next)}`
   return [`${to} ${words[result]}${kind}${again}`, `  ${printable(reply)}`]
+}
+
+function cameBack({ to, action, status, reply, suppressed, by }: Extract<TraceEvent, { kind: 'returned' }>): string[] {
+  const found =
+    action === 'failed' || action === 'delayed' ? classifyText(reply, { ...(status && { status }) }).class : 'unknown'
+  const kind = found === 'unknown' ? '' : ` (${classWords[found].short})`
+  const head = `came back${by === undefined ? '' : ` in ${by}`}: ${to} ${action}${kind}`
+  return [
+    `${head}${suppressed ? ', now on the suppression list' : ''}`,
+    ...(reply === '' ? [] : [`  ${printable(reply)}`]),
+  ]
 }
 
 const order: readonly TraceState[] = ['delivered', 'waiting', 'failed', 'refused', 'removed', 'withdrawn']

@@ -12,9 +12,10 @@ export async function putReturned(
   tx: Writer,
   { returned, copies }: Plan,
   content: ContentId,
+  trace: string,
   structure = '',
 ): Promise<void> {
-  for (const address of returned) await enqueueJob(tx, 'read-returned', { content, to: formatAddress(address) })
+  for (const address of returned) await enqueueJob(tx, 'read-returned', { content, to: formatAddress(address), trace })
   if (returned.length === 0 && copies.length > 0 && mayComplain(structure))
-    await enqueueJob(tx, 'read-returned', { content })
+    await enqueueJob(tx, 'read-returned', { content, trace })
 }

@@ -28,6 +28,7 @@ export const returned = {
       domain {int} NOT NULL,
       sender TEXT NOT NULL,
       recipients TEXT NOT NULL,
+      trace TEXT NOT NULL,
       created_at {int} NOT NULL)`,
   ],
 } as const

@@ -11,16 +11,18 @@ export interface SentRow {
   readonly sender: string
   /** JSON: addresses. */
   readonly recipients: string
+  /** Id of its timeline. */
+  readonly trace: string
   readonly created_at: number
 }
 
 export async function insert(tx: Writer, row: SentRow): Promise<void> {
-  await tx.run(sql`INSERT INTO sent (message, domain, sender, recipients, created_at)
-    VALUES (${row.message}, ${row.domain}, ${row.sender}, ${row.recipients}, ${row.created_at})`)
+  await tx.run(sql`INSERT INTO sent (message, domain, sender, recipients, trace, created_at)
+    VALUES (${row.message}, ${row.domain}, ${row.sender}, ${row.recipients}, ${row.trace}, ${row.created_at})`)
 }
 
 export function find(tx: Reader, message: number): Promise<SentRow | undefined> {
-  return tx.get(sql`SELECT message, domain, sender, recipients, created_at FROM sent WHERE message = ${message}`)
+  return tx.get(sql`SELECT message, domain, sender, recipients, trace, created_at FROM sent WHERE message = ${message}`)
 }
 
 /** Takes away those of the oldest `limit` that are older than `before`. Numbers rise with time. */
