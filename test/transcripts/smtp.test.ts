@@ -134,6 +134,7 @@ async function open(settings: Readonly<Record<string, string>>): Promise<World> 
       ...number('proxyWaitMs'),
       ...number('transactions'),
       ...number('holdMs'),
+      ...number('refusedRecipients'),
     },
     log: silentLog,
     clock: realClock,

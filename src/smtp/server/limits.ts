@@ -19,9 +19,11 @@ export interface SmtpLimits {
   readonly holdMs: number
   /** Commands that were no commands, stood in the wrong place or had bad arguments, before we hang up. */
   readonly badCommands: number
+  /** Refused recipients in one session of a stranger: a list has old addresses, and who guesses names has more. */
+  readonly refusedRecipients: number
   /** Failed AUTH attempts of one connection: people mistype twice, guessers do not stop. */
   readonly authFailures: number
-  /** Milliseconds without a command: RFC 5321 §4.5.3.2.7 says 5 minutes. */
+  /** Milliseconds for the next command, to its end: RFC 5321 §4.5.3.2.7 says 5 minutes. */
   readonly idleMs: number
   /** Milliseconds between two pieces of message data; RFC 5321 §4.5.3.2.5 gives a sender 3 minutes per block. */
   readonly dataMs: number
@@ -49,6 +51,7 @@ export const defaultLimits: SmtpLimits = {
   transactions: 100_000,
   holdMs: 31 * 86_400_000,
   badCommands: 20,
+  refusedRecipients: 100,
   authFailures: 3,
   idleMs: 300_000,
   dataMs: 180_000,

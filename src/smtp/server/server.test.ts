@@ -104,6 +104,19 @@ test('an idle session is told and closed; so is one that stops in the middle of 
   await server.stop(0)
 })
 
+test('slow drip: a byte now and then does not hold a session longer than silence does', async () => {
+  const { server, port, clock } = await start({ limits: { idleMs: 10_000 } })
+  const client = await dial(port)
+  for (const byte of 'NOOP ') {
+    client.socket.write(byte)
+    await new Promise((resolve) => setTimeout(resolve, 20))
+    await clock.advance(3_000)
+  }
+  assert.match(await client.until('421'), /^421 4\.4\.2/)
+  await client.closed
+  await server.stop(0)
+})
+
 test('a stop lets the message under way finish and sends the others away', async () => {
   let open = () => {}
   const gate = new Promise<void>((resolve) => {

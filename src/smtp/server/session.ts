@@ -56,6 +56,7 @@ export class SmtpSession implements Session {
   login: Login | undefined
   authFailures = 0
   transactions = 0
+  refusedRecipients = 0
   readonly connectedAt: number
   signedIn: Session['signedIn']
   badCommands = 0
@@ -152,6 +153,7 @@ export class SmtpSession implements Session {
     this.origin = undefined
     this.authFailures = 0
     this.transactions = 0
+    this.refusedRecipients = 0
     return this.#named
   }
 
@@ -170,6 +172,7 @@ export class SmtpSession implements Session {
   }
 
   async readLine(limit: number, tooLong: Reply = replies.lineTooLong): Promise<Buffer | undefined> {
+    let until: number | undefined
     for (;;) {
       if (this.#gone) return undefined
       const at = this.#input.indexOfLf()
@@ -189,7 +192,9 @@ export class SmtpSession implements Session {
       }
       if (this.#inputEnded) return undefined
       await this.flush()
-      if (this.#input.indexOfLf() < 0 && !this.#inputEnded) await this.#wait(this.limits.idleMs)
+      // Who sends one byte after the other gets no more time than who sends none.
+      until ??= this.options.clock.monotonic() + this.limits.idleMs
+      if (this.#input.indexOfLf() < 0 && !this.#inputEnded) await this.#waitUntil(until)
       if (this.over || (this.stopping && !this.inTransaction)) return undefined
     }
   }
@@ -347,7 +352,11 @@ export class SmtpSession implements Session {
   }
 
   #wait(ms: number): Promise<void> {
-    this.#deadline = this.options.clock.monotonic() + ms
+    return this.#waitUntil(this.options.clock.monotonic() + ms)
+  }
+
+  #waitUntil(deadline: number): Promise<void> {
+    this.#deadline = deadline
     return new Promise((resolve) => {
       this.#wake = resolve
     })

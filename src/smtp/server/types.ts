@@ -132,6 +132,7 @@ export interface Session {
   authFailures: number
   /** Opened in this session. */
   transactions: number
+  refusedRecipients: number
   /** Of the next message, as XFORWARD said. */
   origin: Origin | undefined
   /** When the client came, and how it signed in. */

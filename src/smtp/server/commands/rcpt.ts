@@ -27,7 +27,12 @@ export const rcpt = command({
     const address = whole(session, to)
     const verdict = await session.options.checks.recipient(mail.arrival, mail.from, address, mail.size)
     count(session.stats.recipients, verdict.ok ? 'ok' : verdict.refusal.code)
-    return verdict.ok ? undefined : mail.history.refuseRecipient(address, refusalReply(verdict.refusal))
+    if (verdict.ok) return undefined
+    const refusal = mail.history.refuseRecipient(address, refusalReply(verdict.refusal))
+    // Directory harvest: who tries one name after the other is not served for ever.
+    return ++session.refusedRecipients > session.limits.refusedRecipients && isStranger(session)
+      ? replies.tooManyErrors
+      : refusal
   },
   proceed(session, { to, params }, { helo, extended, mail }) {
     mail.recipients.push({ address: whole(session, to), ...(params && { params }) })
@@ -35,6 +40,8 @@ export const rcpt = command({
     return { name: 'rcpt', helo, extended, mail }
   },
 })
+
+const isStranger = ({ login, trusted, kind }: Session) => !login && !trusted && kind !== 'lmtp'
 
 /** NOTIFY and ORCPT (RFC 3461 §4.1, §4.2). */
 function parseParams(given: Params): { readonly unknown?: string; readonly params?: RecipientParams } {
