@@ -53,6 +53,8 @@ async function people(server: Installation): Promise<void> {
   assertRefused(await server.cli('domain', 'add', 'example.test'), /^posthorn: .*example\.test.*\n$/)
   assertRefused(await server.cli('domain', 'add', 'not a domain'), /^posthorn: .*\n$/)
   assert.equal((await json('domain', 'add', 'other.test', '--alias-of', 'example.test')).aliasOf, 'example.test')
+  const before = await run(posthorn, ['--config', server.configFile, '--json', 'domain', 'list'], {})
+  assert.deepEqual(JSON.parse(before.stdout), await json('domain', 'list'))
   assert.match(await server.cliOk('domain', 'set', 'example.test', 'detail=-', 'quotaBytes=2G'), /detail=- quotaBytes=/)
   assertRefused(
     await server.cli('domain', 'set', 'example.test', 'nonsense=1'),

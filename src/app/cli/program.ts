@@ -16,7 +16,8 @@ import { userCommands } from './user.ts'
 
 export function createProgram(): Command {
   const program = new Command('posthorn')
-    .description('All-in-one mail server')
+    .description('All-in-one mail server. --config <file> and --json go with every command, before or behind it.')
+    .version(version(), '--version', 'says which version this is')
     .showSuggestionAfterError()
     .enablePositionalOptions()
     .exitOverride()
@@ -45,6 +46,20 @@ export function createProgram(): Command {
   return program
 }
 
+/** `--config FILE` and `--json` may stand before the command too: they are the same for all. */
+function toBack(args: readonly string[]): string[] {
+  let at = 0
+  while (at < args.length) {
+    const arg = args[at]!
+    if (arg === '--config') at += 2
+    else if (arg === '--json' || arg.startsWith('--config=')) at++
+    else break
+  }
+  const end = args.indexOf('--')
+  const until = end < 0 ? args.length : end
+  return at >= until ? [...args] : [...args.slice(at, until), ...args.slice(0, at), ...args.slice(until)]
+}
+
 /** Every command ends in our hands: no process.exit inside commander. */
 function inherit(parent: Command): void {
   for (const child of parent.commands) {
@@ -56,7 +71,7 @@ function inherit(parent: Command): void {
 /** Runs one command line; the exit code is left in process.exitCode. */
 export async function runProgram(args: readonly string[]): Promise<void> {
   try {
-    await createProgram().parseAsync([...args], { from: 'user' })
+    await createProgram().parseAsync(toBack(args), { from: 'user' })
   } catch (error) {
     // commander has already said what is wrong with the command line.
     if (error instanceof CommanderError) process.exitCode = error.exitCode === 0 ? exitCodes.done : exitCodes.usage
