@@ -89,6 +89,8 @@ export interface Setup {
   readonly env?: NodeJS.ProcessEnv
   /** `email: password`; their domains are made. */
   readonly users?: { readonly [email: string]: string }
+  /** What its processes are started by, such as a program that shows them another file system. */
+  readonly by?: readonly string[]
 }
 
 /** One installation: configuration and data folder, started and stopped at will. */
@@ -96,12 +98,14 @@ export class Installation {
   readonly folder: string
   readonly ports: Ports
   readonly configFile: string
+  readonly #by: readonly string[]
   #child: ChildProcess | undefined
   #exit: Promise<number | null> = Promise.resolve(null)
   #output = ''
 
-  private constructor(folder: string, ports: Ports) {
+  private constructor(folder: string, ports: Ports, by: readonly string[]) {
     this.folder = folder
+    this.#by = by
     this.ports = ports
     this.configFile = join(folder, 'posthorn.yaml')
   }
@@ -111,7 +115,7 @@ export class Installation {
     const folder = await mkdtemp(join(tmpdir(), 'posthorn-test-'))
     const free = await freePorts(listeners.length)
     const ports = Object.fromEntries(listeners.map((name, i) => [name, free[i]!])) as Ports
-    const made = new Installation(folder, ports)
+    const made = new Installation(folder, ports, setup.by ?? [])
     const listen = Object.fromEntries(listeners.map((name) => [name, `127.0.0.1:${ports[name]}`]))
     // JSON is YAML.
     await writeFile(
@@ -153,7 +157,8 @@ export class Installation {
   /** Starts the server; resolves when SMTP greets. Rejects with its output when it ends before. */
   async start(env: NodeJS.ProcessEnv = {}): Promise<void> {
     this.#output = ''
-    const child = spawn(join(root, 'bin/posthorn'), ['run', '--config', this.configFile], {
+    const [command, ...args] = [...this.#by, join(root, 'bin/posthorn'), 'run', '--config', this.configFile]
+    const child = spawn(command!, args, {
       cwd: this.folder,
       env: { ...process.env, ...env },
       stdio: ['ignore', 'pipe', 'pipe'],
@@ -184,7 +189,8 @@ export class Installation {
   }
 
   cli(...args: string[]): Promise<Ran> {
-    return run(join(root, 'bin/posthorn'), [...args, '--config', this.configFile], {
+    const [command, ...rest] = [...this.#by, join(root, 'bin/posthorn'), ...args, '--config', this.configFile]
+    return run(command!, rest, {
       cwd: this.folder,
       timeoutMs: 120_000,
     })

@@ -6,7 +6,7 @@ import { realClock, silentLog } from '../../src/base/index.ts'
 import { sweepContents } from '../../src/jobs/index.ts'
 import { checkMail, createMailReads } from '../../src/mail/index.ts'
 import { blobRows, jobRows, mailboxRows, openStore, queueRows } from '../../src/store/index.ts'
-import type { Installation } from '../server.ts'
+import { type Installation, run } from '../server.ts'
 
 export interface Found {
   /** All messages in all mailboxes by their subjects, each as often as it is there. */
@@ -44,10 +44,20 @@ export async function findProblems(store: Opened, data: string): Promise<string[
 }
 
 /** The server must not run. */
-export async function inspect(server: Installation): Promise<Found> {
-  const store = await openLeft(server.data)
+export const inspect = ({ data }: Installation): Promise<Found> => inspectData(data)
+
+/** The same by a process of its own, which may see another file system. */
+export async function inspectBy(by: readonly string[], data: string): Promise<Found> {
+  const [command, ...args] = [...by, process.execPath, import.meta.filename, data]
+  const ran = await run(command!, args)
+  if (ran.code !== 0) throw new Error(`inspecting ${data}: ${ran.stderr}`)
+  return JSON.parse(ran.stdout)
+}
+
+async function inspectData(data: string): Promise<Found> {
+  const store = await openLeft(data)
   try {
-    const problems = await findProblems(store, server.data)
+    const problems = await findProblems(store, data)
     const queued = await store.read((tx) => queueRows.counts(tx))
     return { arrivals: await arrivals(store), queued: queued.recipients, problems }
   } finally {
@@ -81,3 +91,5 @@ async function strayFiles(store: Opened, data: string): Promise<string[]> {
     ...files.filter((file) => !used.has(file) && !leaving.has(file)).map((file) => `no row names the file ${file}`),
   ]
 }
+
+if (process.argv[1] === import.meta.filename) process.stdout.write(JSON.stringify(await inspectData(process.argv[2]!)))

@@ -9,6 +9,8 @@ export interface Attempt {
   readonly remote: boolean
   /** The server answered 250 after the data. */
   readonly acknowledged: boolean
+  /** The first reply that was not hoped for; '' when there is none, because the connection ended. */
+  readonly refusal?: string
 }
 
 /** Sizes in bytes: in the database, at the border, in a file of its own. */
@@ -32,14 +34,15 @@ export async function load(
       const id = `${name}.${n}.${i}`
       const to = recipient(n + i)
       const remote = !to.endsWith('@posthorn.test')
-      let acknowledged = false
       try {
-        acknowledged = await send(server.ports.smtp, id, to, sizes[(n + i) % sizes.length]!)
+        const refusal = await send(server.ports.smtp, id, to, sizes[(n + i) % sizes.length]!)
+        attempts.push(
+          refusal === undefined ? { id, remote, acknowledged: true } : { id, remote, acknowledged: false, refusal },
+        )
       } catch {
-        attempts.push({ id, remote, acknowledged })
+        attempts.push({ id, remote, acknowledged: false, refusal: '' })
         return
       }
-      attempts.push({ id, remote, acknowledged })
     }
   }
   await Promise.all(Array.from({ length: connections }, (_, n) => one(n)))
@@ -52,42 +55,45 @@ export function count(ids: Iterable<string>): Map<string, number> {
   return counted
 }
 
-async function send(port: number, id: string, to: string, size: number): Promise<boolean> {
+/** The refusal; undefined when the message was taken. */
+async function send(port: number, id: string, to: string, size: number): Promise<string | undefined> {
   const socket = connect({ port, host: '127.0.0.1', noDelay: true })
   try {
-    const reply = replies(socket)
+    const reply = readReplies(socket)
     await reply()
     socket.write(`EHLO load.test\r\n`)
     await reply()
     socket.write(`MAIL FROM:<eve@elsewhere.test>\r\nRCPT TO:<${to}>\r\nDATA\r\n`)
-    const codes = [await reply(), await reply(), await reply()]
-    if (codes.join() !== '250,250,354') return false
+    const replies = [await reply(), await reply(), await reply()]
+    const refusal = replies.find((line) => !/^(250|354)/.test(line))
+    if (refusal !== undefined) return refusal
     const line = `${'x'.repeat(70)}\r\n`
     socket.write(
       `From: <eve@elsewhere.test>\r\nMessage-ID: <${id}@load.test>\r\nSubject: ${id}\r\n\r\n${line.repeat(Math.ceil(size / 72))}.\r\n`,
     )
-    return (await reply()) === '250'
+    const last = await reply()
+    return last.startsWith('250') ? undefined : last
   } finally {
     socket.destroy()
   }
 }
 
-/** A function that waits for the next reply and answers its code; rejects when the connection ends. */
-export function replies(socket: Socket): () => Promise<string> {
-  const codes: string[] = []
-  const waiting: { resolve: (code: string) => void; reject: (error: Error) => void }[] = []
+/** A function that waits for the next reply and answers its last line; rejects when the connection ends. */
+export function readReplies(socket: Socket): () => Promise<string> {
+  const lines: string[] = []
+  const waiting: { resolve: (line: string) => void; reject: (error: Error) => void }[] = []
   let text = ''
   let closed = false
   socket.setEncoding('latin1')
   socket.on('data', (chunk: string) => {
     text += chunk
     for (let at = text.indexOf('\n'); at >= 0; at = text.indexOf('\n')) {
-      const line = text.slice(0, at)
+      const line = text.slice(0, at).trimEnd()
       text = text.slice(at + 1)
       if (line[3] === '-') continue
       const waiter = waiting.shift()
-      if (waiter) waiter.resolve(line.slice(0, 3))
-      else codes.push(line.slice(0, 3))
+      if (waiter) waiter.resolve(line)
+      else lines.push(line)
     }
   })
   const fail = () => {
@@ -98,8 +104,8 @@ export function replies(socket: Socket): () => Promise<string> {
   socket.on('close', fail)
   return () =>
     new Promise((resolve, reject) => {
-      const code = codes.shift()
-      if (code) resolve(code)
+      const line = lines.shift()
+      if (line !== undefined) resolve(line)
       else if (closed) reject(new Error('the connection ended'))
       else waiting.push({ resolve, reject })
     })

@@ -6,22 +6,31 @@ export interface Sink {
   readonly port: number
   /** Subject of each message taken, as often as it came. */
   readonly ids: string[]
+  /** Paused, it takes connections and greets nobody until it goes on. */
+  pause(on: boolean): void
   close(): void
 }
 
 export async function startSink(): Promise<Sink> {
   const ids: string[] = []
   const sockets = new Set<Socket>()
+  const waiting: Socket[] = []
+  let paused = false
   const server = createServer((socket) => {
     sockets.add(socket)
     socket.on('close', () => sockets.delete(socket))
     socket.on('error', () => {})
-    serve(socket, ids)
+    if (paused) waiting.push(socket)
+    else serve(socket, ids)
   })
   await new Promise<void>((done) => server.listen(0, '127.0.0.1', done))
   return {
     port: (server.address() as { port: number }).port,
     ids,
+    pause(on) {
+      paused = on
+      if (!on) for (const socket of waiting.splice(0)) serve(socket, ids)
+    },
     close() {
       for (const socket of sockets) socket.destroy()
       server.close()

@@ -71,6 +71,17 @@ export class Connection {
     return log - checkpointed
   }
 
+  /** Copies the WAL back to the database. False when the disk is full: the WAL then goes on holding what it holds, and nothing is lost. */
+  checkpoint(mode: 'PASSIVE' | 'TRUNCATE'): boolean {
+    try {
+      this.exec(`PRAGMA wal_checkpoint(${mode})`)
+      return true
+    } catch (error) {
+      if (primaryCode(error) === noSpace) return false
+      throw error
+    }
+  }
+
   get inTransaction(): boolean {
     return this.#db.isTransaction
   }

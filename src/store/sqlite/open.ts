@@ -40,7 +40,7 @@ export async function openSqlite(options: StoreOptions, steps?: readonly Migrati
         await writer.close()
         pool.close()
         bell.close()
-        connection.exec('PRAGMA wal_checkpoint(TRUNCATE)')
+        connection.checkpoint('TRUNCATE')
         connection.close()
         unlock()
       },

@@ -50,6 +50,8 @@ export class GroupWriter {
   #idle: (() => void)[] = []
   #sinceLook = 0
   #closed = false
+  /** The last checkpoint had no room. */
+  #full = false
   /** Ends the work that runs now, when it broke the law. */
   #interrupt: ((error: Error) => void) | undefined
 
@@ -233,12 +235,15 @@ export class GroupWriter {
 
   /** Copies a long WAL back while no batch runs; the next write then begins it anew unless a reader still needs it. */
   #checkpoint(): void {
-    const { connection } = this.#options
+    const { connection, log } = this.#options
     if (++this.#sinceLook < checkpointLook) return
     this.#sinceLook = 0
     if (this.#closed || this.#running || connection.walFrames() < checkpointFrames) return
     try {
-      connection.exec('PRAGMA wal_checkpoint(PASSIVE)')
+      const done = connection.checkpoint('PASSIVE')
+      if (!done && !this.#full)
+        log.warn({}, 'the disk of the data folder is full: the log of the database cannot be copied back and grows')
+      this.#full = !done
     } catch (error) {
       this.#fail(error)
     }

@@ -1,6 +1,6 @@
 // Commands that open and close a mailbox.
 
-import { inRanges, SyntaxFault } from '../../../base/index.ts'
+import { inRanges, isFault, SyntaxFault } from '../../../base/index.ts'
 import { formatMailbox, formatMailboxId, type KnownState, parseSelectParameters } from '../../wire/index.ts'
 import {
   type AuthenticatedContext,
@@ -82,7 +82,12 @@ async function openMailbox(
   if (access.owner !== account) return new SelectedMailbox(view, access, readOnly, view.maxUid + 1, enabled)
   const unclaimed = view.maxUid > view.recentUid
   if (readOnly || !unclaimed) return new SelectedMailbox(view, access, readOnly, view.recentUid + 1, enabled)
-  const first = await services.writes.claimRecent(account, view.id)
+  const first = await services.writes.claimRecent(account, view.id).catch((error: unknown) => {
+    // Who wants to read, and to make room, shall not be stopped by \Recent.
+    if (isFault(error, 'disk-full')) return undefined
+    throw error
+  })
+  if (first === undefined) return new SelectedMailbox(view, access, readOnly, view.maxUid + 1, enabled)
   const recentFrom = Math.max(first, view.recentUid + 1)
   const selected = new SelectedMailbox(view, access, readOnly, recentFrom, enabled)
   view.recentUid = Math.max(view.recentUid, view.maxUid)
