@@ -75,7 +75,7 @@ function toOutgoing(
     utf8,
     body8: form !== '7bit',
     binary: form === 'binary',
-    params: { ...params, ...(requireTls && hop.extensions.has('REQUIRETLS') && { requireTls }) },
+    params: { ...params, ...(requireTls && hop.tls?.authorized && hop.extensions.has('REQUIRETLS') && { requireTls }) },
     ...(by && { by: { ...by, seconds: (by.at - now) / 1000 } }),
   }
 }

@@ -1,7 +1,7 @@
 // Debian's Dovecot without a daemon: its imap process on a pipe, signed in from the start, with an INBOX of its own.
 
 import { type ChildProcess, spawn } from 'node:child_process'
-import { chmod, chown, mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { chmod, chown, mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { ImapTalk } from './answers.ts'
@@ -52,4 +52,58 @@ async function ended(child: ChildProcess): Promise<void> {
   const closed = new Promise((done) => child.once('close', done))
   child.kill()
   await closed
+}
+
+/** Dovecot's LMTP server on a local socket and on a port; everybody has a mailbox. Only root can start it. */
+export async function dovecotLmtp(t: { after(fn: () => Promise<void>): void }, port: number) {
+  const folder = await mkdtemp(join(tmpdir(), 'posthorn-lmtp-'))
+  await mkdir(join(folder, 'mail'))
+  const config = join(folder, 'dovecot.conf')
+  await writeFile(
+    config,
+    `base_dir = ${folder}/base
+log_path = ${folder}/log
+ssl = no
+protocols = lmtp
+first_valid_uid = 1
+default_internal_user = nobody
+default_internal_group = nogroup
+default_login_user = nobody
+mail_fsync = never
+mail_location = maildir:${folder}/mail/%u
+passdb {
+  driver = static
+  args = nopassword=y
+}
+userdb {
+  driver = static
+  args = uid=${NOBODY} gid=${NOBODY} home=${folder}/mail/%u allow_all_users=yes
+}
+service lmtp {
+  unix_listener lmtp {
+    mode = 0666
+  }
+  inet_listener lmtp {
+    address = 127.0.0.1
+    port = ${port}
+  }
+}
+`,
+  )
+  await chmod(folder, 0o755)
+  await chown(join(folder, 'mail'), NOBODY, NOBODY)
+  const child = spawn('/usr/sbin/dovecot', ['-F', '-c', config], { stdio: 'ignore' })
+  t.after(async () => {
+    await ended(child)
+    await rm(folder, { recursive: true, force: true })
+  })
+  return {
+    socket: join(folder, 'base', 'lmtp'),
+    /** Messages in the INBOX of this address. */
+    async messages(address: string): Promise<Buffer[]> {
+      const box = join(folder, 'mail', address, 'new')
+      const names = await readdir(box).catch(() => [])
+      return Promise.all(names.map((name) => readFile(join(box, name))))
+    },
+  }
 }

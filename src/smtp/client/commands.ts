@@ -47,10 +47,11 @@ function formatRecipientDsn({ notify, orcpt }: RecipientParams = {}): string {
   return `${when ? ` NOTIFY=${when}` : ''}${orcpt ? ` ORCPT=${formatOrcpt(orcpt)}` : ''}`
 }
 
-/** RFC 2852 §3: seconds that are left, up to nine digits. */
+/** RFC 2852 §3: seconds that are left, up to nine digits; a message that is to come back must have some. */
 function formatBy(by: OutgoingMail['by']): string {
   if (!by) return ''
-  const seconds = Math.max(-999_999_999, Math.min(999_999_999, Math.floor(by.seconds)))
+  const least = by.mode === 'return' ? 1 : -999_999_999
+  const seconds = Math.max(least, Math.min(999_999_999, Math.floor(by.seconds)))
   return ` BY=${seconds};${by.mode === 'return' ? 'R' : 'N'}${by.trace ? 'T' : ''}`
 }
 
@@ -64,8 +65,8 @@ export function refuseUnsent({ extensions, tls }: Offer, mail: OutgoingMail): Re
   // RFC 3030 §3: only by BDAT, and only to who offers both.
   if (mail.binary && !(extensions.has('BINARYMIME') && extensions.has('CHUNKING')))
     return reply(554, '5.6.3', 'The next server does not offer BINARYMIME')
-  // RFC 6152 §3: eight bits are never sent to a server that does not offer to take them.
-  if (mail.body8 && !mail.binary && !extensions.has('8BITMIME'))
+  // RFC 6152 §3: eight bits are never sent to a server that does not offer to take them, as SMTPUTF8 does too (RFC 6531 §3.1).
+  if (mail.body8 && !mail.binary && !mail.utf8 && !extensions.has('8BITMIME'))
     return reply(554, '5.6.3', 'The next server does not offer 8BITMIME')
   const limit = Number(extensions.get('SIZE') ?? 0)
   // RFC 1870 §6.1; 0 means no fixed limit.
