@@ -70,7 +70,9 @@ const reporters: ReadonlySet<string> = new Set(['mailer-daemon', 'postmaster', '
 
 /** A signed return path takes what this server has sent back, and from those alone who report. */
 async function checkReturned(returned: ReturnedReads, from: Path, to: Address): Promise<RecipientVerdict> {
-  if (!(await returned.find(to))) return refuse('unknown-user', `there is no user <${formatAddress(to)}>`)
+  const sent = await returned.find(to)
+  if (!sent) return refuse('unknown-user', `there is no user <${formatAddress(to)}>`)
+  if (sent.full) return refuse('reports-only', 'more reports on one message than there can be')
   if (from === null || reporters.has(from.local.toLowerCase())) return accepted
   return refuse('reports-only', 'this address takes only reports of mail servers, with the null sender')
 }

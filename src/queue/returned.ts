@@ -31,6 +31,8 @@ export interface Sent {
   readonly recipients: readonly Address[]
   /** The sender wants it in his mailbox too. */
   readonly pass: boolean
+  /** So much has come back already that nothing more is taken: it is not a report any more. */
+  readonly full: boolean
 }
 
 export interface ReturnedReads {
@@ -81,6 +83,10 @@ export function createReturnedReads({
   }
 }
 
+/** A delay or two, a failure, an automatic reply for each recipient; who was sent a message knows the path and could send without end. */
+const leastReports = 20
+const reportsEach = 5
+
 async function findSent(tx: Reader, { message, mark }: Signed): Promise<Omit<Sent, 'pass'> | undefined> {
   const row = await sentRows.find(tx, message)
   const sender = row && parseAddress(row.sender)
@@ -89,6 +95,7 @@ async function findSent(tx: Reader, { message, mark }: Signed): Promise<Omit<Sen
   return {
     message: row.message,
     trace: row.trace,
+    full: row.reports >= leastReports + reportsEach * all.length,
     sender,
     recipients: all.filter((address) => isMarked(mark, address)),
   }
@@ -123,6 +130,7 @@ export function returnedHandlers(
       const sent = address && (await reads.find(address))
       const failures = sent ? toFailures(finding, sent) : []
       const noted = await store.write([], async (tx) => {
+        if (sent) await sentRows.countReport(tx, sent.message)
         const policy = sent && (await policies.of(tx, sent.sender.domain))
         const all: Returned[] = []
         for (const { returned, failure } of failures) {

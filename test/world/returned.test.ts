@@ -277,6 +277,18 @@ onEach('what is only for reading is not passed on; without the setting senders s
   assert.equal(await world.send(['c@one.test'], 'eve@elsewhere.test'), 'eve@elsewhere.test')
 })
 
+onEach('nobody can send reports on one message without end', async (world) => {
+  const path = await world.send(['a@one.test'])
+  let taken = 0
+  for (let i = 0; i < 30; i++) {
+    const replies = await handIn(world, '', path, bounceOf(`u${i}@one.test`))
+    if (replies.at(-1)!.startsWith('250')) taken++
+    else assert.match(replies[0]!, /^550 5\.7\.1/)
+    await world.idle()
+  }
+  assert.equal(taken, 25)
+})
+
 onEach('a complaint that names our return path suppresses, wherever it arrives', async (world) => {
   const path = await world.send(['a@one.test'])
   const complaint = (from: string) =>

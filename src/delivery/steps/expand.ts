@@ -68,8 +68,8 @@ export async function expand(
   /** What came back goes to who had sent it, if he is still there. */
   const addReturned = async (address: Address): Promise<Expanded> => {
     const sent = await returned.find(address)
-    if (!sent) return refuse('unknown-user', `there is no user <${formatAddress(address)}>`)
-    paths.push(address)
+    if (!sent || sent.full) return refuse('unknown-user', `there is no user <${formatAddress(address)}>`)
+    if (!paths.some((known) => sameAddress(known, address))) paths.push(address)
     const resolution = sent.pass ? await accounts.resolve(sent.sender) : undefined
     if (resolution?.kind !== 'local') return { accounts: [], outside: false, returned: true }
     for (const destination of resolution.local) addCopy(copies, destination, address, undefined, undefined)

@@ -45,7 +45,9 @@ function readReport(mail: ReturnedMail, notice: string, quoted: string): Bounce 
   const report = part ? readStatusReport(mail.bytes(part, bounceLimits.fields)) : fieldsInText(notice)
   if (report.recipients.length === 0) return undefined
   const named = report.recipients.some(isPoor) ? readNotice(notice) : []
-  const recipients = report.recipients.map((fields) => toBounced(enrich(fields, named, report.recipients.length)))
+  const byAddress = new Map(named.map((each) => [each.address.toLowerCase(), each] as const).reverse())
+  const only = report.recipients.length === 1 ? named.find((each) => each.diagnostic) : undefined
+  const recipients = report.recipients.map((fields) => toBounced(enrich(fields, byAddress, only)))
   return toBounce(mail, 'report', recipients, quoted, report.envelopeId)
 }
 
@@ -67,11 +69,10 @@ function isPoor({ diagnostic, status, action }: RecipientFields): boolean {
   )
 }
 
-/** Takes the words for people where the fields say nothing. */
-function enrich(fields: RecipientFields, named: readonly Named[], count: number): RecipientFields {
+/** Takes the words for people where the fields say nothing; of an address that the text does not name, those of the `only` one. */
+function enrich(fields: RecipientFields, byAddress: ReadonlyMap<string, Named>, only?: Named): RecipientFields {
   if (!isPoor(fields)) return fields
-  const own = named.find(({ address }) => isSame(address, fields.address))
-  const diagnostic = (own ?? (count === 1 ? named.find((each) => each.diagnostic) : undefined))?.diagnostic
+  const { diagnostic } = byAddress.get(fields.address.toLowerCase()) ?? only ?? {}
   return diagnostic === undefined ? fields : { ...fields, diagnostic }
 }
 

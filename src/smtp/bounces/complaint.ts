@@ -11,7 +11,7 @@ export function readComplaint(mail: ReturnedMail): Complaint | undefined {
   const part = mail.parts.find((each) => isType(each, 'message/feedback-report'))
   const header = returnedHeader(mail)
   if (!part) return readHotmail(mail, header)
-  const fields = fieldGroups(mail.bytes(part, bounceLimits.fields)).flat()
+  const fields = fieldGroups(mail.bytes(part, bounceLimits.complaint)).flat()
   const value = (...names: readonly string[]) => clean(valuesOf(fields, ...names)[0] ?? '', bounceLimits.value)
   const named = valuesOf(fields, 'original-rcpt-to', 'removal-recipient').map(toAddress)
   const inHeader = header ? toAddress(firstField(header, 'to') ?? '') : ''

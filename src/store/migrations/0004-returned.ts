@@ -29,6 +29,7 @@ export const returned = {
       sender TEXT NOT NULL,
       recipients TEXT NOT NULL,
       trace TEXT NOT NULL,
+      reports {int} NOT NULL DEFAULT 0,
       created_at {int} NOT NULL)`,
   ],
 } as const

@@ -14,15 +14,24 @@ export interface SentRow {
   /** Id of its timeline. */
   readonly trace: string
   readonly created_at: number
+  /** How often something came back. */
+  readonly reports: number
 }
 
-export async function insert(tx: Writer, row: SentRow): Promise<void> {
+export async function insert(tx: Writer, row: Omit<SentRow, 'reports'>): Promise<void> {
   await tx.run(sql`INSERT INTO sent (message, domain, sender, recipients, trace, created_at)
     VALUES (${row.message}, ${row.domain}, ${row.sender}, ${row.recipients}, ${row.trace}, ${row.created_at})`)
 }
 
 export function find(tx: Reader, message: number): Promise<SentRow | undefined> {
-  return tx.get(sql`SELECT message, domain, sender, recipients, trace, created_at FROM sent WHERE message = ${message}`)
+  return tx.get(
+    sql`SELECT message, domain, sender, recipients, trace, created_at, reports FROM sent WHERE message = ${message}`,
+  )
+}
+
+/** Something came back for the message. */
+export function countReport(tx: Writer, message: number): Promise<number> {
+  return tx.run(sql`UPDATE sent SET reports = reports + 1 WHERE message = ${message}`)
 }
 
 /** Takes away those of the oldest `limit` that are older than `before`. Numbers rise with time. */
