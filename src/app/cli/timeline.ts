@@ -125,13 +125,16 @@ function stored({ copies, count }: Extract<TraceEvent, { kind: 'stored' }>): str
 function attempt({ results, relay, source, tls, ms }: Extract<TraceEvent, { kind: 'attempt' }>): string[] {
   const way = [
     ...(source === undefined ? [] : [`from ${source}`]),
-    ...(relay === undefined || relay === 'mailbox' ? [] : [tls === undefined ? 'without TLS' : `with ${tls}`]),
+    ...(tls !== undefined ? [`with ${tls}`] : relay !== 'mailbox' && took(results) ? ['without TLS'] : []),
     ...(ms === undefined ? [] : [ms < 1000 ? `in ${ms} ms` : `in ${formatSpan(ms)}`]),
   ]
   const where = relay === undefined ? 'tried' : relay === 'mailbox' ? 'tried the mailbox' : `tried ${relay}`
   const head = `${where}${way.length > 0 ? `, ${way.join(', ')}` : ''}`
   return [head, ...results.flatMap(result)]
 }
+
+/** Without an answer there may have been no connection either. */
+const took = (results: readonly AttemptResult[]) => results.some(({ result }) => result === 'delivered')
 
 const words = { delivered: 'delivered', retry: 'put off', fail: 'failed' } as const
 
