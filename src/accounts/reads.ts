@@ -6,7 +6,7 @@ import { accountRows, aliasRows, domainRows, type Reader } from '../store/index.
 import { Known } from './known.ts'
 import { createLogins, type LoginParts } from './login.ts'
 import { findUser, resolveAddress } from './resolve.ts'
-import type { AccountReads, Alias } from './types.ts'
+import type { AccountReads, Alias, DomainSettings } from './types.ts'
 import { toAccount, toAlias, toDomain } from './values.ts'
 
 export interface AccountReadsParts extends LoginParts {
@@ -41,7 +41,8 @@ export function createAccountReads(parts: AccountReadsParts): AccountReads {
     },
     hasRoom: (account, bytes) => known.room(account, () => readRoom(account, bytes)),
     async isLocalDomain(domain) {
-      return (await store.read((tx) => domainRows.findTarget(tx, domain))) !== undefined
+      const found = await store.read((tx) => domainRows.findTarget(tx, domain))
+      return found !== undefined && (JSON.parse(found.settings) as DomainSettings).backupMx !== true
     },
     domains: async () =>
       (await all<domainRows.DomainRow>((tx, last) => domainRows.list(tx, last?.name ?? ''))).map(toDomain),

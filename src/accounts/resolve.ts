@@ -7,6 +7,7 @@ import { accountRows, domainRows, type Reader } from '../store/index.ts'
 import type { DomainSettings, LocalDestination, Resolution } from './types.ts'
 
 const maxDepth = 10
+const dayMs = 86_400_000
 const maxDestinations = 1000
 /** Addresses looked at for one question: ten levels of long lists would otherwise multiply. */
 const maxLookups = 5000
@@ -29,17 +30,21 @@ export async function resolveAddress(tx: Reader, address: Address, options: Reso
   const found = await search.expand(address, 0)
   if (search.local.size + search.remote.size > 0)
     return { kind: 'local', local: [...search.local.values()], remote: [...search.remote.values()] }
+  if (found === 'backup')
+    return search.lifetime === undefined ? { kind: found } : { kind: found, lifetime: search.lifetime }
   return { kind: found === 'reached' ? 'unknown' : found }
 }
 
 /** What one address came to. `reached`: somebody gets the message; `loop`: it leads back to where we came from. */
-type Outcome = 'reached' | 'remote' | 'unknown' | 'disabled' | 'loop'
+type Outcome = 'reached' | 'remote' | 'backup' | 'unknown' | 'disabled' | 'loop'
 
 type Owner = accountRows.OwnerRow
 
 class Search {
   readonly local = new Map<AccountId, LocalDestination>()
   readonly remote = new Map<string, Address>()
+  /** Of a backup MX: how long mail waits. */
+  lifetime: number | undefined
   readonly #tx: Reader
   readonly #options: ResolveOptions
   /** Outcome of each address seen; `loop` while it is being followed. */
@@ -72,6 +77,7 @@ class Search {
     if (!domain) return this.#foreign(address, depth)
     const local = normaliseLocal(address.local)
     const settings = JSON.parse(domain.settings) as DomainSettings
+    if (settings.backupMx) return this.#backup(settings, address, local, depth)
     const mark = settings.detail ?? defaultDetail
     const at = mark === '' ? -1 : local.indexOf(mark, 1)
     const base = at < 0 ? local : local.slice(0, at)
@@ -87,6 +93,20 @@ class Search {
     return catchAll ? this.#lead(catchAll, address, depth) : outcome
   }
 
+  /** An address whose mailbox stands elsewhere: at depth 0 it waits here, further down it is a destination like any other. */
+  #backup({ backupFor = [], backupDays }: DomainSettings, address: Address, local: string, depth: number): Outcome {
+    if (backupFor.length > 0 && !backupFor.includes(local) && local !== 'postmaster') return 'unknown'
+    if (depth > 0) return this.#send(address)
+    this.lifetime = backupDays === undefined ? undefined : backupDays * dayMs
+    return 'backup'
+  }
+
+  #send(address: Address): Outcome {
+    if (!this.#hasPlace()) return 'unknown'
+    this.remote.set(addressKey(address), address)
+    return 'reached'
+  }
+
   /** An address whose domain is not ours. */
   #foreign(address: Address, depth: number): Promise<Outcome> | Outcome {
     const { hostname } = this.#options
@@ -94,10 +114,7 @@ class Search {
       if (!officeNames.has(normaliseLocal(address.local))) return 'unknown'
       return this.#office(toId<DomainId>(0), { local: address.local, domain: hostname }, depth)
     }
-    if (depth === 0) return 'remote'
-    if (!this.#hasPlace()) return 'unknown'
-    this.remote.set(addressKey(address), address)
-    return 'reached'
+    return depth === 0 ? 'remote' : this.#send(address)
   }
 
   async #office(domain: DomainId, address: Address, depth: number): Promise<Outcome> {

@@ -1,5 +1,6 @@
 // The settings of a domain: one table of keys that validates, explains and writes them. Knows no store.
 
+import { normaliseLocal, parseAddress } from '../address/index.ts'
 import { Fault } from '../base/index.ts'
 import { defaultDetail } from './resolve.ts'
 import type { DomainSettings } from './types.ts'
@@ -57,6 +58,28 @@ export const domainSettings = {
     standard: 'on',
     ...onOff,
   },
+  srs: {
+    explain: 'on or off: whether what is forwarded to others leaves under a rewritten sender, so that SPF holds',
+    standard: 'on',
+    ...onOff,
+  },
+  backupMx: {
+    explain: 'on or off: whether mail for the domain is taken for its own mail servers and sent on to them',
+    standard: 'off',
+    ...onOff,
+  },
+  backupFor: {
+    explain: 'as backup MX: the only local parts that are taken, as ann,bob, or empty for all',
+    standard: 'all',
+    parse: (text) => parseLocals(text),
+    format: (value) => value.join(','),
+  },
+  backupDays: {
+    explain: "as backup MX: days that mail waits for the domain's own servers",
+    standard: 'as queue.lifetime',
+    parse: (text) => ((toCount(text) ?? 0) > 0 && (toCount(text) ?? 0) <= 365 ? toCount(text) : undefined),
+    format: (value) => `${value}`,
+  },
 } satisfies { [K in keyof Required<DomainSettings>]: Setting<Required<DomainSettings>[K]> }
 
 export type DomainSettingKey = keyof typeof domainSettings
@@ -93,6 +116,17 @@ export function checkDomainSettings(settings: DomainSettings): DomainSettings {
 
 function isKey(key: string): key is DomainSettingKey {
   return Object.hasOwn(domainSettings, key)
+}
+
+const maxLocals = 1_000
+
+function parseLocals(text: string): readonly string[] | undefined {
+  const locals = text
+    .split(',')
+    .map((local) => local.trim())
+    .filter(Boolean)
+  const right = locals.every((local) => parseAddress(`${local}@a.test`) !== undefined)
+  return right && locals.length <= maxLocals ? locals.map(normaliseLocal) : undefined
 }
 
 /** A whole number from 0 on; undefined when it is none. */

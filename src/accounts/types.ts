@@ -25,6 +25,14 @@ export interface DomainSettings {
   readonly returnPath?: boolean
   /** What comes back to a signed return path also goes to the sender's mailbox; absent: yes. */
   readonly passBounces?: boolean
+  /** Mail that is forwarded to others leaves under a rewritten sender (SRS); absent: yes. */
+  readonly srs?: boolean
+  /** Nobody of the domain has a mailbox here: its mail is taken and sent on to its better mail servers. */
+  readonly backupMx?: boolean
+  /** With `backupMx`: the local parts that are taken, lower case; absent or empty: all. */
+  readonly backupFor?: readonly string[]
+  /** With `backupMx`: days that mail waits for them; absent: as all mail. */
+  readonly backupDays?: number
 }
 
 export interface Account {
@@ -62,6 +70,8 @@ export type Resolution =
   | { readonly kind: 'local'; readonly local: readonly LocalDestination[]; readonly remote: readonly Address[] }
   /** The domain is not ours. */
   | { readonly kind: 'remote' }
+  /** We are a backup MX of the domain: its mail waits here for its own servers, so long at most (milliseconds). */
+  | { readonly kind: 'backup'; readonly lifetime?: number }
   /** The domain is ours and nobody has this address. */
   | { readonly kind: 'unknown' }
   /** The only owner is disabled. */
@@ -106,6 +116,7 @@ export interface AccountReads {
   scramEnded(user: string, from: string, right: boolean): Promise<void>
   /** Would `bytes` more in one message fit? A hint at RCPT; the law is in the transaction. */
   hasRoom(account: AccountId, bytes: number): Promise<boolean>
+  /** Whether its mailboxes are here: not those of which we are a backup MX. */
   isLocalDomain(domain: string): Promise<boolean>
   domains(): Promise<Domain[]>
   aliases(domain?: string): Promise<Alias[]>

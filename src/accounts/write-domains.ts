@@ -40,10 +40,23 @@ export function createDomainWrites(store: Store): DomainWrites {
         if (row.alias_of !== null)
           throw new Fault('invalid', `${row.name} is an alias of ${row.alias_of} and has its settings: set them there`)
         const before = JSON.parse(row.settings) as DomainSettings
-        await domainRows.setSettings(tx, row.id, JSON.stringify({ ...before, ...checkDomainSettings(settings) }))
+        const after = { ...before, ...checkDomainSettings(settings) }
+        if (after.backupMx && !before.backupMx) await checkEmpty(tx, row)
+        await domainRows.setSettings(tx, row.id, JSON.stringify(after))
         return toDomain((await domainRows.find(tx, row.name))!)
       }),
   }
+}
+
+/** What is here would not be reached any more. */
+async function checkEmpty(tx: Reader, { id, name }: domainRows.DomainRow): Promise<void> {
+  const { account, alias, domain } = await domainRows.users(tx, id)
+  const left = account
+    ? `the user ${account.local}`
+    : alias
+      ? `the alias ${alias.local || '@'}`
+      : domain && `the domain ${domain.name}`
+  if (left) throw new Fault('in-use', `${name} has ${left}: mail for a backup MX is never delivered here`)
 }
 
 /** One change of domains, users or aliases: a transaction that rings 'accounts' after its commit. */
@@ -67,6 +80,8 @@ export async function knownDomain(tx: Reader, text: string): Promise<domainRows.
 export async function ownDomain(tx: Reader, text: string): Promise<domainRows.DomainRow> {
   const row = await knownDomain(tx, text)
   if (row.alias_of !== null) throw new Fault('invalid', `${row.name} is an alias of ${row.alias_of}: use that domain`)
+  if ((JSON.parse(row.settings) as DomainSettings).backupMx)
+    throw new Fault('invalid', `the mailboxes of ${row.name} are elsewhere: this server is a backup MX of it`)
   return row
 }
 

@@ -4,9 +4,12 @@
 import { isUtf8 } from 'node:buffer'
 import { isIPv4, isIPv6 } from 'node:net'
 import { toAscii } from './domain.ts'
+import { isRewritten } from './rewritten.ts'
 
 /** Octets of a local part, as it stands on the wire (RFC 5321 §4.5.3.1.1). */
 const MAX_LOCAL = 64
+/** Rewritten senders (SRS) hold a whole address; all servers that make them exceed the limit, and bounces to them must come back. */
+const MAX_REWRITTEN = 192
 /** A source route or a literal longer than this is no address: nothing longer is looked at. */
 const MAX_ROUTE = 1024
 
@@ -70,7 +73,8 @@ export class AddressCursor {
     const start = this.at
     const local = this.#text[start] === '"' ? this.#quotedString() : this.#dotString()
     if (local === undefined || !isCleanUnicode(local)) return undefined
-    return Buffer.byteLength(quoteLocal(local)) > MAX_LOCAL ? undefined : local
+    const most = isRewritten(local) ? MAX_REWRITTEN : MAX_LOCAL
+    return Buffer.byteLength(quoteLocal(local)) > most ? undefined : local
   }
 
   #dotString(): string | undefined {

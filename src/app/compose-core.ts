@@ -9,7 +9,7 @@ import {
   eraseAccount,
 } from '../accounts/index.ts'
 import type { AccountId, ContentId } from '../base/index.ts'
-import { createDelivery, createLocalRetry, createPostHandler } from '../delivery/index.ts'
+import { createDelivery, createLocalRetry, createPostHandler, createRewriter, ensureSrsKey } from '../delivery/index.ts'
 import type { Resolver } from '../dns/index.ts'
 import {
   createJobRunner,
@@ -82,7 +82,9 @@ export async function composeCore(config: Config, around: CoreSurroundings): Pro
   const returned = await openReturned(store, around, trace.tx, () => lifetime)
   const dns = around.dns ?? resolver
   const queue = openQueue(config, around, { store, mailTx, queries, returned, trace: trace.tx, dns })
-  const outcome = { queue: queue.tx, returned: returned.reads, trace: trace.tx }
+  await ensureSrsKey(store)
+  const rewriter = createRewriter({ store, clock })
+  const outcome = { queue: queue.tx, returned: returned.reads, trace: trace.tx, rewriter }
   const parts = { store, accounts: queries, mail: mailTx, ...outcome, hostname, clock, log }
   const delivery = createDelivery({ ...parts, reporter: queue.reporter, ...(fault && { fault }) })
   const eraseWhole = async (account: AccountId, done: (tx: Writer) => Promise<void>) => {

@@ -3,7 +3,7 @@
 
 import { type AccountReads, createAccountReads } from '../accounts/index.ts'
 import { Fault } from '../base/index.ts'
-import { createDeliveryChecks } from '../delivery/index.ts'
+import { createDeliveryChecks, createRewriter } from '../delivery/index.ts'
 import { createHttpServer } from '../http/server/index.ts'
 import { createImapServer, type ImapSettings, listenImap } from '../imap/server/index.ts'
 import { createMailReads, createSpool } from '../mail/index.ts'
@@ -148,6 +148,7 @@ function openSmtp({ config, refusals, store, accounts, core, around, tls, freeBy
     accounts,
     suppressions: createSuppressionReads({ store, clock }),
     returned: createReturnedReads({ store, clock }),
+    rewriter: createRewriter({ store, clock }),
     hostname,
     clock,
     limits: {

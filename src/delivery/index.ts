@@ -1,3 +1,4 @@
+export { createRewriter, ensureSrsKey, type Rewriter } from './forward.ts'
 export { createLocalRetry } from './local-retry.ts'
 export { createDeliveryChecks, type DeliveryChecksParts, type DeliveryLimits } from './policy.ts'
 export { createPostHandler, type PostParts } from './post.ts'

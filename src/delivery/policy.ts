@@ -5,6 +5,8 @@ import { type Address, formatAddress, type Path } from '../address/index.ts'
 import type { AccountId } from '../base/index.ts'
 import { looksSigned, type ReturnedReads, type SuppressionReads, suppressedWords } from '../queue/index.ts'
 import { checkHeader, type HeaderParts } from './check-header.ts'
+import type { Rewriter } from './forward.ts'
+import type { Unreturnable } from './srs.ts'
 import type { Arrival, DeliveryChecks, RecipientVerdict } from './types.ts'
 import { accepted, refuse } from './verdict.ts'
 
@@ -19,6 +21,7 @@ export interface DeliveryChecksParts extends HeaderParts {
   readonly accounts: AccountReads
   readonly suppressions: SuppressionReads
   readonly returned: ReturnedReads
+  readonly rewriter: Rewriter
   readonly limits: DeliveryLimits
   /** Bytes free where messages are kept; measured elsewhere from time to time, so that asking costs nothing. */
   readonly freeBytes: () => number
@@ -35,9 +38,12 @@ export function createDeliveryChecks(parts: DeliveryChecksParts): DeliveryChecks
     },
     async recipient(arrival, from, to, declaredSize) {
       if (looksSigned(to) && (await accounts.isLocalDomain(to.domain))) return checkReturned(parts.returned, from, to)
+      const back = await parts.rewriter.back(to)
+      if (back !== undefined) return checkRewritten(back, from, to)
       const resolution = await accounts.resolve(to)
       const verdict = checkResolution(arrival, to, resolution)
       if (!verdict.ok) return verdict
+      if (resolution.kind === 'backup') return accepted
       if (resolution.kind !== 'local') return isWanted(suppressions, from, to)
       return hasRoom(accounts, resolution, declaredSize)
     },
@@ -59,7 +65,7 @@ export function mayRelay({ account, trusted, kind }: Arrival): boolean {
 /** The verdict on a recipient that leads there; quota apart. */
 export function checkResolution(arrival: Arrival, to: Address, { kind }: Resolution): RecipientVerdict {
   const text = formatAddress(to)
-  if (kind === 'local') return accepted
+  if (kind === 'local' || kind === 'backup') return accepted
   if (kind === 'unknown') return refuse('unknown-user', `there is no user <${text}>`)
   if (kind === 'disabled') return refuse('disabled-user', `<${text}> takes no mail`)
   return mayRelay(arrival) ? accepted : refuse('relay-denied', `relaying to <${text}> is not allowed`)
@@ -68,13 +74,21 @@ export function checkResolution(arrival: Arrival, to: Address, { kind }: Resolut
 /** Names under which servers write that do not use the null sender for their reports, as they should (RFC 5321 §4.5.5). */
 const reporters: ReadonlySet<string> = new Set(['mailer-daemon', 'postmaster', 'mail-daemon', 'daemon'])
 
+const reportsOnly = refuse('reports-only', 'this address takes only reports of mail servers, with the null sender')
+
 /** A signed return path takes what this server has sent back, and from those alone who report. */
 async function checkReturned(returned: ReturnedReads, from: Path, to: Address): Promise<RecipientVerdict> {
   const sent = await returned.find(to)
   if (!sent) return refuse('unknown-user', `there is no user <${formatAddress(to)}>`)
   if (sent.full) return refuse('reports-only', 'more reports on one message than there can be')
-  if (from === null || reporters.has(from.local.toLowerCase())) return accepted
-  return refuse('reports-only', 'this address takes only reports of mail servers, with the null sender')
+  return from === null || reporters.has(from.local.toLowerCase()) ? accepted : reportsOnly
+}
+
+/** A rewritten sender takes what belongs to a message that was forwarded here, and from those alone who report. */
+export function checkRewritten(back: Address | Unreturnable, from: Path, to: Address): RecipientVerdict {
+  if (back === 'expired') return refuse('unknown-user', `<${formatAddress(to)}> was for reports and has expired`)
+  if (back === 'forged') return refuse('unknown-user', `there is no user <${formatAddress(to)}>`)
+  return from === null || reporters.has(from.local.toLowerCase()) ? accepted : reportsOnly
 }
 
 /** An address outside that the sender's domain does not write to any more: who sends hears it at once. */

@@ -7,6 +7,7 @@ import { createTraceId } from '../trace/index.ts'
 import type { DeliveryParts } from './receive.ts'
 import { deliverCopies, enqueue, toGroups, waitingCopy } from './steps/commit.ts'
 import { expand, type Plan } from './steps/expand.ts'
+import { prepareForwards } from './steps/forward.ts'
 import { toTraceEntry } from './steps/note.ts'
 import { putReturned } from './steps/returned.ts'
 import type { Arrival, Envelope } from './types.ts'
@@ -29,7 +30,8 @@ export function createPostHandler(parts: PostParts): JobHandler<'post'> {
       receivedAt,
       history: { events: [{ at: receivedAt, kind: 'written', ...about(payload.about) }], refused: [] },
     }
-    const plan = await planPost(parts, arrival, sender, payload.to)
+    const planned = await planPost(parts, arrival, sender, payload.to)
+    const plan = await prepareForwards(parts, { arrival, envelope: toEnvelope(sender, parseAll(payload.to)) }, planned)
     const received = Buffer.alloc(0)
     const scope = plan.copies.map(({ account }) => account)
     const queueId = await store.write(scope, async (tx) => {

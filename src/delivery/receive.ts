@@ -8,9 +8,11 @@ import type { MailTx, NewContent } from '../mail/index.ts'
 import type { NewQueueRecipient, QueueTx, Reporter, ReturnedReads } from '../queue/index.ts'
 import type { Store, Writer } from '../store/index.ts'
 import type { TraceTx } from '../trace/index.ts'
+import type { Rewriter } from './forward.ts'
 import { formatReceived } from './prefix.ts'
 import { deliverCopies, enqueue, heldCopy, mailboxFull, type Queued, toGroups, waitingCopy } from './steps/commit.ts'
 import { type Expanded, expand, type LocalCopy, type Plan } from './steps/expand.ts'
+import { type ForwardParts, prepareForwards } from './steps/forward.ts'
 import { toKept } from './steps/keep.ts'
 import { toTraceEntry } from './steps/note.ts'
 import { composeSuccesses, isAsked, readHeader } from './steps/notify.ts'
@@ -27,6 +29,9 @@ export interface DeliveryParts {
   readonly reporter: Reporter
   readonly returned: ReturnedReads
   readonly trace: TraceTx
+  readonly rewriter: Rewriter
+  /** What vouches for a message that is forwarded; nothing does unless somebody is given here. */
+  readonly seal?: ForwardParts['seal']
   readonly hostname: string
   readonly clock: Clock
   readonly log: Log
@@ -68,7 +73,8 @@ export function createDelivery(parts: DeliveryParts): Delivery {
     async receive(arrival, envelope, content) {
       const started = clock.monotonic()
       fault?.('delivery.received')
-      const plan = await expand(parts, arrival, envelope)
+      const expanded = await expand(parts, arrival, envelope)
+      const plan = await prepareForwards(parts, { arrival, envelope, content }, expanded)
       const refused = refuseWhole(plan)
       const fileFor = await filesFor(accounts, arrival)
       const quoted = isAsked(plan) ? await readHeader(content, parts.store.blobs) : undefined

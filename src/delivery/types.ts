@@ -48,6 +48,15 @@ export interface Envelope {
   readonly body: '7bit' | '8bitmime' | 'binarymime'
   readonly params?: MailParams
 }
+/** A message that goes on to others because `via`, an address here, leads to them. */
+export interface Forwarded {
+  readonly arrival: Arrival
+  readonly envelope: Envelope
+  readonly content: NewContent
+  readonly via: Address
+  /** The reverse-path under which it leaves. */
+  readonly sender: Path
+}
 export interface EnvelopeRecipient {
   readonly address: Address
   readonly params?: RecipientParams

@@ -8,6 +8,8 @@ type Timed = Pick<Mail, 'arrived' | 'params'>
 /** From when on the schedule counts: a message that was held by wish has not waited yet (RFC 4865 §4). */
 const startOf = ({ arrived, params }: Timed): number => Math.max(arrived, params.holdUntil ?? arrived)
 
+const lifetimeOf = (schedule: Schedule, { params }: Timed): number => params.lifetime ?? schedule.lifetime
+
 /** Whether the time is up that its sender set for the delivery: it must come back, untried (RFC 2852 §4.1). */
 export function isOverdue({ params }: Timed, now: number): boolean {
   return params.by?.mode === 'return' && now >= params.by.at
@@ -15,7 +17,7 @@ export function isOverdue({ params }: Timed, now: number): boolean {
 
 /** When we give up. */
 export function endOf(schedule: Schedule, mail: Timed): number {
-  const end = startOf(mail) + schedule.lifetime
+  const end = startOf(mail) + lifetimeOf(schedule, mail)
   const { by } = mail.params
   return by?.mode === 'return' ? Math.min(by.at, end) : end
 }
@@ -30,7 +32,8 @@ export function noticeAt(schedule: Schedule, mail: Timed): number | undefined {
 /** When to try after an attempt that ended at `now`; undefined: give up. The last attempt and a notice that was asked for are on time. */
 export function nextOf(schedule: Schedule, mail: Timed, now: number): number | undefined {
   const end = endOf(schedule, mail)
-  const planned = nextAttempt(schedule, startOf(mail), now)
+  const lifetime = lifetimeOf(schedule, mail)
+  const planned = nextAttempt({ ...schedule, lifetime }, startOf(mail), now)
   if (planned === undefined || now >= end) return undefined
   const { by } = mail.params
   const notice = by?.mode === 'notify' && by.at > now ? by.at : Number.POSITIVE_INFINITY

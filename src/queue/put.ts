@@ -35,7 +35,11 @@ export async function putMessage(
 ): Promise<QueueId> {
   const { content, size, prefix, account = null, utf8, body8, trace = '' } = message
   const signed = await signer?.wants(tx, message)
-  const params: QueueMailParams = { ...message.params, ...(signed && { signed: true }) }
+  const params: QueueMailParams = {
+    ...message.params,
+    ...(signed && { signed: true }),
+    ...(message.lifetime !== undefined && { lifetime: message.lifetime }),
+  }
   const facts = { content, prefix, size, params: JSON.stringify(params), created_at: tx.now, trace }
   const sender = message.sender === null ? null : formatAddress(message.sender)
   const row = { ...facts, sender, account, utf8: utf8 ? 1 : 0, body8: body8 ? 1 : 0 }

@@ -1,7 +1,7 @@
 // Which mail leaves under a signed return path, and under which: what the domain of its sender wants.
 
 import { createDomainPolicies } from '../accounts/index.ts'
-import { formatAddress, type Path } from '../address/index.ts'
+import { formatAddress, isRewritten, type Path } from '../address/index.ts'
 import type { Clock, QueueId } from '../base/index.ts'
 import { metaRows, type Store, sentRows, type Writer } from '../store/index.ts'
 import type { Batch } from './batch.ts'
@@ -56,10 +56,4 @@ export function createReturnPathSigner({
       return formatReturnPath(key, { message: id, until: dayOf(start + returnableMs(lifetimeMs)), mark }, sender.domain)
     },
   }
-}
-
-/** SRS addresses. */
-function isRewritten(local: string): boolean {
-  const start = local.slice(0, 4).toUpperCase()
-  return start === 'SRS0' || start === 'SRS1'
 }

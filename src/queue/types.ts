@@ -10,6 +10,8 @@ import type { Writer } from '../store/index.ts'
 export interface QueueMailParams extends MailParams {
   /** Leaves under a signed return path; the sender is kept in `sent`. */
   readonly signed?: boolean
+  /** How long it may wait, milliseconds, when that is not as all mail. */
+  readonly lifetime?: number
 }
 
 export interface NewQueueMessage {
@@ -23,6 +25,8 @@ export interface NewQueueMessage {
   readonly utf8: boolean
   readonly body8: boolean
   readonly params?: MailParams
+  /** How long it may wait, milliseconds; absent: as all mail. */
+  readonly lifetime?: number | undefined
   /** Id of its timeline. */
   readonly trace?: string
   readonly recipients: readonly NewQueueRecipient[]

@@ -56,6 +56,8 @@ export type TraceFact =
       readonly queue: number
       readonly to: readonly string[]
       readonly count: number
+      /** The rewritten sender under which it leaves. */
+      readonly as?: string
       /** Why a copy for a mailbox here waits. */
       readonly why?: string
     }

@@ -3,7 +3,7 @@
 import type { Command } from 'commander'
 import { type DomainSettings, domainSettings, formatDomainSettings, parseDomainSetting } from '../../accounts/index.ts'
 import { command, outputOf, type Shared, withServices } from './context.ts'
-import { formatTable } from './output.ts'
+import { CommandError, formatTable } from './output.ts'
 import { explainKeys, parsePairs } from './pairs.ts'
 
 export function domainCommands(program: Command): void {
@@ -11,13 +11,18 @@ export function domainCommands(program: Command): void {
 
   command(domain, 'add <domain>', 'takes mail for a domain')
     .option('--alias-of <domain>', 'its users are those of this domain')
-    .action(async (name: string, options: Shared & { aliasOf?: string }) => {
-      const added = await withServices(options, ({ accounts }) =>
-        accounts.addDomain(name, options.aliasOf === undefined ? {} : { aliasOf: options.aliasOf }),
-      )
+    .option('--backup-mx', 'its mailboxes are elsewhere: mail is taken and sent on to its own mail servers')
+    .action(async (name: string, options: Shared & { aliasOf?: string; backupMx?: boolean }) => {
+      if (options.aliasOf !== undefined && options.backupMx)
+        throw new CommandError('a domain is an alias, or it has mailboxes elsewhere: not both')
+      const added = await withServices(options, async ({ accounts }) => {
+        const made = await accounts.addDomain(name, options.aliasOf === undefined ? {} : { aliasOf: options.aliasOf })
+        return options.backupMx ? accounts.setDomain(made.name, { backupMx: true }) : made
+      })
       outputOf(options).result(
         added,
-        () => `${added.name} added${added.aliasOf ? `, an alias of ${added.aliasOf}` : ''}`,
+        () =>
+          `${added.name} added${added.aliasOf ? `, an alias of ${added.aliasOf}` : options.backupMx ? ' as backup MX' : ''}`,
       )
     })
 

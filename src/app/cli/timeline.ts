@@ -95,7 +95,7 @@ function describe(event: TraceEvent): string[] {
       return [`written by this server${event.about === undefined ? '' : ` about ${event.about}`}`]
     case 'queued':
       return [
-        `queued as ${event.queue} for ${list(event.to, event.count, shownInLine)}${event.why === undefined ? '' : `: ${event.why}`}`,
+        `queued as ${event.queue} for ${list(event.to, event.count, shownInLine)}${event.as === undefined ? '' : `, leaves as ${event.as}`}${event.why === undefined ? '' : `: ${event.why}`}`,
       ]
     case 'attempt':
       return attempt(event)

@@ -62,6 +62,8 @@ export interface QueuedContent {
 export interface Queued {
   readonly id: QueueId
   readonly recipients: readonly NewQueueRecipient[]
+  /** The reverse-path under which it leaves, when that is not the sender's. */
+  readonly sender?: Path
 }
 
 /** Queues each group with its own prefix. */
@@ -71,16 +73,20 @@ export async function enqueue(
   mail: QueuedContent,
   groups: readonly Outgoing[],
 ): Promise<readonly Queued[]> {
-  const { content, has8bit, sender, account, params, received, trace } = mail
+  const { content, has8bit, account, params, received, trace } = mail
   const queued: Queued[] = []
-  for (const { via, recipients } of groups) {
+  for (const group of groups) {
+    const { via, recipients, seal, lifetime } = group
     if (recipients.length === 0) continue
-    const prefix = via ? Buffer.concat([Buffer.from(formatDeliveredTo(via)), received]) : received
+    const sender = group.sender === undefined ? mail.sender : group.sender
+    const pieces = [...(seal ? [seal] : []), ...(via ? [Buffer.from(formatDeliveredTo(via))] : []), received]
+    const prefix = pieces.length > 1 ? Buffer.concat(pieces) : received
     const size = mail.size + prefix.length
     // A client may ask for SMTPUTF8 for a message that does not need it: the next hop is not asked without need.
     const utf8 = mail.utf8 && (has8bit || [sender, ...recipients.map(({ address }) => address)].some(isUtf8Path))
-    const shared = { content, size, prefix, sender, account, utf8, body8: has8bit, params, trace }
-    queued.push({ id: await queue.put(tx, { ...shared, recipients }), recipients })
+    const shared = { content, size, prefix, sender, account, utf8, body8: has8bit, params, lifetime, trace }
+    const id = await queue.put(tx, { ...shared, recipients })
+    queued.push(sender === mail.sender ? { id, recipients } : { id, recipients, sender })
   }
   return queued
 }
@@ -92,7 +98,7 @@ function isUtf8Path(path: Address | null): boolean {
 /** Those who leave and those who wait, by the way they go. */
 export function toGroups(outgoing: readonly Outgoing[], waiting: readonly NewQueueRecipient[]): readonly Outgoing[] {
   if (waiting.length === 0) return outgoing
-  const direct = outgoing.find(({ via }) => via === undefined)
+  const direct = outgoing.find(({ via, lifetime }) => via === undefined && lifetime === undefined)
   const rest = outgoing.filter((group) => group !== direct)
   return [{ recipients: [...(direct?.recipients ?? []), ...waiting] }, ...rest]
 }

@@ -2,10 +2,12 @@
 // address outside, however many names lead there.
 
 import type { AccountReads, LocalDestination } from '../../accounts/index.ts'
-import { type Address, addressKey, formatAddress, sameAddress } from '../../address/index.ts'
+import { type Address, addressKey, formatAddress, type Path, sameAddress } from '../../address/index.ts'
 import type { AccountId } from '../../base/index.ts'
 import { looksSigned, type NewQueueRecipient, type ReturnedReads } from '../../queue/index.ts'
-import { checkResolution } from '../policy.ts'
+import type { Rewriter } from '../forward.ts'
+import { checkResolution, checkRewritten } from '../policy.ts'
+import type { Unreturnable } from '../srs.ts'
 import type { Arrival, Envelope, EnvelopeRecipient, Refusal } from '../types.ts'
 import { refuse } from '../verdict.ts'
 
@@ -26,6 +28,12 @@ export interface Outgoing {
   /** The address here that leads to them (an alias, a user who forwards); absent when the sender named them himself. */
   readonly via?: Address
   readonly recipients: NewQueueRecipient[]
+  /** The reverse-path under which they get it, when that is not the sender's. */
+  readonly sender?: Path
+  /** Header lines in front of all others. */
+  readonly seal?: Uint8Array
+  /** How long it may wait, milliseconds; absent: as all mail. */
+  readonly lifetime?: number | undefined
 }
 
 /** What one recipient of the envelope came to: refused, or the accounts and the addresses outside behind it. */
@@ -48,8 +56,14 @@ export interface Plan {
   readonly returned: readonly Address[]
 }
 
+export interface ExpandParts {
+  readonly accounts: AccountReads
+  readonly returned: ReturnedReads
+  readonly rewriter: Rewriter
+}
+
 export async function expand(
-  { accounts, returned }: { readonly accounts: AccountReads; readonly returned: ReturnedReads },
+  { accounts, returned, rewriter }: ExpandParts,
   arrival: Arrival,
   envelope: Envelope,
 ): Promise<Plan> {
@@ -58,11 +72,13 @@ export async function expand(
   const outside = new Set<string>()
   const expanded: EnvelopeRecipient[] = []
   const paths: Address[] = []
-  const send = (address: Address, params: EnvelopeRecipient['params'], via?: Address) => {
+  const send = (address: Address, params: EnvelopeRecipient['params'], via?: Address, lifetime?: number) => {
     if (outside.has(addressKey(address))) return
     outside.add(addressKey(address))
-    let group = outgoing.find((known) => (via && known.via ? sameAddress(known.via, via) : known.via === via))
-    if (!group) outgoing.push((group = { via, recipients: [] }))
+    const isWay = (known: Outgoing) =>
+      known.lifetime === lifetime && (via && known.via ? sameAddress(known.via, via) : known.via === via)
+    let group = outgoing.find(isWay)
+    if (!group) outgoing.push((group = { via, lifetime, recipients: [] }))
     group.recipients.push({ address, kind: 'remote', params })
   }
   /** What came back goes to who had sent it, if he is still there. */
@@ -80,13 +96,33 @@ export async function expand(
       returned: true,
     }
   }
+  /** A report about a message that was forwarded here goes to who had sent it, though nobody else may relay through us. */
+  const addRewritten = async (
+    address: Address,
+    back: Address | Unreturnable,
+    params: EnvelopeRecipient['params'],
+  ): Promise<Expanded> => {
+    const verdict = checkRewritten(back, envelope.from, address)
+    if (!verdict.ok) return verdict
+    const sender = back as Address
+    const resolution = await accounts.resolve(sender)
+    // Since then the domain has become ours, and he is gone.
+    if (resolution.kind === 'unknown' || resolution.kind === 'disabled')
+      return refuse('unknown-user', `there is no user <${formatAddress(address)}>`)
+    const { local = [], remote = [sender] } = resolution.kind === 'local' ? resolution : {}
+    for (const destination of local) addCopy(copies, destination, address, params, undefined)
+    for (const destination of remote) send(destination, params, address)
+    return { accounts: local.map(({ account }) => account), outside: remote.length > 0 }
+  }
   const add = async ({ address, params }: EnvelopeRecipient): Promise<Expanded> => {
     if (looksSigned(address) && (await accounts.isLocalDomain(address.domain))) return addReturned(address)
+    const back = await rewriter.back(address)
+    if (back !== undefined) return addRewritten(address, back, params)
     const resolution = await accounts.resolve(address)
     const verdict = checkResolution(arrival, address, resolution)
     if (!verdict.ok) return verdict
     if (resolution.kind !== 'local') {
-      send(address, params)
+      send(address, params, undefined, resolution.kind === 'backup' ? resolution.lifetime : undefined)
       return { accounts: [], outside: true }
     }
     const { local, remote } = resolution

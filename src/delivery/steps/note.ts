@@ -77,10 +77,11 @@ function addStored(events: TraceEvent[], at: number, { plan, full }: Accepted): 
 }
 
 /** Notes those who are elsewhere, and those who wait here, by the reason. */
-function addQueued(events: TraceEvent[], at: number, { id: queue, recipients }: Queued): void {
+function addQueued(events: TraceEvent[], at: number, { id: queue, recipients, sender }: Queued): void {
+  const as = sender ? { as: formatAddress(sender) } : {}
   for (const [why, some] of Map.groupBy(recipients, ({ reason }) => reason)) {
     const to = some.slice(0, shownAddresses).map(({ address }) => formatAddress(address))
     const reason = why === undefined ? {} : { why }
-    events.push({ at, kind: 'queued', queue, to, count: some.length, ...reason })
+    events.push({ at, kind: 'queued', queue, to, count: some.length, ...as, ...reason })
   }
 }

@@ -15,9 +15,11 @@ import {
   createDeliveryChecks,
   createLocalRetry,
   createPostHandler,
+  createRewriter,
   type Envelope,
+  ensureSrsKey,
 } from '../index.ts'
-import { type QueueRow, queueOf } from './queue-rows.ts'
+import { type QueueRow, queueOf, queueParamsOf } from './queue-rows.ts'
 
 export const hostname = 'mail.a.test'
 
@@ -67,7 +69,9 @@ export async function openHouse({ store, options }: Bench, log: Log = silentLog)
   const points: string[] = []
   const returned = createReturnedReads({ store, clock })
   const trace = createTrace({ store, accounts, clock, log, keep: 86_400_000 })
-  const outcome = { queue: queue.tx, returned, trace: trace.tx }
+  await ensureSrsKey(store)
+  const rewriter = createRewriter({ store, clock })
+  const outcome = { queue: queue.tx, returned, trace: trace.tx, rewriter }
   const parts = { store, accounts, mail, ...outcome, reporter: queue.reporter, hostname, clock, log }
   const reads = createMailReads(store)
   await writes.addDomain('a.test')
@@ -79,6 +83,7 @@ export async function openHouse({ store, options }: Bench, log: Log = silentLog)
   }
   return {
     store,
+    parts,
     accounts,
     writes,
     points,
@@ -93,6 +98,7 @@ export async function openHouse({ store, options }: Bench, log: Log = silentLog)
         accounts,
         suppressions: createSuppressionReads({ store, clock }),
         returned,
+        rewriter,
         hostname,
         clock,
         limits: { maxMessageSize: 1000, minFreeBytes: 1e6 },
@@ -111,6 +117,9 @@ export async function openHouse({ store, options }: Bench, log: Log = silentLog)
     },
     unseen: async (account: AccountId, name: string) => (await reads.mailbox(account, name))!.unseen,
     queued: (): Promise<QueueRow[]> => queueOf(store),
+    paramsOf: (message: number) => queueParamsOf(store, message),
+    /** What is known of domains is a few moments old at most. */
+    settled: () => new Promise<void>((resolve) => setTimeout(resolve, 50)),
     timelines: trace.reads,
     used: async (account: AccountId) => (await accounts.account(account))!,
     close: () => queue.stop(0),

@@ -22,3 +22,11 @@ export async function queueOf(store: Store): Promise<QueueRow[]> {
   )
   return rows.map((row) => ({ ...row, prefix: Buffer.from(row.prefix).toString().replaceAll('\r\n', '\n') }))
 }
+
+/** The JSON of what stays with a queued message. */
+export async function queueParamsOf(store: Store, message: number): Promise<string | undefined> {
+  const row = await store.read((tx) =>
+    tx.get<{ params: string }>(sql`SELECT params FROM queue_message WHERE id = ${message}`),
+  )
+  return row?.params
+}

@@ -1,0 +1,48 @@
+// Under which sender forwarded mail leaves, and to whom what comes back for it belongs. Reads only, in any thread.
+
+import { createDomainPolicies } from '../accounts/index.ts'
+import { type Address, isRewritten, type Path } from '../address/index.ts'
+import type { Clock } from '../base/index.ts'
+import { metaRows, type ReadStore, type Store } from '../store/index.ts'
+import { formatRewritten, readRewritten, srsKey, type Unreturnable } from './srs.ts'
+
+export interface Rewriter {
+  /** The reverse-path of a message that goes on because `via`, an address here, leads outside. */
+  forward(sender: Path, via: Address): Promise<Path>
+  /** To whom mail for one of our rewritten addresses belongs; undefined: it is none, or not of a domain of ours. */
+  back(address: Address): Promise<Address | Unreturnable | undefined>
+}
+
+/** Makes the key of all nodes on this store, once. */
+export async function ensureSrsKey(store: Store): Promise<void> {
+  const known = await store.read((tx) => metaRows.findKey(tx, srsKey))
+  if (!known) await store.write('server', (tx) => metaRows.ensureKey(tx, srsKey))
+}
+
+export function createRewriter({ store, clock }: { readonly store: ReadStore; readonly clock: Clock }): Rewriter {
+  const policies = createDomainPolicies(store.bell, clock)
+  let key: Buffer | undefined
+  return {
+    async forward(sender, via) {
+      if (sender === null) return null
+      return store.read(async (tx) => {
+        const ours = await policies.of(tx, via.domain)
+        if (!ours || ours.settings.backupMx || ours.settings.srs === false) return sender
+        const senders = await policies.of(tx, sender.domain)
+        // Whoever may send for our domains may send through us.
+        if (senders && !senders.settings.backupMx) return sender
+        key ??= await metaRows.findKey(tx, srsKey)
+        return key ? formatRewritten(key, sender, via.domain, clock.now()) : sender
+      })
+    },
+    async back(address) {
+      if (!isRewritten(address.local)) return undefined
+      return store.read(async (tx) => {
+        const ours = await policies.of(tx, address.domain)
+        if (!ours || ours.settings.backupMx) return undefined
+        key ??= await metaRows.findKey(tx, srsKey)
+        return key ? readRewritten(key, address, clock.now()) : 'forged'
+      })
+    },
+  }
+}
