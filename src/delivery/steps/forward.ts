@@ -10,7 +10,7 @@ import type { Outgoing, Plan } from './expand.ts'
 
 export interface ForwardParts {
   readonly rewriter: Rewriter
-  /** Header lines that vouch for a forwarded message, to stand in front of it (RFC 8617 §5.1); absent: none. */
+  /** Header lines that vouch for a forwarded message, to stand in front of it (ARC); absent: none. */
   readonly seal?: (forwarded: Forwarded) => Promise<Uint8Array>
   readonly log: Log
 }
