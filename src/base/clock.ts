@@ -24,13 +24,16 @@ export const realClock: Clock = {
 export interface FakeClock extends Clock {
   /** Moves time forward by `ms`, firing due timers in order. Await it: every timer's promises settle before the next. */
   advance(ms: number): Promise<void>
+  /** Somebody sets the wall clock by `ms`; the monotonic one and the timers go on as they were. */
+  jump(ms: number): void
 }
 
 export function fakeClock(start = 1_700_000_000_000): FakeClock {
   let now = start
+  let set = 0
   let timers: { at: number; run: () => void }[] = []
   return {
-    now: () => now,
+    now: () => now + set,
     monotonic: () => now - start,
     after(ms, run) {
       const timer = { at: now + ms, run }
@@ -50,6 +53,9 @@ export function fakeClock(start = 1_700_000_000_000): FakeClock {
         for (let i = 0; i < 3; i++) await new Promise((resolve) => setImmediate(resolve))
       }
       now = end
+    },
+    jump(ms) {
+      set += ms
     },
   }
 }

@@ -102,7 +102,7 @@ export function createIntake({ store, clock, log, promote, walk, readRules }: In
     if (back <= drift) return
     log.warn({ ms: back }, 'the clock was set back: mail that waits is moved with it')
     for (let after = 0; ; ) {
-      after = await store.write([], (tx) => queueLaneRows.moveBack(tx, back, after, 500))
+      after = await store.write([], (tx) => queueLaneRows.moveBack(tx, { by: back, now: clock.now() }, after, 500))
       if (after === 0) break
     }
     await store.write([], (tx) => queueLaneRows.notNewer(tx, clock.now()))

@@ -6,6 +6,10 @@ export interface Sink {
   readonly port: number
   /** Subject of each message taken, as often as it came. */
   readonly ids: string[]
+  /** Recipients asked for until now. */
+  readonly asked: number
+  /** No recipient is taken for now (450). */
+  refuse(on: boolean): void
   /** Paused, it takes connections and greets nobody until it goes on. */
   pause(on: boolean): void
   close(): void
@@ -16,20 +20,27 @@ export async function startSink(): Promise<Sink> {
   const sockets = new Set<Socket>()
   const waiting: Socket[] = []
   let paused = false
+  const rules: Rules = { refusing: false, asked: 0 }
   const server = createServer((socket) => {
     sockets.add(socket)
     socket.on('close', () => sockets.delete(socket))
     socket.on('error', () => {})
     if (paused) waiting.push(socket)
-    else serve(socket, ids)
+    else serve(socket, ids, rules)
   })
   await new Promise<void>((done) => server.listen(0, '127.0.0.1', done))
   return {
     port: (server.address() as { port: number }).port,
     ids,
+    get asked() {
+      return rules.asked
+    },
+    refuse(on) {
+      rules.refusing = on
+    },
     pause(on) {
       paused = on
-      if (!on) for (const socket of waiting.splice(0)) serve(socket, ids)
+      if (!on) for (const socket of waiting.splice(0)) serve(socket, ids, rules)
     },
     close() {
       for (const socket of sockets) socket.destroy()
@@ -38,7 +49,12 @@ export async function startSink(): Promise<Sink> {
   }
 }
 
-function serve(socket: Socket, ids: string[]): void {
+interface Rules {
+  refusing: boolean
+  asked: number
+}
+
+function serve(socket: Socket, ids: string[], rules: Rules): void {
   let text = ''
   let inData = false
   socket.setEncoding('latin1')
@@ -58,8 +74,11 @@ function serve(socket: Socket, ids: string[]): void {
         continue
       }
       const verb = taken.slice(0, 4).toUpperCase()
-      inData = verb === 'DATA'
-      if (verb === 'EHLO') socket.write('250-sink.test\r\n250-PIPELINING\r\n250 8BITMIME\r\n')
+      if (verb === 'RCPT') rules.asked++
+      const refused = rules.refusing && (verb === 'RCPT' || verb === 'DATA')
+      inData = verb === 'DATA' && !refused
+      if (refused) socket.write('450 4.2.0 not now\r\n')
+      else if (verb === 'EHLO') socket.write('250-sink.test\r\n250-PIPELINING\r\n250 8BITMIME\r\n')
       else if (verb === 'QUIT') socket.end('221 bye\r\n')
       else socket.write(inData ? '354 go on\r\n' : '250 ok\r\n')
     }

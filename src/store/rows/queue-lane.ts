@@ -158,18 +158,37 @@ export async function newest(tx: Reader): Promise<number | undefined> {
   return row?.created_at
 }
 
-/** The wall clock went back: what waits by it waits by so much less. One page by id after `after`; the last id, 0 at the end. */
-export async function moveBack(tx: Writer, by: number, after: number, limit: number): Promise<number> {
+/**
+ * The wall clock went back to `now`: what waits by it waits by so much less, and not longer than befits its age: while the clock was wrong, a
+ * young message may have got the patience of an old one. What its sender wants held until a moment waits for that moment. One page by
+ * id after `after`; the last id, 0 at the end.
+ */
+export async function moveBack(
+  tx: Writer,
+  { by, now }: { readonly by: number; readonly now: number },
+  after: number,
+  limit: number,
+): Promise<number> {
   const rows = await tx.all<{ id: number }>(
     sql`SELECT id FROM queue_recipient WHERE state = 'waiting' AND id > ${after} ORDER BY id LIMIT ${limit}`,
   )
   if (rows.length === 0) return 0
   const last = rows.at(-1)!.id
   await tx.run(
-    sql`UPDATE queue_recipient SET next_at = next_at - ${by} WHERE state = 'waiting' AND id > ${after} AND id <= ${last}`,
+    sql`UPDATE queue_recipient SET next_at = next_at - ${by} WHERE state = 'waiting' AND id > ${after} AND id <= ${last}
+        AND (attempts > 0 OR message NOT IN (SELECT id FROM queue_message WHERE params LIKE '%"holdUntil":%'))`,
+  )
+  // The schedule at most triples the age of a message between two attempts.
+  const latest = sql`(SELECT ${now} + CASE WHEN m.created_at < ${now - youngMs} THEN 2 * (${now} - m.created_at) ELSE ${2 * youngMs} END
+        FROM queue_message m WHERE m.id = queue_recipient.message)`
+  await tx.run(
+    sql`UPDATE queue_recipient SET next_at = ${latest} WHERE state = 'waiting' AND id > ${after} AND id <= ${last}
+        AND attempts > 0 AND next_at > ${latest}`,
   )
   return rows.length < limit ? 0 : last
 }
+/** Attempts at a message that is younger are minutes apart. */
+const youngMs = 10 * 60_000
 
 /** No message claims to have come after `now`. */
 export function notNewer(tx: Writer, now: number): Promise<number> {

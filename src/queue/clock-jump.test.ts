@@ -1,0 +1,76 @@
+// The wall clock is set a day forward and back while mail waits; on both databases.
+
+import assert from 'node:assert/strict'
+import { after, before, describe, test } from 'node:test'
+import { type Postgres, startPostgres } from '../../test/postgres.ts'
+import { openWorld, type World } from './testing/world.ts'
+
+const minute = 60_000
+const day = 24 * 60 * minute
+let postgres: Postgres | { readonly skip: string }
+before(async () => {
+  postgres = await startPostgres()
+})
+after(async () => {
+  if ('stop' in postgres) await postgres.stop()
+})
+
+for (const dialect of ['sqlite', 'postgres'] as const)
+  describe(`the clock is set (${dialect})`, () => {
+    const run = (name: string, work: (world: World) => Promise<void>) =>
+      test(name, async (t) => {
+        if (dialect === 'postgres' && 'skip' in postgres) return t.skip(postgres.skip)
+        const world = await openWorld(dialect === 'postgres' && 'url' in postgres ? await postgres.url() : undefined)
+        try {
+          world.answers = () => '451 4.3.0 not now'
+          await world.queue.start()
+          await work(world)
+        } finally {
+          await world.close()
+        }
+      })
+    const waits = async (world: World) =>
+      (await world.queue.admin.list())
+        .flatMap(({ recipients }) => recipients)
+        .map(({ nextAt }) => (nextAt - world.clock.now()) / minute)
+
+    run(
+      'forward: each is tried once and none expires; and back: none waits longer than befits its age',
+      async (world) => {
+        for (let n = 0; n < 20; n++) await world.put([`u${n}@a.test`])
+        await world.settle()
+        const before = world.connections.length
+        world.clock.jump(day)
+        await world.advance(2 * minute)
+        assert.equal((await waits(world)).length, 20)
+        assert.ok(world.connections.length - before <= 20, `${world.connections.length - before} connections`)
+        const tried = world.connections.length
+        await world.advance(10 * minute)
+        assert.equal(world.connections.length, tried, 'not again and again')
+
+        world.clock.jump(-day)
+        await world.advance(2 * minute)
+        const left = await waits(world)
+        assert.equal(left.length, 20)
+        assert.ok(Math.max(...left) <= 30, `minutes until the next attempt: ${left}`)
+        world.answers = () => '250 2.0.0 ok'
+        await world.advance(31 * minute)
+        assert.deepEqual(await waits(world), [])
+        assert.equal(world.sent.length, 3 * 20, 'three attempts each')
+      },
+    )
+
+    run('back: what shall leave at a moment leaves at that moment', async (world) => {
+      world.answers = () => '250 2.0.0 ok'
+      const holdUntil = world.clock.now() + 2 * day
+      await world.put(['bob@a.test'], { params: { holdUntil } })
+      await world.advance(minute)
+      world.clock.jump(-day)
+      await world.advance(2 * minute)
+      assert.deepEqual(
+        (await world.queue.admin.list()).map(({ recipients }) => recipients[0]!.nextAt),
+        [holdUntil],
+      )
+      assert.equal(world.sent.length, 0)
+    })
+  })
