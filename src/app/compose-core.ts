@@ -114,7 +114,10 @@ export async function composeCore(config: Config, around: CoreSurroundings): Pro
         queue.admin.stats(),
         index?.lag(),
       ])
-      return formatMetrics({ queue: waiting, writes: writes(), doors: counted, searchLag }, around.version)
+      return formatMetrics(
+        { queue: waiting, attempts: queue.tallied(), writes: writes(), doors: counted, searchLag },
+        around.version,
+      )
     },
   }
   return {

@@ -1,6 +1,7 @@
 // Figures for Prometheus: counters of the doors, gauges of the queue, the store's write times, and Node's own by prom-client.
 
 import type { Clock } from '../base/index.ts'
+import type { Tallied } from '../queue/index.ts'
 import type { Store } from '../store/index.ts'
 
 /** Counters of one door thread: numbers, or numbers by label. */
@@ -10,6 +11,8 @@ export type DoorCounters = Readonly<Record<string, Counters>>
 
 export interface CoreFigures {
   readonly queue: Readonly<Record<string, number>>
+  /** What attempts of the queue came to. */
+  readonly attempts: readonly Tallied[]
   readonly writes: Histogram
   /** Undefined when there is no search index. */
   readonly searchLag?: number | undefined
@@ -57,6 +60,12 @@ export async function formatMetrics(figures: CoreFigures, version: string): Prom
     ...doorLines(figures.doors),
     ...Object.entries(figures.queue).flatMap(([name, value]) =>
       family(`posthorn_queue_${snake(name)}`, 'gauge', queueHelp[name] ?? name, [[{}, value]]),
+    ),
+    ...family(
+      'posthorn_queue_attempts_total',
+      'counter',
+      'Recipients tried, by what came of it and the class of the refusal.',
+      figures.attempts.map(({ result, class: kind, count }) => [{ result, class: kind }, count]),
     ),
     ...(figures.searchLag === undefined
       ? []

@@ -27,4 +27,5 @@ export {
   suppressedWords,
 } from './suppression.ts'
 export { createSuppressionAdmin } from './suppression-admin.ts'
+export type { Tallied } from './tally.ts'
 export * from './types.ts'

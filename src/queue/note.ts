@@ -58,7 +58,7 @@ async function noteMail(
   for (const [kind, some] of Map.groupBy(settled, ({ report }) => report)) {
     if (kind === undefined) continue
     const outcomes = some.map(({ outcome }) => outcome)
-    const told = outcomes.filter(({ recipient }) => isWanted(recipient.params, kind, mail))
+    const told = outcomes.filter((outcome) => isWanted(outcome.recipient.params, kind, mail, outcome))
     const to = told.length > 0 ? reportTo(mail, told, kind, hostname) : undefined
     if (to !== undefined) await trace.add(tx, mail.trace, { at, kind: 'report', about: kind, to })
   }

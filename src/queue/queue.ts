@@ -38,6 +38,7 @@ import { createScheduler, type SchedulerParts } from './scheduler.ts'
 import type { ReturnPathSigner } from './signer.ts'
 import { createSources, type SourceOptions } from './sources.ts'
 import { type Suppressions, toSuppressed } from './suppression.ts'
+import { createTally, type Tallied } from './tally.ts'
 import type { QueueAdmin, QueueTx } from './types.ts'
 
 export interface QueueOptions {
@@ -83,6 +84,8 @@ export interface Queue {
   /** For who delivers without the queue. */
   readonly reporter: Reporter
   readonly admin: QueueAdmin
+  /** What attempts came to, since the start. */
+  tallied(): readonly Tallied[]
   /** Makes claims of dead processes void and begins. */
   start(): Promise<void>
   /** Starts nothing new, gives what is in flight `graceMs`, gives back the rest. */
@@ -104,6 +107,7 @@ export function createQueue(options: QueueOptions): Queue {
   const own = new Set([hostname, ...(options.own ?? [])].map((name) => name.toLowerCase()))
   const targets = { dns: options.dns, own, port: options.port ?? 25 }
   const recording = new Set<Promise<void>>()
+  const tally = createTally()
   const rules = createRules()
   let settings: QueueSettings = options
   const toParts = (): SchedulerParts => ({
@@ -148,6 +152,7 @@ export function createQueue(options: QueueOptions): Queue {
     const source = batch.source.address === '' ? {} : { source: batch.source.address }
     const outcomes = came.map((outcome) => ({ ...withClass(outcome), ...source, tookMs }))
     const settle = async () => {
+      outcomes.forEach(tally.note)
       for (const outcome of outcomes) logOutcome(batch.mail, outcome)
       // The place is free while the result is written: waiting for the disk must not slow a destination down.
       const settled = write(batch, outcomes).finally(() => recording.delete(settled))
@@ -231,6 +236,7 @@ export function createQueue(options: QueueOptions): Queue {
       attempts.close(true)
     },
     stalled: () => intake.stalled(),
+    tallied: tally.read,
     reconfigure(next) {
       settings = { ...settings, ...next }
       Object.assign(schedule, settings.schedule)

@@ -268,7 +268,7 @@ function createDeliveredWriter(options: RecordOptions) {
 
 function isReported(mail: Mail, outcome: Outcome): boolean {
   const kind = successOf(mail, outcome)
-  return kind !== undefined && isWanted(outcome.recipient.params, kind, mail)
+  return kind !== undefined && isWanted(outcome.recipient.params, kind, mail, outcome)
 }
 
 async function deleteRecipients(tx: Writer, settled: readonly Settled[]): Promise<number> {

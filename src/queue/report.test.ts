@@ -63,6 +63,17 @@ test('a success is reported where the next server does not report it itself', ()
   assert.equal(successOf(mail(), good({ dsn: 'passed' })), undefined)
   const traced = mail({ by: { at: arrived, mode: 'notify', trace: true } })
   assert.equal(successOf(traced, good({ dsn: 'passed' })), 'relayed')
+  assert.equal(successOf(mail(), good({ dsn: 'delivered' })), 'delivered')
+  // The time that was set goes on with the message, or it does not.
+  const timed = mail({ by: { at: arrived, mode: 'notify', trace: false } })
+  for (const [deadline, told] of [
+    ['passed', undefined],
+    ['relayed', 'relayed'],
+  ] as const) {
+    const one = good({ dsn: 'passed', deadline })
+    assert.equal(successOf(timed, one), told)
+    assert.equal(isWanted({}, 'relayed', timed, one), told !== undefined)
+  }
 })
 
 test('each kind is read again as what it is', () => {

@@ -50,22 +50,29 @@ export function isWanted(
   { notify }: QueueParams,
   kind: ReportKind,
   mail: Pick<Reported, 'sender' | 'params'>,
+  outcome?: Pick<Outcome, 'deadline'>,
 ): boolean {
   if (mail.sender === null) return kind === 'failed'
   if (kind === 'failed') return notify?.includes('failure') ?? true
   if (kind === 'delayed') return notify?.includes('delay') ?? true
-  // RFC 2852 §4.3: who wants to follow the way of his message hears of each hop, unless he wants to hear nothing.
-  if (kind === 'relayed' && mail.params.by?.trace && notify?.length !== 0) return true
+  // RFC 2852 §4.3: who wants to follow the way of his message hears of each hop, and who set a time where nobody keeps it any more,
+  // unless he wants to hear nothing.
+  if (kind === 'relayed' && notify?.length !== 0 && losesTime(mail, outcome)) return true
   return notify?.includes('success') ?? false
 }
 
 /** What the success of this outcome is called; undefined: nothing that we report, the next hop does (RFC 3461 §5.2.1, §5.2.2). */
 export function successOf(
-  { params }: Pick<Reported, 'params'>,
-  { dsn, relay }: Outcome,
+  mail: Pick<Reported, 'params'>,
+  { dsn, relay, deadline }: Outcome,
 ): 'delivered' | 'relayed' | undefined {
   if (relay === 'mailbox' || dsn === 'delivered') return 'delivered'
-  return dsn === 'relayed' || params.by?.trace ? 'relayed' : undefined
+  return dsn === 'relayed' || losesTime(mail, { deadline }) ? 'relayed' : undefined
+}
+
+/** The sender set a time and wants to know of this hop, or the next one does not know the time. */
+function losesTime({ params: { by } }: Pick<Reported, 'params'>, outcome?: Pick<Outcome, 'deadline'>): boolean {
+  return by !== undefined && (by.trace || outcome?.deadline === 'relayed')
 }
 
 /**

@@ -49,7 +49,7 @@ export function createReporter(options: ReporterOptions): Reporter {
   const { clock, log, hostname } = options
 
   const choose = (mail: Reported, kind: ReportKind, all: readonly Outcome[]): Chosen | undefined => {
-    const outcomes = all.filter(({ recipient }) => isWanted(recipient.params, kind, mail))
+    const outcomes = all.filter((outcome) => isWanted(outcome.recipient.params, kind, mail, outcome))
     if (outcomes.length === 0) return undefined
     const to = reportTo(mail, outcomes, kind, hostname)
     if (to !== undefined) return { outcomes, to }
