@@ -37,7 +37,7 @@ export interface SmtpLimits {
   readonly connections: number
   /** Sessions from one address. */
   readonly connectionsPerIp: number
-  /** Sessions from one address of a trusted network or this machine: relays and load balancers open many. */
+  /** Sessions from one address of a trusted network, of who may say XCLIENT or XFORWARD, or of this machine: relays and proxies open many. */
   readonly connectionsPerTrustedIp: number
 }
 

@@ -56,8 +56,9 @@ export function createSmtpServer(options: SmtpServerOptions): SmtpServer {
     return turnedAwayByIp(client)
   }
   const turnedAwayByIp = (client: Client) => {
-    const { limits, trusted } = current
-    const many = client.near || isTrusted(client, trusted)
+    const { limits, trusted, xclient, xforward } = current
+    // A proxy's connections are its own until it says whose they are.
+    const many = client.near || [trusted, xclient, xforward].some((list) => isTrusted(client, list))
     const most = many ? limits.connectionsPerTrustedIp : limits.connectionsPerIp
     return (perIp.get(client.address) ?? 0) >= most ? replies.tooManyFromYou : undefined
   }

@@ -105,7 +105,7 @@ export interface Named {
   readonly name?: string | undefined
   readonly login?: Login | undefined
   readonly helo?: string | undefined
-  readonly extended?: boolean
+  readonly extended?: boolean | undefined
 }
 
 /** A session as its commands see it. */

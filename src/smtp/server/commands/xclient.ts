@@ -5,7 +5,7 @@ import type { Login } from '../../../accounts/index.ts'
 import { type Client, isLoopback, toClientIp } from '../../../base/index.ts'
 import { type Attribute, parseAttributes, type Reply, unavailable } from '../../wire/index.ts'
 import { greeting, replies, wrongState } from '../replies.ts'
-import type { Session, State } from '../types.ts'
+import type { Named, Session, State } from '../types.ts'
 import { command } from './command.ts'
 
 const names = ['NAME', 'ADDR', 'PORT', 'PROTO', 'HELO', 'LOGIN', 'DESTADDR', 'DESTPORT'] as const
@@ -38,20 +38,27 @@ export const xclient = command({
   },
   proceed(session, { said, login }): State {
     const { NAME, HELO, LOGIN, PROTO } = said
+    // An address is another client's, whose user is not the one before; what follows without one adds to it.
+    const anew = said.ADDR === undefined ? {} : nobody
     const named = session.become(toClient(session, said), {
+      ...anew,
       ...(NAME !== undefined && { name: known(NAME) }),
       ...(HELO !== undefined && { helo: known(HELO) }),
       ...(LOGIN !== undefined && { login }),
       ...(PROTO !== undefined && { extended: PROTO !== 'SMTP' }),
     })
+    const user = named.login?.email
+    if (user !== undefined)
+      session.signedIn = { at: session.options.clock.now(), kind: 'signed in', user, mechanism: 'XCLIENT' }
     const { clientIp: ip, peerIp: proxy } = session
-    session.log.info({ ip, proxy, user: named.login?.email }, 'client named by a proxy')
+    session.log.info({ ip, proxy, user }, 'client named by a proxy')
     session.reply(greeting(session))
     if (named.helo === undefined) return { name: 'new' }
     return { name: 'greeted', helo: named.helo, extended: named.extended ?? true }
   },
 })
 
+const nobody: Named = { name: undefined, login: undefined, helo: undefined, extended: undefined }
 const known = (value: Attribute) => (value === unavailable ? undefined : value)
 
 /** Whom the session is to serve; the one it had when no address is given. */
