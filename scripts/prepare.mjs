@@ -20,6 +20,7 @@ const testPrograms = [
   ['/usr/lib/*/perl5/*/Net/SSLeay.pm', 'libnet-ssleay-perl', 'interop with swaks over TLS'],
   ['smtp-source', 'postfix', 'interop with smtp-source and smtp-sink'],
   ['/usr/lib/dovecot/imap', 'dovecot-imapd', 'comparison with Dovecot'],
+  ['/usr/lib/dovecot/lmtp', 'dovecot-lmtpd', 'LMTP to Dovecot'],
   ['offlineimap', 'offlineimap3', 'interop with offlineimap'],
   ['neomutt', 'neomutt', 'interop with neomutt'],
   ['mbsync', 'isync', 'interop with mbsync'],

@@ -12,6 +12,7 @@ const wanted: { readonly [name: string]: { readonly package: string; readonly pr
   'smtp-source': { package: 'postfix' },
   'smtp-sink': { package: 'postfix' },
   Dovecot: { package: 'dovecot-imapd', probe: 'test -x /usr/lib/dovecot/imap' },
+  'LMTP of Dovecot': { package: 'dovecot-lmtpd', probe: 'test -x /usr/lib/dovecot/lmtp' },
   offlineimap: { package: 'offlineimap3' },
   script: { package: 'bsdutils' },
   mbsync: { package: 'isync' },
