@@ -139,6 +139,12 @@ test('a report on what was to travel by TLS only travels so itself (RFC 8689 §5
   assert.deepEqual([make({ requireTls: true }).requireTls, make({}).requireTls], [true, undefined])
 })
 
+test('a message that was held says until when', () => {
+  const held = mail({ holdUntil: Date.UTC(2030, 0, 31, 9) })
+  assert.match(report(held, [outcome('b@a.test')]), /^Future-Release-Request: until;2030-01-31T09:00:00Z\r$/m)
+  assert.doesNotMatch(report(mail(), [outcome('b@a.test')]), /Future-Release/)
+})
+
 test('our own words stand in the place of those for a class', () => {
   const explained = { what: 'The address stands on a list.', todo: 'Ask the postmaster.' }
   const text = report(mail(), [

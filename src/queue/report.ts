@@ -101,7 +101,7 @@ export function toReport(
   const { hostname, now, original, originalIs } = options
   const utf8 = isUtf8(mail.sender)
   const named = options.subject ? `: ${clip(options.subject)}` : ''
-  const { envid } = mail.params
+  const { envid, holdUntil } = mail.params
   const bytes = composeReport({
     from: { name: 'Mail Delivery System', address: `MAILER-DAEMON@${hostname}` },
     to: { address: to },
@@ -113,6 +113,8 @@ export function toReport(
       ['Reporting-MTA', `dns; ${hostname}`],
       ...(envid === undefined ? [] : [['Original-Envelope-Id', toEnvelopeId(envid)] as const]),
       ['Arrival-Date', formatDate(mail.arrived)],
+      // RFC 4865 adds this field: why it left so much later.
+      ...(holdUntil === undefined ? [] : [['Future-Release-Request', `until;${toUtc(holdUntil)}`] as const]),
     ],
     perRecipient: outcomes.map((outcome) => toFields(outcome, kind, options, utf8)),
     original,
@@ -128,6 +130,8 @@ export function toReport(
     ...(mail.params.requireTls && { requireTls: true }),
   }
 }
+
+const toUtc = (time: number): string => `${new Date(time).toISOString().slice(0, 19)}Z`
 
 const isUtf8 = (path: Path): boolean => path !== null && needsUtf8(path)
 
