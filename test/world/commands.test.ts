@@ -314,6 +314,53 @@ interface Queued {
   readonly recipients: readonly { readonly attempts: number }[]
 }
 
+test('suppression lists: entries by hand hold at RCPT, and leave and come back as a file', async (t) => {
+  const server = await startInstallation(t, {
+    users: { 'ada@posthorn.test': 'correct horse' },
+    config: { smtp: { trustedNetworks: ['127.0.0.0/8'] } },
+  })
+  const list = (...args: string[]) => server.cli('suppression', ...args)
+  assert.equal((await list('list', 'posthorn.test')).stdout, 'nothing is on the suppression list of posthorn.test\n')
+  assertRefused(await list('list', 'nowhere.test'), /there is no domain nowhere\.test/)
+  assertRefused(await list('list', 'posthorn.test', '--class', 'nonsense'), /there is no class nonsense/, 2)
+  assertRefused(await list('show', 'posthorn.test', 'zoe@away.test'), /zoe@away\.test is not on the suppression list/)
+  const added = await list(
+    'add',
+    'posthorn.test',
+    'Zoe@Away.test',
+    'nonsense',
+    '--reason',
+    'said "stop", twice',
+    '--days',
+    '3',
+  )
+  assert.match(added.stdout, /^1 address on the list of posthorn\.test\nnot added: nonsense: /)
+  assert.equal(added.code, 1)
+  assert.match(
+    (await list('show', 'posthorn.test', 'zoe@away.test')).stdout,
+    /by hand: said "stop", twice\nfrom: {3}hand, by /,
+  )
+  const smtp = await Smtp.open(server.ports.smtp)
+  const [, refused] = await smtp.deliver('ada@posthorn.test', ['zoe@away.test'], message('x'))
+  assert.match(refused!, /^550 5\.7\.1 <zoe@away\.test> is on the suppression list of posthorn\.test since .*by hand/)
+  // A stranger's mail is not the domain's.
+  assert.match((await smtp.deliver('eve@elsewhere.test', ['zoe@away.test'], message('x')))[1]!, /^250/)
+  const file = join(server.folder, 'list.csv')
+  await server.cliOk('suppression', 'export', 'posthorn.test', file)
+  assert.equal(
+    (await list('remove', 'posthorn.test', 'zoe@away.test')).stdout,
+    '1 address removed from the list of posthorn.test\n',
+  )
+  assert.match((await smtp.deliver('ada@posthorn.test', ['zoe@away.test'], message('x')))[1]!, /^250/)
+  assert.equal((await list('import', 'posthorn.test', file)).stdout, '1 address on the list of posthorn.test\n')
+  const { entries } = JSON.parse(await server.cliOk('suppression', 'list', 'posthorn.test', '--json'))
+  assert.deepEqual(
+    [entries[0].address, entries[0].reason, entries[0].source],
+    ['zoe@away.test', 'said "stop", twice', 'hand'],
+  )
+  smtp.close()
+})
+
 test('completions load in their shells; version and help say what there is', async () => {
   assert.match((await run(posthorn, ['version'])).stdout, /^posthorn \d+\.\d+\.\d+, Node v26\./)
   assert.ok(JSON.parse((await run(posthorn, ['version', '--json'])).stdout).version)

@@ -232,6 +232,9 @@ onEach('forged, altered and foreign return paths are refused, and teach nothing'
   // Another of our domains did not sign it.
   await world.server.core.admin.accounts.addDomain('other.test')
   assert.match((await handIn(world, '', `${local}@other.test`, bounceOf('x@example.com')))[0]!, /^550 5\.1\.1/)
+  // A user of that name keeps his addresses.
+  await world.server.core.admin.accounts.addAccount({ email: 'bounces@us.test', password: 'secret' })
+  assert.match((await handIn(world, '', 'bounces+list@us.test', bounceOf('x@example.com')))[1]!, /^250/)
   // Reports come from mail servers.
   assert.match((await handIn(world, 'eve@example.com', path, bounceOf('x@example.com')))[0]!, /^550 5\.7\.1/)
   assert.match((await handIn(world, 'MAILER-DAEMON@example.com', path, bounceOf('y@example.com')))[1]!, /^250/)
