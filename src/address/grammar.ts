@@ -9,7 +9,7 @@ import { isRewritten } from './rewritten.ts'
 /** Octets of a local part, as it stands on the wire (RFC 5321 §4.5.3.1.1). */
 const MAX_LOCAL = 64
 /** Rewritten senders (SRS) hold a whole address; all servers that make them exceed the limit, and bounces to them must come back. */
-const MAX_REWRITTEN = 192
+export const MAX_REWRITTEN = 192
 /** A source route or a literal longer than this is no address: nothing longer is looked at. */
 const MAX_ROUTE = 1024
 

@@ -1,4 +1,5 @@
 export * from './address.ts'
 export * from './domain.ts'
+export { MAX_REWRITTEN } from './grammar.ts'
 export * from './rewritten.ts'
 export * from './types.ts'

@@ -23,6 +23,8 @@ export interface HeaderParts {
 
 /** Half of what RFC 5321 §6.3 calls normal: no path of today has a fifth of it, and each turn of a loop costs everybody in it. */
 const maxHops = 50
+/** Of them at this server: a mailing list or two and a forward lead here again, a circle comes back for ever. */
+const maxOwnHops = 10
 /** Authors of one message; each costs a look at the store. */
 const maxAuthors = 20
 
@@ -40,7 +42,7 @@ export async function checkHeader(
   header: Buffer,
 ): ReturnType<DeliveryChecks['header']> {
   const fields = parseFields(header).map((field) => ({ name: field.name.toLowerCase(), field }))
-  const stopped = checkLoop(arrival, envelope, header, fields)
+  const stopped = checkLoop(parts.hostname, arrival, envelope, header, fields)
   if (stopped) return stopped
   if (fields.filter(({ name }) => name === 'from').length > 1)
     return refuse('bad-message', 'the message has more than one From header (RFC 5322 3.6)')
@@ -67,12 +69,14 @@ function startsHere({ kind, account, trusted }: Arrival): boolean {
 }
 
 function checkLoop(
+  hostname: string,
   arrival: Arrival,
   envelope: Envelope,
   header: Buffer,
   fields: readonly Named[],
 ): { readonly refusal: Refusal } | undefined {
-  if (fields.filter(({ name }) => name === 'received').length > maxHops)
+  const hops = fields.filter(({ name }) => name === 'received')
+  if (hops.length > maxHops || (hops.length > maxOwnHops && ownHops(hostname, header, hops) > maxOwnHops))
     return refuse('loop', 'too many hops: this message is in a loop')
   // A user may send on what he received: only mail from outside comes back by mistake.
   if (startsHere(arrival)) return undefined
@@ -83,6 +87,12 @@ function checkLoop(
   // One recipient who has not had it yet gets it: then the circle of the others ends by counting hops.
   const looping = envelope.to.every(({ address }) => been.some((before) => sameAddress(before, address)))
   return looping ? refuse('loop', 'this message was delivered to this address before: it is in a loop') : undefined
+}
+
+/** How often the message was here before, as our own Received lines say (prefix.ts). */
+function ownHops(hostname: string, header: Buffer, hops: readonly Named[]): number {
+  const words = `by ${hostname} (Posthorn) `
+  return hops.filter(({ field }) => fieldValue(header, field).includes(words)).length
 }
 
 /** Fields that say who wrote or sent it: a user who signed in may name only himself. */

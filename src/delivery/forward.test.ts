@@ -73,6 +73,9 @@ onEachStore('a sender that another forwarder rewrote, our own, and none', async 
   const long = `${'l'.repeat(60)}@${'d'.repeat(60)}.test`
   const rewritten = await leaves(long, 'out@a.test')
   assert.equal(await ask(house, '', rewritten!), 'ok')
+  // What would not even fit what we take leaves as it came.
+  const longer = `${'l'.repeat(60)}@${'d'.repeat(60)}.${'e'.repeat(60)}.test`
+  assert.equal(await leaves(longer, 'out@a.test'), longer)
   await house.close()
 })
 

@@ -1,7 +1,7 @@
 // Under which sender forwarded mail leaves, and to whom what comes back for it belongs. Reads only, in any thread.
 
 import { createDomainPolicies } from '../accounts/index.ts'
-import { type Address, isRewritten, type Path } from '../address/index.ts'
+import { type Address, formatAddress, isRewritten, MAX_REWRITTEN, type Path } from '../address/index.ts'
 import type { Clock } from '../base/index.ts'
 import { metaRows, type ReadStore, type Store } from '../store/index.ts'
 import { formatRewritten, readRewritten, srsKey, type Unreturnable } from './srs.ts'
@@ -32,7 +32,9 @@ export function createRewriter({ store, clock }: { readonly store: ReadStore; re
         // Whoever may send for our domains may send through us.
         if (senders && !senders.settings.backupMx) return sender
         key ??= await metaRows.findKey(tx, srsKey)
-        return key ? formatRewritten(key, sender, via.domain, clock.now()) : sender
+        const rewritten = key ? formatRewritten(key, sender, via.domain, clock.now()) : sender
+        // A bounce that nobody can deliver here helps no one.
+        return Buffer.byteLength(formatAddress({ ...rewritten, domain: '' })) > MAX_REWRITTEN ? sender : rewritten
       })
     },
     async back(address) {

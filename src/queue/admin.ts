@@ -2,7 +2,8 @@
 
 import { type Clock, Fault } from '../base/index.ts'
 import { classifyText, classWords, findReply } from '../smtp/bounces/index.ts'
-import { queueRows, type ReadStore, type Store } from '../store/index.ts'
+import { queueRows, type ReadStore, type Store, type Writer } from '../store/index.ts'
+import type { TraceTx } from '../trace/index.ts'
 import { type Mail, type Outcome, showPath, toMail, toRecipient } from './batch.ts'
 import { cutHeader, readStart } from './content.ts'
 import type { Recorder } from './record.ts'
@@ -14,21 +15,29 @@ export interface AdminOptions {
   readonly clock: Clock
   readonly recorder: Recorder
   readonly scheduler: Scheduler
+  readonly trace?: TraceTx
   readonly wake: () => void
 }
 
+/** Who does what is done here, in timelines. */
+const by = 'an administrator'
 const page = 500
 const maxHeader = 65_536
 
-export function createAdmin({ store, clock, recorder, scheduler, wake }: AdminOptions): QueueAdmin {
+export function createAdmin({ store, clock, recorder, scheduler, trace, wake }: AdminOptions): QueueAdmin {
   const find = async (id: number): Promise<Mail> => {
     const [row] = await store.read((tx) => queueRows.messages(tx, [id]))
     if (!row) throw new Fault('not-found', `there is no message ${id} in the queue`)
     return toMail(row)
   }
+  const note = async (tx: Writer, { trace: id }: Mail, kind: 'held' | 'released') =>
+    trace?.add(tx, id, { at: clock.now(), kind, by })
   /** First in the store, then in memory: what is read from now on is held. */
-  const hold = async (id: number): Promise<number> => {
-    const held = await store.write([], (tx) => queueRows.hold(tx, id))
+  const hold = async ({ id }: Mail, noted?: (tx: Writer) => Promise<void>): Promise<number> => {
+    const held = await store.write([], async (tx) => {
+      await noted?.(tx)
+      return queueRows.hold(tx, id)
+    })
     await scheduler.withdraw(({ mail }) => mail.id === id)
     return held
   }
@@ -55,22 +64,25 @@ export function createAdmin({ store, clock, recorder, scheduler, wake }: AdminOp
       return due
     },
     async hold(id) {
-      await find(id)
-      return hold(id)
+      const mail = await find(id)
+      return hold(mail, (tx) => note(tx, mail, 'held'))
     },
     async release(id) {
-      await find(id)
-      const freed = await store.write([], (tx) => queueRows.release(tx, id, clock.now()))
+      const mail = await find(id)
+      const freed = await store.write([], async (tx) => {
+        await note(tx, mail, 'released')
+        return queueRows.release(tx, id, clock.now())
+      })
       wake()
       return freed
     },
     async remove(id, { bounce = false } = {}) {
       const mail = await find(id)
-      await hold(id)
+      await hold(mail)
       const rows = await recipients(store, id)
       const outcomes = rows.map((row): Outcome => {
         const reason = 'removed from the queue by an administrator'
-        return { recipient: toRecipient(row), result: 'fail', status: '5.0.0', reason, by: 'an administrator' }
+        return { recipient: toRecipient(row), result: 'fail', status: '5.0.0', reason, by }
       })
       return recorder.remove(mail, outcomes, bounce)
     },

@@ -70,5 +70,6 @@ const wayOf = ({ outcome: { relay, source, tls, by } }: Settled): string => `${b
 function toResult({ outcome, state, nextAt: next }: Settled): AttemptResult {
   const { recipient, status, reason: reply } = outcome
   const result = ({ delivered: 'delivered', deferred: 'retry', failed: 'fail' } as const)[state]
-  return { to: formatAddress(recipient.address), result, status, reply, next }
+  const expired = state === 'failed' && outcome.result === 'retry'
+  return { to: formatAddress(recipient.address), result, status, reply, next, ...(expired && { expired }) }
 }

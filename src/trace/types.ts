@@ -22,6 +22,8 @@ export interface AttemptResult {
   readonly status?: string
   /** One line: the other server's words, or what happened. */
   readonly reply: string
+  /** It failed only because it had waited long enough. */
+  readonly expired?: boolean
   /** When it is tried again. */
   readonly next?: number | undefined
 }

@@ -103,10 +103,13 @@ test('posthorn trace tells what became of each message', async (t) => {
     assert.deepEqual(waiting?.states, { waiting: 1 })
     const queued = waiting!.events.find((event) => event.kind === 'queued')!
     assert.ok(queued.kind === 'queued')
+    await server.cliOk('queue', 'hold', String(queued.queue))
+    await server.cliOk('queue', 'release', String(queued.queue))
     await server.cliOk('queue', 'remove', String(queued.queue), '--bounce')
     const [removed] = await find(server, 'two@else.test')
     assert.deepEqual(removed?.states, { removed: 1 })
     assert.deepEqual(kinds(removed)?.slice(-2), ['removed', 'report'])
+    assert.ok(kinds(removed)?.includes('held') && kinds(removed)?.includes('released'))
     // The report itself: written here, about that message, delivered to its sender.
     const [report] = await until(server, 'ada@posthorn.test', ([one]) => one?.origin === 'internal')
     assert.deepEqual([report?.from, report?.to, report?.states], ['', ['ada@posthorn.test'], { delivered: 1 }])

@@ -138,11 +138,11 @@ const took = (results: readonly AttemptResult[]) => results.some(({ result }) =>
 
 const words = { delivered: 'delivered', retry: 'put off', fail: 'failed' } as const
 
-function result({ to, result, status, reply, next }: AttemptResult): string[] {
+function result({ to, result, status, reply, next, expired }: AttemptResult): string[] {
   const found = result === 'delivered' ? undefined : classifyText(reply, { ...(status && { status }) }).class
   const kind = found === undefined || found === 'unknown' ? '' : ` (${classWords[found].short})`
   const again = next === undefined ? '' : `, again ${formatTime(next)}`
-  return [`${to} ${words[result]}${kind}${again}`, `  ${printable(reply)}`]
+  return [`${to} ${expired ? 'given up' : words[result]}${kind}${again}`, `  ${printable(reply)}`]
 }
 
 function cameBack({ to, action, status, reply, suppressed, by }: Extract<TraceEvent, { kind: 'returned' }>): string[] {
