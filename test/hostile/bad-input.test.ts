@@ -146,7 +146,8 @@ test('500 idle connections from one address leave room for others', async (t) =>
     talk.socket.on('error', () => {})
     talks.push(talk)
   }
-  await sleep(300)
+  // A busy machine needs longer for the last of them.
+  for (let i = 0; i < 100 && talks.some((talk) => talk.text() === ''); i++) await sleep(100)
   const refused = talks.filter((talk) => /^(421|\* BYE)/m.test(talk.text()))
   const welcome = talks.filter((talk) => /^(220|\* OK)/m.test(talk.text()))
   t.diagnostic(`${welcome.length} greeted, ${refused.length} refused in words`)
