@@ -5,7 +5,7 @@ import { formatAddress, isRewritten, type Path } from '../address/index.ts'
 import type { Clock, QueueId } from '../base/index.ts'
 import { metaRows, type Store, sentRows, type Writer } from '../store/index.ts'
 import type { Batch } from './batch.ts'
-import { dayOf, formatReturnPath, markOf, returnPathKey } from './return-path.ts'
+import { dayOf, formatReturnPath, looksSigned, markOf, returnPathKey } from './return-path.ts'
 import type { NewQueueMessage } from './types.ts'
 
 export interface ReturnPathSigner {
@@ -39,8 +39,8 @@ export function createReturnPathSigner({
   const policies = createDomainPolicies(store.bell, clock)
   return {
     async wants(tx, { sender, recipients, trace = '' }) {
-      // A forwarded sender is signed already, for another purpose.
-      if (sender === null || isRewritten(sender.local)) return undefined
+      // What is forwarded may be signed already, by us or for another purpose.
+      if (sender === null || looksSigned(sender) || isRewritten(sender.local)) return undefined
       const policy = await policies.of(tx, sender.domain)
       if (!policy?.settings.returnPath) return undefined
       const remote = recipients.filter(({ kind }) => kind === 'remote').map(({ address }) => formatAddress(address))

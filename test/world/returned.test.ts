@@ -261,6 +261,8 @@ onEach('of several recipients only those of the domain that was told the path ca
     entries.map(({ address }) => address),
     ['b@one.test'],
   )
+  // Our own mail that somebody sends on through us keeps its path.
+  assert.equal(await world.send(['z@two.test'], path), path)
   // The same path at every attempt and for the same recipients; another message has another.
   assert.notEqual(await world.send(['a@one.test']), path)
 })
