@@ -4,12 +4,10 @@
 import { spawn } from 'node:child_process'
 import { now, r1, r3, sleep, treeMem, waitQuiet } from './lib.mjs'
 
-export const sinkPort = 2626
-
 /** Debian's smtp-sink on the port that both sides relay to. */
-export async function startSink() {
+export async function startSink(port) {
   const become = process.getuid() === 0 ? ['-u', 'nobody'] : []
-  const child = spawn('/usr/sbin/smtp-sink', [...become, '-c', `127.0.0.1:${sinkPort}`, '1000'], {
+  const child = spawn('/usr/sbin/smtp-sink', [...become, '-c', `127.0.0.1:${port}`, '1000'], {
     stdio: ['ignore', 'pipe', 'inherit'],
   })
   let count = 0
@@ -21,7 +19,7 @@ export async function startSink() {
     if (digits) count = Number(digits[1])
   })
   await sleep(300)
-  if (child.exitCode !== null) throw new Error(`smtp-sink did not start on port ${sinkPort}`)
+  if (child.exitCode !== null) throw new Error(`smtp-sink did not start on port ${port}`)
   return { count: () => count, stop: () => child.kill() }
 }
 

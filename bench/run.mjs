@@ -8,7 +8,7 @@ import net from 'node:net'
 import os from 'node:os'
 import path from 'node:path'
 import { args } from './lib.mjs'
-import { relay, sinkPort, startSink } from './relay.mjs'
+import { relay, startSink } from './relay.mjs'
 
 const here = import.meta.dirname
 const root = path.resolve(here, '..')
@@ -21,6 +21,29 @@ const sides = o.only ? [o.only] : ['peers', 'posthorn']
 /** Relaying needs Postfix alone. */
 const dovecot = phases.some((phase) => phase !== 'relay')
 const folder = fs.mkdtempSync(path.join(os.tmpdir(), 'posthorn-bench-'))
+
+/** A port for each name that nobody has; all are held until the last is found. */
+async function freePorts(...names) {
+  const held = await Promise.all(
+    names.map(
+      () =>
+        new Promise((done, fail) => {
+          const server = net.createServer().on('error', fail)
+          server.listen(0, '127.0.0.1', () => done(server))
+        }),
+    ),
+  )
+  const found = Object.fromEntries(names.map((name, i) => [name, held[i].address().port]))
+  await Promise.all(held.map((server) => new Promise((done) => server.close(done))))
+  return found
+}
+const ports = await freePorts('smtp', 'lmtp', 'imap', 'sink', 'peerSmtp', 'peerLmtp', 'peerImap')
+const peerPorts = {
+  SMTP_PORT: `${ports.peerSmtp}`,
+  LMTP_PORT: `${ports.peerLmtp}`,
+  IMAP_PORT: `${ports.peerImap}`,
+  SINK_PORT: `${ports.sink}`,
+}
 
 function greeted(port) {
   return new Promise((done) => {
@@ -36,13 +59,13 @@ function greeted(port) {
 
 async function startPosthorn() {
   const config = path.join(folder, 'posthorn.yaml')
-  const listen = { smtp: '127.0.0.1:3525', lmtp: '127.0.0.1:3424', imap: '127.0.0.1:3143' }
+  const listen = { smtp: `127.0.0.1:${ports.smtp}`, lmtp: `127.0.0.1:${ports.lmtp}`, imap: `127.0.0.1:${ports.imap}` }
   const settings = {
     hostname: 'mx.bench.test',
     data: path.join(folder, 'data'),
     listen,
     smtp: { trustedNetworks: ['127.0.0.0/8'] },
-    queue: { routes: { 'relay.test': `127.0.0.1:${sinkPort}` } },
+    queue: { routes: { 'relay.test': `127.0.0.1:${ports.sink}` } },
   }
   fs.writeFileSync(config, JSON.stringify(settings))
   const cli = (...rest) =>
@@ -51,12 +74,12 @@ async function startPosthorn() {
     })
   cli('domain', 'add', 'bench.test')
   const users = path.join(folder, 'users.csv')
-  fs.writeFileSync(users, Array.from({ length: 200 }, (_, i) => `u${i + 1}@bench.test,pass\n`).join(''))
+  fs.writeFileSync(users, Array.from({ length: dovecot ? 200 : 1 }, (_, i) => `u${i + 1}@bench.test,pass\n`).join(''))
   cli('user', 'import', users)
   const child = spawn(path.join(root, 'bin/posthorn'), ['run', '--config', config], {
     stdio: ['ignore', fs.openSync(path.join(folder, 'posthorn.log'), 'w'), 'inherit'],
   })
-  for (let i = 0; !(await greeted(3525)) || !(await greeted(3143)); i++) {
+  for (let i = 0; !(await greeted(ports.smtp)) || !(await greeted(ports.imap)); i++) {
     if (i > 1000 || child.exitCode !== null) throw new Error(`posthorn did not start: see ${folder}/posthorn.log`)
     await new Promise((done) => setTimeout(done, 20))
   }
@@ -67,10 +90,11 @@ function startPeers() {
   // The daemons keep their standard output: into a file, for a pipe would never end.
   const log = path.join(folder, 'peers.log')
   const out = fs.openSync(log, 'w')
-  const env = { ...process.env, FRESH: '1', IN_FLOW_DELAY: '0', ...(dovecot ? {} : { SMTP_ONLY: '1' }) }
+  const env = { ...process.env, FRESH: '1', IN_FLOW_DELAY: '0', ...peerPorts, ...(dovecot ? {} : { SMTP_ONLY: '1' }) }
   const ran = spawnSync('bash', [path.join(here, 'start-peers.sh')], { env, stdio: ['ignore', out, out] })
-  if (ran.status !== 0) throw new Error(`the peers did not start: ${fs.readFileSync(log, 'utf8')}`)
   const run = process.env.BENCH_RUN || '/var/tmp/mailbench'
+  if (ran.status !== 0)
+    throw new Error(`the peers did not start: see ${run}/postfix/maillog; ${fs.readFileSync(log, 'utf8')}`)
   return ['postfix/queue/pid/master.pid', ...(dovecot ? ['dovecot/base/master.pid'] : [])]
     .map((file) => fs.readFileSync(path.join(run, file), 'utf8').trim())
     .join(',')
@@ -116,7 +140,7 @@ function inbound(phase, side, sessions) {
 }
 /** Both sides in turn, each until its last message is at the sink. */
 async function relayPhase() {
-  const sink = await startSink()
+  const sink = await startSink(ports.sink)
   try {
     const once = async (side, load) => {
       const result = await relay(sink, target[side], { messages: Number(messages), size: 4096, wait: 3_000, ...load })
@@ -153,11 +177,23 @@ const target = {}
 try {
   if (sides.includes('posthorn')) {
     posthorn = await startPosthorn()
-    target.posthorn = { smtp: 3525, lmtp: 3424, imap: 3143, rcpt: 'u%d@bench.test', pid: posthorn.pid }
+    target.posthorn = {
+      smtp: ports.smtp,
+      lmtp: ports.lmtp,
+      imap: ports.imap,
+      rcpt: 'u%d@bench.test',
+      pid: posthorn.pid,
+    }
   }
   if (sides.includes('peers')) {
     peers = startPeers()
-    target.peers = { smtp: 4525, lmtp: 4424, imap: 4143, rcpt: 'u%d@sdbox.test', pid: peers }
+    target.peers = {
+      smtp: ports.peerSmtp,
+      lmtp: ports.peerLmtp,
+      imap: ports.peerImap,
+      rcpt: 'u%d@sdbox.test',
+      pid: peers,
+    }
   }
   for (const phase of phases) {
     if (phase === 'smtp' || phase === 'lmtp') {
