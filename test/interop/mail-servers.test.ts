@@ -6,7 +6,7 @@ import { type TestContext, test } from 'node:test'
 import { type Bounce, readBounce } from '../../src/smtp/bounces/index.ts'
 import { Installation } from '../server.ts'
 import { exim } from './peers/exim.ts'
-import { compose, hand, Inbox, trusted, withCrlf } from './peers/mail.ts'
+import { attack, compose, hand, handBinary, Inbox, trusted, withCrlf } from './peers/mail.ts'
 import { opensmtpd } from './peers/opensmtpd.ts'
 import { type Peer, startPeer } from './peers/peer.ts'
 import { postfix } from './peers/postfix.ts'
@@ -36,7 +36,7 @@ interface World {
 
 type Where = () => Promise<readonly Buffer[]> | readonly Buffer[]
 
-test('Postfix, Exim, OpenSMTPD and we mail each other', { timeout: 600_000 }, async (t) => {
+test('Postfix, Exim, OpenSMTPD and we mail each other', { timeout: 600_000, concurrency: 3 }, async (t) => {
   const server = await Installation.make({ users: Object.fromEntries(users.map((email) => [email, password])) })
   t.after(() => server.remove())
   const began = performance.now()
@@ -55,12 +55,14 @@ test('Postfix, Exim, OpenSMTPD and we mail each other', { timeout: 600_000 }, as
   const opened = users.map(async (email) => [email, await Inbox.open(server.ports.imap, email, password)] as const)
   const inboxes = Object.fromEntries(await Promise.all(opened))
   t.after(async () => Object.values(inboxes).forEach((inbox) => void inbox.close()))
-  for (const peer of started)
-    await t.test('kind' in peer ? peer.kind.name : 'left out', async (sub) => {
+  const each = started.map((peer) =>
+    t.test('kind' in peer ? peer.kind.name : 'left out', async (sub) => {
       if ('skip' in peer) return sub.skip(peer.skip)
       for (const [name, run] of Object.entries(cases))
         await sub.test(name, (one) => run({ peer, server, inboxes }, one))
-    })
+    }),
+  )
+  await Promise.all(each)
 })
 
 /** The message of that subject, once it is there; with the logs when it is not. */
@@ -96,6 +98,11 @@ function assertWhole(found: Buffer, sent: Buffer, what: string): void {
 /** Names of messages are those of one peer: what came for another before is not taken for it. */
 const subject = ({ peer }: World, name: string) => `Subject: ${peer.kind.name}: ${name}`
 const write = ({ peer }: World, name: string, body: Buffer | string) => compose(`${peer.kind.name}: ${name}`, body)
+
+/** Ends of data that some servers take for one. */
+const wrongEnds = ['\n.\n', '\n.\r\n', '\r.\r', '\r.\r\n', '\r\n.\n', '\r\n.\r', '\n.\r', '\r\n\0.\r\n']
+
+const headerOf = (message: Buffer) => message.toString('latin1').split('\r\n\r\n', 1)[0]!
 
 const cases: { readonly [name: string]: (world: World, t: TestContext) => Promise<void> } = {
   async 'mail of awkward form reaches us unchanged, over TLS'(world) {
@@ -224,7 +231,6 @@ const cases: { readonly [name: string]: (world: World, t: TestContext) => Promis
 
   async 'who wants to hear nothing hears nothing'(world) {
     const { peer, server } = world
-    const before = (await world.inboxes[ada]!.messages()).length
     await hand(server.ports.smtp, {
       from: ada,
       to: [`silent@${peer.domain}`],
@@ -232,7 +238,8 @@ const cases: { readonly [name: string]: (world: World, t: TestContext) => Promis
       text: write(world, 'silent', 'Hello\r\n'),
     })
     await queueEmpty(server)
-    assert.equal((await world.inboxes[ada]!.messages()).length, before)
+    const messages = await world.inboxes[ada]!.messages()
+    assert.deepEqual(messages.filter((message) => message.includes(`silent@${peer.domain}`)).map(String), [])
   },
 
   async 'addresses and headers in UTF-8'(world) {
@@ -253,6 +260,74 @@ const cases: { readonly [name: string]: (world: World, t: TestContext) => Promis
     const found = await arrival(atUs(world, 'jürgen@posthorn.test'), subject(world, 'Grüße zurück'), world)
     assertWhole(found, back, 'the message')
     assert.match(found.toString(), /with UTF8SMTPS? /)
+  },
+
+  async 'smuggling: what stands behind a wrong end of data never becomes a message of its own on the way'(world) {
+    const { peer, server } = world
+    for (const [n, end] of wrongEnds.entries()) {
+      const inside = (to: string) =>
+        `${end}MAIL FROM:<${ada}>\r\nRCPT TO:<${to}>\r\nDATA\r\n${subject(world, `smuggled ${n}`)}\r\n\r\nx\r\n.\r\n`
+      // Through it to us: whatever it took for one message is one here.
+      const took = await attack(
+        peer.plain,
+        { from: 'eve@elsewhere.test', to: ada, name: `${peer.kind.name} ${n}` },
+        inside(ada),
+      )
+      // Through us to it: we take nothing with a bare line end at all.
+      const ours = await attack(server.ports.smtp, { from: ada, to: bob(world), name: `us ${n}` }, inside(bob(world)))
+      // NUL is no line end: that is one message, with all that stands in it.
+      assert.deepEqual(ours, end.includes('\0') ? [`Subject: carrier us ${n}`] : [], JSON.stringify(end))
+      const whole = compose(`${peer.kind.name}: after ${n}`, 'x\r\n')
+      await hand(peer.plain, { from: 'eve@elsewhere.test', to: [ada], text: whole })
+      await hand(server.ports.smtp, { from: ada, to: [bob(world)], text: whole })
+      await arrival(atUs(world), `${peer.kind.name}: after ${n}\r\n`, world)
+      await arrival(atPeer(world), `${peer.kind.name}: after ${n}\r\n`, world)
+      const smuggled = subject(world, `smuggled ${n}`)
+      const own = (message: Buffer) => headerOf(message).includes(smuggled)
+      const here = (await world.inboxes[ada]!.messages()).filter(own)
+      assert.equal(here.length, took.filter((mark) => mark === smuggled).length, JSON.stringify(end))
+      assert.deepEqual(peer.messages().map(withCrlf).filter(own).map(String), [], JSON.stringify(end))
+    }
+  },
+
+  async 'smuggling: binary content with bare line ends is one message there'(world) {
+    const { peer, server } = world
+    for (const [n, end] of wrongEnds.entries()) {
+      const text = `${subject(world, `binary ${n}`)}\r\n\r\na${end}MAIL FROM:<${ada}>\r\nRCPT TO:<${bob(world)}>\r\nDATA\r\n${subject(world, `smuggled binary ${n}`)}\r\n\r\nx\r\n.\r\n`
+      await handBinary(server.ports.smtp, { from: ada, to: bob(world), text: Buffer.from(text, 'latin1') })
+    }
+    for (const n of wrongEnds.keys()) await arrival(atPeer(world), `binary ${n}\r\n`, world)
+    await queueEmpty(server)
+    const smuggled = peer
+      .messages()
+      .map(withCrlf)
+      .filter((message) => headerOf(message).includes('smuggled'))
+    assert.deepEqual(smuggled.map(String), [])
+  },
+
+  async 'header injection: line ends in names and words stay within their field'(world) {
+    const { peer, server } = world
+    const name = '=?utf-8?q?Eve=0D=0ABcc=3A_victim=40elsewhere.test=0D=0A=0D=0Abody?='
+    const text = compose(`${peer.kind.name}: injected`, 'Hello\r\n', [`Reply-To: ${name} <eve@elsewhere.test>`])
+    await hand(server.ports.smtp, {
+      from: ada,
+      to: [`nosuch@${peer.domain}`],
+      params: 'ENVID=a+0D+0ABcc:+20x',
+      text,
+    }).then(
+      () => assert.fail('an ENVID with line ends was taken'),
+      (error: Error) => assert.match(error.message, /: 501 5\.5\.4 /),
+    )
+    const odd = compose(`=?utf-8?q?${peer.kind.name}=0D=0ABcc:_victim@elsewhere.test?=`, 'Hello\r\n')
+    await hand(server.ports.smtp, { from: ada, to: [`odd@${peer.domain}`], text: odd })
+    const report = await arrival(
+      async () => (await world.inboxes[ada]!.messages()).filter((message) => readBounce(message).kind === 'bounce'),
+      `odd@${peer.domain}`,
+      world,
+    )
+    assert.doesNotMatch(headerOf(report), /^Bcc:/im)
+    await hand(server.ports.smtp, { from: ada, to: [bob(world)], text })
+    assertWhole(await arrival(atPeer(world), `${peer.kind.name}: injected`, world), text, 'the message')
   },
 
   async 'in chunks, where both sides can'(world) {

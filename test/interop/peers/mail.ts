@@ -19,20 +19,70 @@ export const trusted = '127.0.0.2'
 
 /** Hands a message to the server on that port, from the address that may relay; fails unless all of it is taken. */
 export async function hand(port: number, { from, to, params = '', recipientParams = '', text }: Handed): Promise<void> {
-  const talk = new Talk(connect({ port, host: '127.0.0.1', localAddress: trusted }))
-  const say = async (line: string, code: string) => {
-    if (line !== '') talk.send(`${line}\r\n`)
-    const reply = await talk.until(/^\d{3} .*\r\n/m, 30_000)
-    if (!reply.startsWith(code)) throw new Error(`${line || 'the greeting'}: ${reply}`)
-  }
-  try {
-    await say('', '220')
-    await say('EHLO client.test', '250')
+  await inSession(port, async (say, talk) => {
     await say(`MAIL FROM:<${from}>${params && ` ${params}`}`, '250')
     for (const one of to) await say(`RCPT TO:<${one}>${recipientParams && ` ${recipientParams}`}`, '250')
     await say('DATA', '354')
     talk.send(stuff(text))
     await say('.', '250')
+  })
+}
+
+/** The same in one chunk, as binary content (RFC 3030). */
+export async function handBinary(
+  port: number,
+  { from, to, text }: { from: string; to: string; text: Buffer },
+): Promise<void> {
+  await inSession(port, async (say, talk) => {
+    await say(`MAIL FROM:<${from}> BODY=BINARYMIME`, '250')
+    await say(`RCPT TO:<${to}>`, '250')
+    talk.send(Buffer.concat([Buffer.from(`BDAT ${text.length} LAST\r\n`), text]))
+    await say('', '250')
+  })
+}
+
+/**
+ * Sends a message within which a second transaction hides, all in one piece, and listens to what is said. Answers the Subject lines of the
+ * messages that the server took, by its own count.
+ */
+export async function attack(
+  port: number,
+  { from, to, name }: { from: string; to: string; name: string },
+  inside: string,
+): Promise<string[]> {
+  const talk = new Talk(connect({ port, host: '127.0.0.1', localAddress: trusted }))
+  let heard = ''
+  talk.socket.on('data', (chunk) => (heard += chunk.toString('latin1')))
+  talk.send('EHLO client.test\r\n')
+  await talk.until(/^250 .*\r\n/m)
+  // OpenSMTPD takes no commands ahead.
+  for (const command of [`MAIL FROM:<${from}>`, `RCPT TO:<${to}>`, 'DATA']) {
+    talk.send(`${command}\r\n`)
+    await talk.until(/^(250|354) .*\r\n/m)
+  }
+  heard = ''
+  talk.send(Buffer.from(`Subject: carrier ${name}\r\n\r\na${inside}QUIT\r\n`, 'latin1'))
+  await Promise.race([talk.ended(), new Promise((done) => setTimeout(done, 2_000))])
+  talk.close()
+  const subjects = [`Subject: carrier ${name}`, ...(/^Subject: .*$/gm.exec(inside) ?? [])].map((line) => line.trimEnd())
+  const taken = heard.split('\r\n').filter((line) => /^250 .*(queued|OK id|accepted for delivery)/i.test(line)).length
+  return subjects.slice(0, taken)
+}
+
+async function inSession(
+  port: number,
+  work: (say: (line: string, code: string) => Promise<void>, talk: Talk) => Promise<void>,
+): Promise<void> {
+  const talk = new Talk(connect({ port, host: '127.0.0.1', localAddress: trusted }))
+  const say = async (line: string, code: string) => {
+    if (line !== '') talk.send(`${line}\r\n`)
+    const reply = await talk.until(/^\d{3} .*\r\n/m, 30_000)
+    if (!reply.startsWith(code)) throw new Error(`${line || 'what came'}: ${reply}`)
+  }
+  try {
+    await say('', '220')
+    await say('EHLO client.test', '250')
+    await work(say, talk)
   } finally {
     talk.close()
   }
@@ -66,6 +116,7 @@ export const withCrlf = (kept: Buffer): Buffer =>
 export class Inbox {
   readonly #imap: ImapTalk
   readonly #messages: Buffer[] = []
+  #last: Promise<unknown> = Promise.resolve()
 
   private constructor(imap: ImapTalk) {
     this.#imap = imap
@@ -79,7 +130,13 @@ export class Inbox {
   }
 
   /** All messages that are there. */
-  async messages(): Promise<readonly Buffer[]> {
+  messages(): Promise<readonly Buffer[]> {
+    const read = this.#last.then(() => this.#read())
+    this.#last = read.catch(() => {})
+    return read
+  }
+
+  async #read(): Promise<readonly Buffer[]> {
     const selected = await this.#imap.ok('SELECT INBOX')
     const count = Number(/^\* (\d+) EXISTS/m.exec(selected.join('\n'))?.[1] ?? 0)
     for (let n = this.#messages.length + 1; n <= count; n++)
