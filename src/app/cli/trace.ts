@@ -18,7 +18,7 @@ export function traceCommands(program: Command): void {
   command(program, 'trace <what>', 'tells what happened to a message')
     .option('--since <time>', 'nothing older: a time as 2026-11-28 or 2026-11-28T15:00, or how long ago as 2h or 3d')
     .option('--limit <n>', 'at most so many messages', '20')
-    .option('--after <id>', 'continue after this message')
+    .option('--after <mark>', 'continue where the page before ended')
     .option('--full', 'the whole timeline of each')
     .addHelpText(
       'after',
@@ -45,7 +45,7 @@ function show(timelines: readonly Timeline[], { full, limit }: Options, next: st
     only && (others.length === 0 || full)
       ? timelines.map((timeline) => formatTimeline(timeline)).join('\n\n')
       : `${formatTimelines(timelines)}\n\nposthorn trace <id> tells more of one, --full of all`
-  return next === undefined ? all : `${all}\n${limit} are shown; older ones: --after ${next}`
+  return next === undefined ? all : `${all}\nonly ${limit} are shown; what is older: --after ${next}`
 }
 
 const sinceWords = ({ since }: Options) => (since === undefined ? ', or it is no longer kept' : ` since ${since}`)
