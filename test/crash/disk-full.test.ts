@@ -2,7 +2,9 @@
 // again all goes on by itself.
 
 import assert from 'node:assert/strict'
+import { spawn } from 'node:child_process'
 import { join } from 'node:path'
+import { createInterface } from 'node:readline'
 import { type TestContext, test } from 'node:test'
 import { Installation } from '../server.ts'
 import { Imap, message, Smtp } from '../world/talk.ts'
@@ -162,4 +164,22 @@ test('below the configured line nothing is read any more', async (t) => {
   await pause(2_000)
   full.attempts.push(...(await load(server, 5, 'after', 500)))
   await verify(t, full)
+})
+
+test('the search index finds no room: what it has is whole, and it goes on', async (t) => {
+  const disk = await makeSmallDisk(t, 6)
+  if ('skip' in disk) return t.skip(disk.skip)
+  const script = join(import.meta.dirname, 'fill-index.ts')
+  const [command, ...args] = [...disk.by, process.execPath, script, disk.folder]
+  const child = spawn(command!, args, { stdio: ['pipe', 'pipe', 'inherit'] })
+  const lines = createInterface({ input: child.stdout })[Symbol.asyncIterator]()
+  const full = JSON.parse((await lines.next()).value!)
+  assert.match(full.reason, /full/)
+  assert.ok(full.indexed > 5)
+  assert.equal(full.cursor, full.indexed, 'what could not be written is not counted')
+  assert.equal(full.finds, true)
+  await disk.resize(32)
+  child.stdin.write('there is room\n')
+  assert.deepEqual(JSON.parse((await lines.next()).value!), { cursor: full.indexed + 1, finds: true })
+  child.stdin.end()
 })
