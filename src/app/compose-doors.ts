@@ -260,20 +260,33 @@ const refuseListener = (name: ListenerName, at: Endpoint) => (error: unknown) =>
   throw new Fault('invalid', `listen.${name}: cannot listen on ${formatEndpoint(at)}: ${systemWords(error)}`)
 }
 
-const spaceEveryMs = 5000
+const spaceEveryMs = 5_000
+/** While mail comes: in this time a fast network brings less than what is kept free by default. */
+const spaceFreshMs = 1_000
 
-/** Free space where mail is kept, asked for from time to time so that a session need not. */
+/** Free space where mail is kept, asked for from time to time so that no session waits for it. */
 function watchSpace(store: ReadStore, { clock, log }: Surroundings) {
   let bytes = Number.MAX_SAFE_INTEGER
   let cancel = () => {}
-  const look = async () => {
+  let asked = Number.NEGATIVE_INFINITY
+  const ask = async () => {
+    asked = clock.monotonic()
     try {
       bytes = await store.blobs.free()
     } catch (error) {
       log.error({ err: error }, 'free space could not be asked for')
     }
+  }
+  const look = async () => {
+    await ask()
     cancel = clock.after(spaceEveryMs, look)
   }
   void look()
-  return { free: () => bytes, stop: () => cancel() }
+  return {
+    free() {
+      if (clock.monotonic() - asked > spaceFreshMs) void ask()
+      return bytes
+    },
+    stop: () => cancel(),
+  }
 }

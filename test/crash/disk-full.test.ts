@@ -152,17 +152,26 @@ test('killed and started again on a full disk', async (t) => {
 test('below the configured line nothing is read any more', async (t) => {
   const full = await prepare(t, 64, '40M')
   if (!full) return
-  const { disk, server } = full
-  await fill(full)
+  const { disk, server, attempts } = full
+  // Free space is asked for each second while mail comes.
+  for (let round = 0; round < 60 && attempts.every(({ acknowledged }) => acknowledged); round++) {
+    attempts.push(...(await load(server, 4, `slow-${round}`, 200)))
+    await pause(1_000)
+  }
   assertRefusedForNow(full)
   assert.ok((await disk.free()) > 0, 'the rest is not used up')
   const smtp = await Smtp.open(server.ports.smtp)
   assert.match(await smtp.say('MAIL FROM:<eve@elsewhere.test>'), /^452 4\.3\.1 /)
   smtp.close()
   await disk.resize(96)
-  // Free space is asked for from time to time, not for each message.
-  await pause(2_000)
-  full.attempts.push(...(await load(server, 5, 'after', 500)))
+  // And each five seconds while none does.
+  await pause(6_000)
+  const before = attempts.length
+  attempts.push(...(await load(server, 5, 'after', 500)))
+  assert.ok(
+    attempts.slice(before).every(({ acknowledged }) => acknowledged),
+    server.output,
+  )
   await verify(t, full)
 })
 
