@@ -8,6 +8,7 @@ import type { OutgoingMail } from './types.ts'
 
 /** Pieces written in one call; more are joined first, since each costs the kernel a look. */
 const maxPieces = 64
+const maxCopied = 16_384
 /** Chunks of BDAT whose answers have not come: more than a connection's buffers hold of 64 KiB each. */
 const maxUnanswered = 16
 
@@ -119,5 +120,6 @@ function lengthOf(pieces: readonly Buffer[]): number {
   return size
 }
 
+/** Small pieces are cheaper to copy than to hand over one by one. */
 const join = (pieces: readonly Buffer[]): readonly Buffer[] =>
-  pieces.length > maxPieces ? [Buffer.concat(pieces)] : pieces
+  pieces.length > 1 && (pieces.length > maxPieces || lengthOf(pieces) < maxCopied) ? [Buffer.concat(pieces)] : pieces
