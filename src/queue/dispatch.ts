@@ -61,6 +61,7 @@ type Resource = Site | Limit
 
 /** A batch is tried again at once so often, when it is turned away before it was said. */
 const maxRepeats = 5
+const maxLooks = 4
 /** A sender's share of the free places. */
 const share = 1
 
@@ -208,7 +209,8 @@ export function createDispatch(options: DispatchOptions): Dispatch {
           blocked.push(one)
         }
       }
-      for (const one of crowded.splice(0)) list(one)
+      // Each of them is listed anyway when one of its own ends: a few looks each time find who may sooner.
+      for (let looks = active === 0 ? crowded.length : Math.min(crowded.length, maxLooks); looks > 0; looks--) uncrowd()
       forget(sender)
       if (way.site.deadForMs > 0) rouse(way.site)
       wake(way.site)
@@ -232,6 +234,11 @@ export function createDispatch(options: DispatchOptions): Dispatch {
         options.onRepeat(lane, { ...batch, repeats: (batch.repeats ?? 0) + 1 })
       })
       .finally(end)
+  }
+  const uncrowd = () => {
+    const lane = crowded.shift()!
+    lane.crowded = false
+    list(lane)
   }
   /** The site is only busy, or another of our addresses may do. */
   const mayRepeat = (lane: Lane, { repeats = 0 }: Batch): boolean =>
@@ -260,7 +267,8 @@ export function createDispatch(options: DispatchOptions): Dispatch {
   const give = (lane: Lane, sender: Sender) => {
     // What he may still take, he may not give to one slow destination.
     if (lane.active > 0 && lane.active >= share * free() - sender.active) {
-      crowded.push(lane)
+      if (!lane.crowded) crowded.push(lane)
+      lane.crowded = true
       return
     }
     const way = choose(lane)
@@ -307,7 +315,7 @@ export function createDispatch(options: DispatchOptions): Dispatch {
         one.listed = false
         enlist(one)
       }
-      for (const one of crowded.splice(0)) list(one)
+      while (crowded.length > 0) uncrowd()
       pump()
     },
     close() {

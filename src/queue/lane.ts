@@ -62,6 +62,8 @@ export class Lane {
   loading = false
   /** Its mail is being put off: nothing begins, and what comes stays in the index. */
   closing = false
+  /** Waits until its senders may give it another place. */
+  crowded = false
   /** Of the rotation among its ways. */
   rotation = 0
   /** Batches by sender. */

@@ -50,6 +50,9 @@ export function createLoader(options: LoaderOptions): Loader {
   let running = false
   let closed = false
 
+  /** On SQLite the index also shows what is in memory already. */
+  const isNew = ({ id }: ReadyRow) => store.dialect === 'postgres' || !table.taken.has(id)
+
   const readPages = (lanes: readonly Lane[]): Promise<readonly Page[]> => {
     const read = async (lane: Lane, rows: (limit: number) => Promise<ReadyRow[]>): Promise<Page> => {
       const limit = Math.max(1, table.roomIn(lane))
@@ -79,7 +82,8 @@ export function createLoader(options: LoaderOptions): Loader {
   const load = async (lanes: readonly Lane[]) => {
     const pages = await readPages(lanes)
     options.fault('queue.claimed')
-    const ids = [...new Set(pages.flatMap(({ rows }) => rows.map(({ message }) => message)))]
+    const wanted = pages.flatMap(({ rows }) => rows.filter(isNew).map(({ message }) => message))
+    const ids = [...new Set(wanted)]
     const mails = new Map<number, Mail>()
     for (let at = 0; at < ids.length; at += 1_000)
       for (const row of await store.read((tx) => queueRows.messages(tx, ids.slice(at, at + 1_000))))
@@ -99,7 +103,7 @@ export function createLoader(options: LoaderOptions): Loader {
     if (full && groups.length > 1 && store.dialect === 'sqlite') groups = groups.slice(0, -1)
     for (const group of groups) {
       const mail = mails.get(group[0]!.message)
-      const fresh = group.filter(({ id }) => store.dialect === 'postgres' || !table.taken.has(id))
+      const fresh = group.filter(isNew)
       // Gone meanwhile, or in memory already.
       if (!mail || fresh.length === 0) continue
       const stay: Recipient[] = []

@@ -2,6 +2,9 @@
 // counts in the gate; POSTHORN_FULL=1 takes those of the issue, with memory.
 
 import assert from 'node:assert/strict'
+import { spawn } from 'node:child_process'
+import { join } from 'node:path'
+import { createInterface } from 'node:readline'
 import { test } from 'node:test'
 import { type Delivery, openSimulation, type Simulation, type Temper } from './testing/simulation.ts'
 
@@ -207,6 +210,24 @@ test('servers of all tempers at once: the good part is done in near the time tha
   for (const kind of ['pit', 'refusing', 'rated']) assert.equal(left(kind), 0, kind)
   const { recipients } = await sim.queue.admin.stats()
   assert.equal(recipients, each * kinds['dead']![1])
+})
+
+test('a million recipients wait: memory holds the next of each lane, and all that can arrives', {
+  skip: !full && 'only with POSTHORN_FULL=1',
+}, async (t) => {
+  // A process of its own: the test runner follows every promise, and that takes more memory than the queue.
+  const script = join(import.meta.dirname, 'testing', 'million.ts')
+  const child = spawn(process.execPath, ['--expose-gc', script], { stdio: ['ignore', 'pipe', 'inherit'] })
+  t.after(() => child.kill())
+  let last = ''
+  for await (const line of createInterface({ input: child.stdout })) {
+    t.diagnostic(line)
+    last = line
+  }
+  const { count, delivered, waiting, grownMiB } = JSON.parse(last)
+  assert.ok(delivered >= count * 0.9, `${delivered}`)
+  assert.equal(delivered + waiting, count)
+  assert.ok(grownMiB < 300, `${grownMiB} MiB`)
 })
 
 const kindOf = (address: string): string => address.slice(address.indexOf('@') + 1).replaceAll(/[0-9]|\.test/g, '')

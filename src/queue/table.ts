@@ -4,9 +4,9 @@ import type { Batch } from './batch.ts'
 import { Lane, laneRoom } from './lane.ts'
 
 /** Recipients that wait in memory, in all lanes. */
-const room = 20_000
+const room = 10_000
 /** Lanes with mail in memory; what waits in others stays in the index until there is room. */
-const maxLanes = 5_000
+const maxLanes = 2_500
 /** Each lane may have so many whatever the others have. */
 const least = 4
 /** Lanes without mail that are kept for the next: what was learned of their destination stays known. */
