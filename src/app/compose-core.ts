@@ -115,7 +115,7 @@ export async function composeCore(config: Config, around: CoreSurroundings): Pro
         index?.lag(),
       ])
       return formatMetrics(
-        { queue: waiting, attempts: queue.tallied(), writes: writes(), doors: counted, searchLag },
+        { queue: { ...waiting }, attempts: queue.tallied(), writes: writes(), doors: counted, searchLag },
         around.version,
       )
     },

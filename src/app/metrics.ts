@@ -81,7 +81,13 @@ const queueHelp: Readonly<Record<string, string>> = {
   messages: 'Messages in the queue.',
   recipients: 'Recipients in the queue.',
   held: 'Recipients held by an administrator.',
-  inMemory: 'Recipients in memory: next in turn, or being tried.',
+  waiting: 'Recipients that wait for their next attempt.',
+  ready: 'Recipients whose turn comes as soon as there is room.',
+  inMemory: 'Recipients in memory: next in turn, being tried, or tried and not written down yet.',
+  active: 'Messages being tried.',
+  lanes: 'Lanes with mail in memory: a destination from one pool of source addresses each.',
+  sites: 'Next hops of which something is remembered, by source address.',
+  sitesDead: 'Next hops that are left alone for a while because they take no connection.',
   oldestDueMs: 'For how long the oldest due recipient has waited, milliseconds.',
 }
 

@@ -1,22 +1,20 @@
 // The queue for people: what waits and why, and what they want done with it. Tries nothing itself.
 
-import { type Clock, Fault } from '../base/index.ts'
+import { Fault } from '../base/index.ts'
 import { classifyText, classWords, findReply } from '../smtp/bounces/index.ts'
-import { queueRows, type ReadStore, type Store, type Writer } from '../store/index.ts'
+import { queueRows, type ReadStore, type Writer } from '../store/index.ts'
 import type { TraceTx } from '../trace/index.ts'
+import { createRuleAdmin, type RuleAdminOptions } from './admin-rules.ts'
 import { type Mail, type Outcome, showPath, toMail, toRecipient } from './batch.ts'
 import { cutHeader, readStart } from './content.ts'
 import type { Recorder } from './record.ts'
-import type { Scheduler } from './scheduler.ts'
-import type { QueueAdmin, QueuedMessage, QueuedRecipient } from './types.ts'
+import { checkTarget } from './rules.ts'
+import type { SiteState } from './site.ts'
+import type { QueueAdmin, QueuedMessage, QueuedRecipient, QueueFilter, QueueStats } from './types.ts'
 
-export interface AdminOptions {
-  readonly store: Store
-  readonly clock: Clock
+export interface AdminOptions extends RuleAdminOptions {
   readonly recorder: Recorder
-  readonly scheduler: Scheduler
   readonly trace?: TraceTx
-  readonly wake: () => void
 }
 
 /** Who does what is done here, in timelines. */
@@ -24,7 +22,9 @@ const by = 'an administrator'
 const page = 500
 const maxHeader = 65_536
 
-export function createAdmin({ store, clock, recorder, scheduler, trace, wake }: AdminOptions): QueueAdmin {
+export function createAdmin(options: AdminOptions): QueueAdmin {
+  const { store, clock, recorder, scheduler, trace, wake } = options
+  let counted: Promise<QueueStats> | undefined
   const find = async (id: number): Promise<Mail> => {
     const [row] = await store.read((tx) => queueRows.messages(tx, [id]))
     if (!row) throw new Fault('not-found', `there is no message ${id} in the queue`)
@@ -41,11 +41,44 @@ export function createAdmin({ store, clock, recorder, scheduler, trace, wake }: 
     await scheduler.withdraw(({ mail }) => mail.id === id)
     return held
   }
+  /** Takes all of it out as failed. */
+  const fail = async (id: number, reason: string, status: string, bounce: boolean): Promise<number> => {
+    const mail = await find(id)
+    await hold(mail)
+    const rows = await recipients(store, id)
+    const outcomes = rows.map((row): Outcome => {
+      return { recipient: toRecipient(row), result: 'fail', status, reason, by }
+    })
+    return recorder.remove(mail, outcomes, bounce)
+  }
+  /** Back to the beginning of its way: what is in memory goes back, and it is looked up again where it leads. */
+  const again = async (id: number, change: (tx: Writer) => Promise<unknown>): Promise<number> => {
+    await hold(await find(id))
+    const freed = await store.write([], async (tx) => {
+      await change(tx)
+      return queueRows.release(tx, id, clock.now())
+    })
+    wake()
+    return freed
+  }
   return {
-    async list({ after = 0, limit = 100 } = {}) {
-      const rows = await store.read((tx) => queueRows.listMessages(tx, after, Math.min(limit, page)))
+    ...createRuleAdmin(options),
+    async list({ after = 0, limit = 100, ...filter } = {}) {
+      const wanted = Math.min(limit, page)
       const out: QueuedMessage[] = []
-      for (const row of rows) out.push(await describe(store, toMail(row)))
+      for (let from = after; out.length < wanted; ) {
+        const rows = await store.read((tx) => queueRows.listMessages(tx, from, page))
+        for (const row of rows) {
+          if (out.length === wanted) break
+          const mail = toMail(row)
+          if (!isFrom(mail, filter.sender)) continue
+          const found = await describe(store, mail)
+          const recipients = found.recipients.filter((one) => isWanted(one, filter))
+          if (recipients.length > 0) out.push({ ...found, recipients })
+        }
+        if (rows.length < page) break
+        from = rows.at(-1)!.id
+      }
       return out
     },
     async show(id) {
@@ -76,27 +109,66 @@ export function createAdmin({ store, clock, recorder, scheduler, trace, wake }: 
       wake()
       return freed
     },
-    async remove(id, { bounce = false } = {}) {
-      const mail = await find(id)
-      await hold(mail)
+    remove: (id, { bounce = false } = {}) => fail(id, 'removed from the queue by an administrator', '5.0.0', bounce),
+    expire: (id) => fail(id, 'given up by an administrator', '5.4.7', true),
+    requeue: (id) => again(id, (tx) => queueRows.renew(tx, id, clock.now())),
+    async route(id, target) {
+      if (target !== undefined && target !== 'mx') checkTarget(target)
+      const route = target === 'mx' ? '' : target
       const rows = await recipients(store, id)
-      const outcomes = rows.map((row): Outcome => {
-        const reason = 'removed from the queue by an administrator'
-        return { recipient: toRecipient(row), result: 'fail', status: '5.0.0', reason, by }
+      return again(id, async (tx) => {
+        for (const row of rows) {
+          const { route: _, ...params } = JSON.parse(row.params)
+          await queueRows.setParams(tx, row.id, JSON.stringify({ ...params, ...(route !== undefined && { route }) }))
+        }
       })
-      return recorder.remove(mail, outcomes, bounce)
     },
-    async stats() {
-      const { messages, recipients, held, first } = await store.read(queueRows.counts)
+    async sites() {
+      const found = [...scheduler.sites.all.values()].map(({ state }) => state)
+      const busy = ({ active, deadForMs, failure }: SiteState) => (active > 0 ? 2 : deadForMs > 0 || failure ? 1 : 0)
+      return found.sort((a, b) => busy(b) - busy(a) || b.active - a.active).slice(0, maxListed)
+    },
+    async lanes() {
+      return scheduler
+        .laneStates()
+        .sort((a, b) => b.active - a.active || b.waiting - a.waiting)
+        .slice(0, maxListed)
+    },
+    stats: () => (counted ??= count()),
+  }
+
+  /** Counting a large queue takes a while: those who ask at once share one count. */
+  async function count(): Promise<QueueStats> {
+    try {
+      const { first, ...counts } = await store.read(queueRows.counts)
+      const sites = [...scheduler.sites.all.values()]
       return {
-        messages,
-        recipients,
-        held,
+        ...counts,
         oldestDueMs: first === null ? 0 : Math.max(0, clock.now() - first),
         inMemory: scheduler.table.taken.size,
+        active: scheduler.dispatch.active,
+        lanes: scheduler.table.busy,
+        sites: sites.length,
+        sitesDead: sites.filter(({ deadForMs }) => deadForMs > 0).length,
       }
-    },
+    } finally {
+      counted = undefined
+    }
   }
+}
+
+const maxListed = 1_000
+
+function isFrom(mail: Mail, sender: string | undefined): boolean {
+  if (sender === undefined) return true
+  const wanted = sender.toLowerCase()
+  if (mail.sender === null) return wanted === '<>'
+  return wanted.includes('@') ? showPath(mail.sender).toLowerCase() === wanted : mail.sender.domain === wanted
+}
+
+function isWanted({ address, state }: QueuedRecipient, filter: Pick<QueueFilter, 'domain' | 'state'>): boolean {
+  if (filter.state !== undefined && state !== filter.state) return false
+  return filter.domain === undefined || address.endsWith(`@${filter.domain.toLowerCase()}`)
 }
 
 async function recipients(store: ReadStore, message: number): Promise<readonly queueRows.RecipientRow[]> {

@@ -15,8 +15,10 @@ export {
   scheduleForgetting,
 } from './returned.ts'
 export { parseRoute, parseRoutes, type Route, type Routes } from './route.ts'
+export type { NewQueueRule, QueueRule } from './rules.ts'
 export { defaultSchedule, type Schedule } from './schedule.ts'
 export { createReturnPathSigner, loadReturnPathKey, type ReturnPathSigner, returnableMs } from './signer.ts'
+export type { SiteState } from './site.ts'
 export { createSources, type SourceOptions } from './sources.ts'
 export {
   createSuppressionReads,

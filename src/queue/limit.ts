@@ -26,7 +26,7 @@ class Bucket {
 
   constructor(count: number, period: number, clock: Clock) {
     this.#burst = Math.max(1, Math.floor(count / 10))
-    this.#perMs = Math.max(1, count - this.#burst) / period
+    this.#perMs = (count - this.#burst + 1) / period
     this.#clock = clock
     this.#level = this.#burst
     this.#at = clock.monotonic()

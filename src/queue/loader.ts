@@ -50,8 +50,8 @@ export function createLoader(options: LoaderOptions): Loader {
   let running = false
   let closed = false
 
-  /** On SQLite the index also shows what is in memory already. */
-  const isNew = ({ id }: ReadyRow) => store.dialect === 'postgres' || !table.taken.has(id)
+  /** On SQLite the index also shows what is in memory already; on PostgreSQL what is being tried may have been released. */
+  const isNew = ({ id }: ReadyRow) => !table.taken.has(id)
 
   const readPages = (lanes: readonly Lane[]): Promise<readonly Page[]> => {
     const read = async (lane: Lane, rows: (limit: number) => Promise<ReadyRow[]>): Promise<Page> => {

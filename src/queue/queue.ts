@@ -214,7 +214,14 @@ export function createQueue(options: QueueOptions): Queue {
   return {
     tx: { put: (tx, message) => putMessage({ ...options, schedule, scheduler }, tx, message) },
     reporter,
-    admin: createAdmin({ ...options, recorder, scheduler, wake: () => intake.wake() }),
+    admin: createAdmin({
+      ...options,
+      recorder,
+      scheduler,
+      rules,
+      lookUpAgain: () => scheduler.reconfigure(toParts()),
+      wake: () => intake.wake(),
+    }),
     async start() {
       await intake.start()
       await scheduler.start()

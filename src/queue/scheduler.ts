@@ -331,6 +331,20 @@ export function createScheduler(options: SchedulerOptions) {
       await this.withdraw(() => true)
       dispatch.wakeAll()
     },
+    /** Somebody paused a provider: lanes that lead there stop. */
+    pauseHosts() {
+      for (const lane of table.lanes.values()) if (!lane.idle) pauseHosts(lane)
+    },
+    laneStates: (): LaneState[] =>
+      [...table.lanes.values()]
+        .filter((lane) => !lane.idle)
+        .map(({ name, waiting, more, active, survey }) => ({
+          lane: name,
+          waiting,
+          more,
+          active,
+          hosts: survey?.hosts ?? [],
+        })),
     forgive() {
       sites.forgive()
       dispatch.wakeAll()

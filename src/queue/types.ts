@@ -5,6 +5,9 @@ import type { AccountId, ContentId, QueueId, RecipientId } from '../base/index.t
 import type { ReplyClass } from '../smtp/bounces/index.ts'
 import type { MailParams, RecipientParams } from '../smtp/wire/index.ts'
 import type { Writer } from '../store/index.ts'
+import type { RuleAdmin } from './admin-rules.ts'
+import type { LaneState } from './scheduler.ts'
+import type { SiteState } from './site.ts'
 
 /** What stays with a message while it waits. */
 export interface QueueMailParams extends MailParams {
@@ -72,9 +75,35 @@ export interface QueueTx {
   put(tx: Writer, message: NewQueueMessage): Promise<QueueId>
 }
 
+export interface QueueFilter {
+  readonly after?: number
+  readonly limit?: number
+  /** An address, or a domain: who wrote it. */
+  readonly sender?: string
+  /** Of a recipient. */
+  readonly domain?: string
+  readonly state?: QueuedRecipient['state']
+}
+
+export interface QueueStats {
+  readonly messages: number
+  readonly recipients: number
+  readonly waiting: number
+  readonly ready: number
+  readonly held: number
+  readonly oldestDueMs: number
+  /** Recipients that wait in memory, are tried, or were tried and are not written down yet. */
+  readonly inMemory: number
+  /** Messages that are tried now. */
+  readonly active: number
+  readonly lanes: number
+  readonly sites: number
+  readonly sitesDead: number
+}
+
 /** For people: `posthorn queue …`. */
-export interface QueueAdmin {
-  list(options?: { readonly after?: number; readonly limit?: number }): Promise<QueuedMessage[]>
+export interface QueueAdmin extends RuleAdmin {
+  list(options?: QueueFilter): Promise<QueuedMessage[]>
   show(id: number): Promise<QueuedMessage & { readonly header: string }>
   /** Makes it due now. Without id: everything that is not held. Returns how many recipients. */
   retry(id?: number): Promise<number>
@@ -82,7 +111,17 @@ export interface QueueAdmin {
   release(id: number): Promise<number>
   /** Takes it out; `bounce` tells the sender. */
   remove(id: number, options?: { readonly bounce?: boolean }): Promise<number>
-  stats(): Promise<{ messages: number; recipients: number; held: number; oldestDueMs: number; inMemory: number }>
+  /** Gives it up now: the sender gets the report that he would get at its end. */
+  expire(id: number): Promise<number>
+  /** As if it had come now: its age, its lane and its next hop. */
+  requeue(id: number): Promise<number>
+  /** Another next hop for this message, as in `queue.routes`; `mx`: by DNS; undefined: as configured. */
+  route(id: number, target?: string): Promise<number>
+  /** Next hops by source address: the busiest first. */
+  sites(): Promise<readonly SiteState[]>
+  /** Lanes in memory, the fullest first. */
+  lanes(): Promise<readonly LaneState[]>
+  stats(): Promise<QueueStats>
 }
 
 /** A class of refusals, or why else an address is not written to. */

@@ -411,7 +411,7 @@ test('completions load in their shells; version and help say what there is', asy
         },
       )
     assert.equal((await press('posthorn do')).stdout, 'domain\n')
-    assert.equal((await press('posthorn queue re')).stdout, 'retry release remove\n')
+    assert.equal((await press('posthorn queue re')).stdout, 'retry release remove requeue resume\n')
   } finally {
     rmSync(folder, { recursive: true, force: true })
   }

@@ -1,27 +1,46 @@
-// posthorn queue list | show | retry | hold | release | remove
+// posthorn queue list | show | retry | hold | release | remove | expire | requeue | route | stats | sites | lanes | pause | resume | rules
 
 import type { Command } from 'commander'
-import type { QueuedMessage } from '../../queue/index.ts'
+import type { NewQueueRule, QueuedMessage, QueuedRecipient, QueueRule } from '../../queue/index.ts'
 import { command, outputOf, type Shared, withServices } from './context.ts'
 import { CommandError, formatBytes, formatSpan, formatTable } from './output.ts'
 
 export function queueCommands(program: Command): void {
   const queue = program.command('queue').description('mail on its way out')
+  messageCommands(queue)
+  siteCommands(queue)
+  ruleCommands(queue)
+}
 
+function messageCommands(queue: Command): void {
   command(queue, 'list', 'shows what waits, and why')
     .option('--limit <n>', 'at most so many messages', '100')
     .option('--after <id>', 'continue after this message')
-    .action(async (options: Shared & { limit: string; after?: string }) => {
-      const page = { limit: toId(options.limit), ...(options.after && { after: toId(options.after) }) }
-      const found = await withServices(options, ({ queue }) => queue.list(page))
-      outputOf(options).result(found, () =>
-        formatTable(
-          ['id', 'age', 'size', 'from', 'to', 'state', 'next', 'tries', 'why', 'reason'],
-          found.flatMap(rows),
-          'the queue is empty',
-        ),
-      )
-    })
+    .option('--sender <address>', 'only from this address or domain')
+    .option('--domain <domain>', 'only to this domain')
+    .option('--state <state>', 'only what is waiting, ready or held')
+    .addHelpText('after', '\nExample:\n  posthorn queue list --domain b.example --state waiting')
+    .action(
+      async (options: Shared & { limit: string; after?: string; sender?: string; domain?: string; state?: string }) => {
+        const { sender, domain } = options
+        const state = toState(options.state)
+        const filter = {
+          limit: toId(options.limit),
+          sender,
+          domain,
+          state,
+          ...(options.after && { after: toId(options.after) }),
+        }
+        const found = await withServices(options, ({ queue }) => queue.list(filter))
+        outputOf(options).result(found, () =>
+          formatTable(
+            ['id', 'age', 'size', 'from', 'to', 'state', 'next', 'tries', 'why', 'reason'],
+            found.flatMap(rows),
+            sender || domain || state ? 'nothing in the queue is so' : 'the queue is empty',
+          ),
+        )
+      },
+    )
 
   command(queue, 'show <id>', 'shows one message with its header').action(async (id: string, options: Shared) => {
     const found = await withServices(options, ({ queue }) => queue.show(toId(id)))
@@ -57,6 +76,176 @@ export function queueCommands(program: Command): void {
       )
       outputOf(options).result({ recipients: count }, () => `${counted(count)} removed`)
     })
+  command(queue, 'expire <id>', 'gives a message up now: the sender gets the report').action(
+    async (id: string, options: Shared) => {
+      const count = await withServices(options, ({ queue }) => queue.expire(toId(id)))
+      outputOf(options).result({ recipients: count }, () => `${counted(count)} given up`)
+    },
+  )
+  command(queue, 'requeue <id>', 'begins anew, as if the message had come now').action(
+    async (id: string, options: Shared) => {
+      const count = await withServices(options, ({ queue }) => queue.requeue(toId(id)))
+      outputOf(options).result({ recipients: count }, () => `${counted(count)} queued anew`)
+    },
+  )
+  command(queue, 'route <id|domain> [target]', 'sends a message, or a domain, to another next hop')
+    .option('--reason <words>', 'why, for the list of rules')
+    .addHelpText(
+      'after',
+      [
+        '',
+        'The target is as in queue.routes, without a password; "mx" means by DNS, whatever is configured. Without a target a',
+        'message goes where it would go by itself; a domain is freed by "posthorn queue resume RULE".',
+        '',
+        'Examples:',
+        '  posthorn queue route 4711 relay.example:25',
+        '  posthorn queue route b.example mx --reason "their relay is down"',
+      ].join('\n'),
+    )
+    .action(async (what: string, target: string | undefined, options: Shared & { reason?: string }) => {
+      if (isNumber(what)) {
+        const count = await withServices(options, ({ queue }) => queue.route(toId(what), target))
+        outputOf(options).result(
+          { recipients: count },
+          () => `${counted(count)} will go to ${target ?? 'where they would'}`,
+        )
+        return
+      }
+      if (target === undefined) throw new CommandError('a domain needs a target: host:port, or mx', 2)
+      await addRule(options, { kind: 'route', about: 'domain', pattern: what, target: target === 'mx' ? '' : target })
+    })
+}
+
+function siteCommands(queue: Command): void {
+  command(queue, 'stats', 'counts what is in the queue').action(async (options: Shared) => {
+    const found = await withServices(options, ({ queue }) => queue.stats())
+    outputOf(options).result(found, () =>
+      formatTable(
+        ['what', 'count'],
+        [
+          ['messages', found.messages],
+          ['recipients', found.recipients],
+          ['  waiting for their time', found.waiting],
+          ['  ready, waiting for their turn', found.ready],
+          ['  held', found.held],
+          ['recipients in memory', found.inMemory],
+          ['being tried', found.active],
+          ['lanes in memory', found.lanes],
+          ['next hops known', found.sites],
+          ['next hops dead', found.sitesDead],
+        ],
+        '',
+      ),
+    )
+  })
+  command(queue, 'sites', 'shows next hops: how much they bear, since when they are dead, what failed last').action(
+    async (options: Shared) => {
+      const found = await withServices(options, ({ queue }) => queue.sites())
+      outputOf(options).result(found, () =>
+        formatTable(
+          ['next hop', 'from', 'window', 'active', 'dead', 'failed last'],
+          found.map(({ next, source, window, active, deadForMs, failure }) => [
+            next,
+            source || 'any',
+            window,
+            active,
+            deadForMs > 0 ? `for ${formatSpan(deadForMs)}` : '',
+            failure,
+          ]),
+          'nothing was sent yet',
+        ),
+      )
+    },
+  )
+  command(queue, 'lanes', 'shows destinations with mail in memory').action(async (options: Shared) => {
+    const found = await withServices(options, ({ queue }) => queue.lanes())
+    outputOf(options).result(found, () =>
+      formatTable(
+        ['lane', 'in memory', 'in the store', 'active', 'hosts'],
+        found.map(({ lane, waiting, more, active, hosts }) => [
+          lane,
+          waiting,
+          more ? 'more' : '',
+          active,
+          hosts.join(' '),
+        ]),
+        'no mail is ready',
+      ),
+    )
+  })
+}
+
+interface Pattern {
+  readonly domain?: string
+  readonly provider?: string
+  readonly sender?: string
+  readonly recipient?: string
+}
+type RuleOptions = Shared & Pattern & { readonly reason?: string }
+
+function ruleCommands(queue: Command): void {
+  const patterned = (usage: string, description: string) =>
+    command(queue, usage, description)
+      .option('--domain <domain>', 'mail to this domain; .example: all below it')
+      .option('--sender <address>', 'mail of this sender; @example: of this domain; <>: of none')
+      .option('--reason <words>', 'why, for the list of rules')
+  patterned('pause', 'stops the mail of a domain, a provider or a sender until "resume"')
+    .option('--provider <name>', 'mail to hosts whose names end so')
+    .option('--recipient <address>', 'mail to this recipient')
+    .addHelpText(
+      'after',
+      '\nExamples:\n  posthorn queue pause --provider google.com --reason "they block us"\n  posthorn queue pause --sender news@a.example',
+    )
+    .action(async (options: RuleOptions) => addRule(options, { kind: 'pause', ...toPattern(options) }))
+  patterned('hold-new', 'holds what comes from now on, until somebody looks at it')
+    .option('--recipient <address>', 'mail to this recipient')
+    .addHelpText('after', '\nExample:\n  posthorn queue hold-new --sender @a.example --reason "account stolen?"')
+    .action(async (options: RuleOptions) => addRule(options, { kind: 'hold', ...toPattern(options) }))
+  command(queue, 'rules', 'shows what is paused, held or sent elsewhere').action(async (options: Shared) => {
+    const found = await withServices(options, ({ queue }) => queue.rules())
+    outputOf(options).result(found, () =>
+      formatTable(['rule', 'does', 'about', 'made by', 'at', 'reason'], found.map(ruleRow), 'there are no rules'),
+    )
+  })
+  command(queue, 'resume <rule>', 'takes a rule away; what it held goes on')
+    .option('--keep', 'only lets go what it holds: the rule stays')
+    .addHelpText('after', '\nExample:\n  posthorn queue rules\n  posthorn queue resume 3')
+    .action(async (id: string, options: Shared & { keep?: boolean }) => {
+      const count = await withServices(options, ({ queue }) =>
+        options.keep ? queue.releaseRule(toId(id)) : queue.removeRule(toId(id)),
+      )
+      outputOf(options).result({ recipients: count }, () => `${counted(count)} released`)
+    })
+}
+
+async function addRule(options: Shared & { readonly reason?: string }, rule: NewQueueRule): Promise<void> {
+  const by = process.env['SUDO_USER'] ?? process.env['USER'] ?? ''
+  const more = { by, ...(options.reason !== undefined && { reason: options.reason }) }
+  const made = await withServices(options, ({ queue }) => queue.addRule({ ...rule, ...more }))
+  outputOf(options).result(made, () =>
+    rule.kind === 'pause' ? `rule ${made.id}: ${counted(made.recipients)} held` : `rule ${made.id} holds from now on`,
+  )
+}
+
+function toPattern(options: Pattern): Pick<NewQueueRule, 'about' | 'pattern'> {
+  const given = (['domain', 'provider', 'sender', 'recipient'] as const).filter((name) => options[name] !== undefined)
+  const [about] = given
+  if (about === undefined || given.length > 1)
+    throw new CommandError('name one of --domain, --provider, --sender, --recipient', 2)
+  return { about, pattern: options[about]! }
+}
+
+function ruleRow({ id, kind, about, pattern, target, reason = '', by = '', madeAt }: QueueRule): (string | number)[] {
+  const does = { pause: 'pauses', hold: 'holds new mail', route: `sends to ${target || 'the MX'}` }[kind]
+  return [id, does, `${about} ${pattern}`, by, new Date(madeAt).toISOString().slice(0, 16), reason]
+}
+
+const states = ['waiting', 'ready', 'held'] as const
+function toState(text: string | undefined): QueuedRecipient['state'] | undefined {
+  if (text === undefined) return undefined
+  const found = states.find((state) => state === text)
+  if (!found) throw new CommandError(`expected ${states.join(', ')}, found ${text}`, 2)
+  return found
 }
 
 function rows(message: QueuedMessage): (string | number)[][] {
@@ -77,7 +266,9 @@ function rows(message: QueuedMessage): (string | number)[][] {
 
 const counted = (count: number) => `${count} recipient${count === 1 ? '' : 's'}`
 
+const isNumber = (text: string) => /^[1-9]\d{0,15}$/.test(text)
+
 function toId(text: string): number {
-  if (!/^[1-9]\d{0,15}$/.test(text)) throw new CommandError(`expected a number, found ${text}`)
+  if (!isNumber(text)) throw new CommandError(`expected a number, found ${text}`)
   return Number(text)
 }

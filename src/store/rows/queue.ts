@@ -153,19 +153,31 @@ export function makeDue(tx: Writer, now: number, limit: number, message?: number
 
 export function hold(tx: Writer, message: number): Promise<number> {
   return tx.run(
-    sql`UPDATE queue_recipient SET state = 'held', owner = NULL WHERE message = ${message} AND state <> 'held'`,
+    sql`UPDATE queue_recipient SET state = 'held', owner = NULL, rule = NULL WHERE message = ${message} AND state <> 'held'`,
   )
 }
 
 export function release(tx: Writer, message: number, now: number): Promise<number> {
   return tx.run(
-    sql`UPDATE queue_recipient SET state = 'waiting', next_at = ${now} WHERE message = ${message} AND state = 'held'`,
+    sql`UPDATE queue_recipient SET state = 'waiting', rule = NULL, next_at = ${now} WHERE message = ${message} AND state = 'held'`,
   )
+}
+
+/** As if it had come at `now`. */
+export async function renew(tx: Writer, message: number, now: number): Promise<void> {
+  await tx.run(sql`UPDATE queue_message SET created_at = ${now} WHERE id = ${message}`)
+  await tx.run(sql`UPDATE queue_recipient SET attempts = 0, warned = 0, reason = '' WHERE message = ${message}`)
+}
+
+export async function setParams(tx: Writer, id: RecipientId, params: string): Promise<void> {
+  await tx.run(sql`UPDATE queue_recipient SET params = ${params} WHERE id = ${id}`)
 }
 
 export interface Counts {
   readonly messages: number
   readonly recipients: number
+  readonly waiting: number
+  readonly ready: number
   readonly held: number
   /** Due time of what is due longest, whether or not it is due yet. */
   readonly first: number | null
@@ -174,6 +186,8 @@ export async function counts(tx: Reader): Promise<Counts> {
   const row = await tx.get<Counts>(
     sql`SELECT (SELECT count(*) FROM queue_message) AS messages,
           (SELECT count(*) FROM queue_recipient) AS recipients,
+          (SELECT count(*) FROM queue_recipient WHERE state = 'waiting') AS waiting,
+          (SELECT count(*) FROM queue_recipient WHERE state IN ('ready', 'claimed')) AS ready,
           (SELECT count(*) FROM queue_recipient WHERE state = 'held') AS held,
           (SELECT min(next_at) FROM queue_recipient WHERE state = 'waiting') AS first`,
   )
