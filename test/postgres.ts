@@ -1,8 +1,9 @@
 // A PostgreSQL server of our own for tests: Debian's binaries, private folder and port, started by hand and stopped by pid.
-// Durable as we demand of it (fsync stays on). Databases are copied from the template, a few milliseconds each.
+// Durable as we demand of it (fsync stays on), but in memory where there is room: its tests kill processes, and cut no power.
+// Databases are copied from the template, a few milliseconds each.
 
 import { type ChildProcess, execFile, spawn } from 'node:child_process'
-import { chownSync, existsSync, mkdtempSync, readdirSync, rmSync } from 'node:fs'
+import { chownSync, existsSync, mkdtempSync, readdirSync, rmSync, statfsSync } from 'node:fs'
 import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -23,7 +24,7 @@ export async function startPostgres(): Promise<Postgres | { readonly skip: strin
   if (!bin) return { skip: 'PostgreSQL is not installed (apt-get install postgresql)' }
   const owner = await ownerOf()
   if (!owner) return { skip: 'PostgreSQL does not run as root, and there is no user postgres' }
-  const folder = mkdtempSync(join(tmpdir(), 'posthorn-postgres-'))
+  const folder = mkdtempSync(join(findRoom(), 'posthorn-postgres-'))
   if (owner.as.length > 0) chownSync(folder, owner.uid, owner.gid)
   const data = join(folder, 'data')
   const [command, ...before] = [...owner.as, join(bin, 'initdb')]
@@ -51,6 +52,19 @@ export async function startPostgres(): Promise<Postgres | { readonly skip: strin
       rmSync(folder, { recursive: true, force: true })
     },
   }
+}
+
+/** A server of a test takes about 100 MB, and its log at most 256. */
+const room = 2 ** 31
+
+function findRoom(): string {
+  try {
+    const { bavail, bsize } = statfsSync('/dev/shm')
+    if (bavail * bsize >= room) return '/dev/shm'
+  } catch {
+    // Not a Linux with a file system in memory.
+  }
+  return tmpdir()
 }
 
 function findBinaries(): string | undefined {

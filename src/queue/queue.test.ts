@@ -360,13 +360,8 @@ for (const dialect of ['sqlite', 'postgres'] as const)
       assert.equal(await admin.retry(), 0)
       await world.advance(10 * minute)
       assert.equal(world.sent.length, 1)
-      assert.deepEqual(await admin.stats(), {
-        messages: 1,
-        recipients: 2,
-        held: 2,
-        oldestDueMs: 0,
-        inMemory: 0,
-      })
+      const { messages, recipients, held, oldestDueMs, inMemory } = await admin.stats()
+      assert.deepEqual([messages, recipients, held, oldestDueMs, inMemory], [1, 2, 2, 0, 0])
       world.answers = (to) => (to.startsWith('bob') ? '250 ok' : '451 4.3.0 later')
       assert.equal(await admin.release(id), 2)
       await world.settle()

@@ -280,13 +280,16 @@ test('the queue: what waits and why, tried again, held, released, taken out', as
   const [first, second] = await list()
   assert.match(
     await server.cliOk('queue', 'list'),
-    /ada@example\.test +eve@away\.test +ready +in \d+ m +1 +unreachable +.*(refused|127\.0\.0\.1)/,
+    /ada@example\.test +eve@away\.test +waiting +in \d+ m +1 +unreachable +.*(refused|127\.0\.0\.1)/,
   )
   assert.match(
     await server.cliOk('queue', 'show', `${first.id}`),
-    /^message \d+ from ada@example\.test[\s\S]*zoe@away\.test +ready[\s\S]*Subject: waiting/,
+    /^message \d+ from ada@example\.test[\s\S]*zoe@away\.test +waiting[\s\S]*Subject: waiting/,
   )
   assert.match(JSON.parse(await server.cliOk('queue', 'show', `${first.id}`, '--json')).header, /Subject: waiting/)
+  const waiting = ['queue', 'list', '--sender', 'example.test', '--domain', 'away.test', '--state', 'waiting', '--json']
+  assert.equal(JSON.parse(await server.cliOk(...waiting)).length, 2)
+  assert.equal(await server.cliOk('queue', 'list', '--state', 'held'), 'nothing in the queue is so\n')
   assert.equal(await server.cliOk('queue', 'hold', `${first.id}`), '2 recipients held\n')
   assert.match(await server.cliOk('queue', 'list'), /eve@away\.test +held/)
   assert.equal(await server.cliOk('queue', 'retry'), '1 recipient will be tried now\n')

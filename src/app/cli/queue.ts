@@ -26,9 +26,9 @@ function messageCommands(queue: Command): void {
         const state = toState(options.state)
         const filter = {
           limit: toId(options.limit),
-          sender,
-          domain,
-          state,
+          ...(sender !== undefined && { sender }),
+          ...(domain !== undefined && { domain }),
+          ...(state !== undefined && { state }),
           ...(options.after && { after: toId(options.after) }),
         }
         const found = await withServices(options, ({ queue }) => queue.list(filter))
@@ -222,9 +222,12 @@ async function addRule(options: Shared & { readonly reason?: string }, rule: New
   const by = process.env['SUDO_USER'] ?? process.env['USER'] ?? ''
   const more = { by, ...(options.reason !== undefined && { reason: options.reason }) }
   const made = await withServices(options, ({ queue }) => queue.addRule({ ...rule, ...more }))
-  outputOf(options).result(made, () =>
-    rule.kind === 'pause' ? `rule ${made.id}: ${counted(made.recipients)} held` : `rule ${made.id} holds from now on`,
-  )
+  const words = {
+    pause: () => `rule ${made.id}: ${counted(made.recipients)} held`,
+    hold: () => `rule ${made.id} holds from now on`,
+    route: () => `rule ${made.id}: mail for ${rule.pattern} goes to ${rule.target || 'its MX'}`,
+  }
+  outputOf(options).result(made, words[rule.kind])
 }
 
 function toPattern(options: Pattern): Pick<NewQueueRule, 'about' | 'pattern'> {
