@@ -29,7 +29,6 @@ const table: readonly (readonly string[])[] = [
 const sideways = new Set([
   'queue → reputation',
   'queue → trace',
-  'mail → trace',
   'filters → reputation',
   'filters → mail',
   'pim → mail',

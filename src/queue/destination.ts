@@ -38,7 +38,7 @@ export function toDestination(
 }
 
 /** The lane's name stands in the store and before people: it shows no password, and differs where routes differ in one. */
-function nameOfRoute({ name, key }: Route): string {
+export function nameOfRoute({ name, key }: Route): string {
   if (key === name) return `>${name}`
   return `>${name} #${createHash('sha256').update(key).digest('hex').slice(0, 8)}`
 }

@@ -196,5 +196,6 @@ test('rules that mean nothing are refused with what is wrong', () => {
   refuse({ kind: 'hold', about: 'provider', pattern: 'a.test' }, /only the sending can be paused/)
   refuse({ kind: 'route', about: 'sender', pattern: 'ann@a.test', target: 'b' }, /for a domain/)
   refuse({ kind: 'route', about: 'domain', pattern: 'a.test', target: 'u:p@b.test' }, /password/)
+  assert.equal(checkRule({ kind: 'route', about: 'domain', pattern: 'a.test', target: '' }).target, '')
   assert.equal(checkRule({ kind: 'pause', about: 'sender', pattern: ' Ann@A.test' }).pattern, 'ann@a.test')
 })

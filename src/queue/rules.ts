@@ -18,6 +18,7 @@ export interface NewQueueRule {
    * for all of a domain, `<>` for the null sender.
    */
   readonly pattern: string
+  /** Of a route: as in `queue.routes`; empty: by MX. */
   readonly target?: string
   readonly reason?: string
   /** Who made it. */
@@ -98,11 +99,12 @@ export function checkRule(rule: NewQueueRule): Required<NewQueueRule> {
     fail(
       `"${rule.pattern}" names no ${about}: ${about === 'sender' || about === 'recipient' ? 'ann@a.example, @a.example' : 'a.example'}`,
     )
-  if (kind === 'route') checkTarget(target)
+  // Empty: by MX, whatever is configured.
+  if (kind === 'route' && target !== '') checkTarget(target)
   return { kind, about, pattern, target: kind === 'route' ? target : '', reason: reason.slice(0, 500), by }
 }
 
-/** A next hop given by hand: `mx` is none but the way by DNS. */
+/** A next hop given by hand. */
 export function checkTarget(target: string): void {
   // It stands in the store as it is: a password has its place in the configuration.
   if (parseRoute(target).auth) throw new Fault('invalid', 'a next hop with a password belongs into queue.routes')

@@ -3,6 +3,7 @@
 import { isIP } from 'node:net'
 import type { Clock } from '../base/index.ts'
 import { localLane, refusedLane } from './batch.ts'
+import { nameOfRoute } from './destination.ts'
 import { createFifo } from './fifo.ts'
 import type { Lane, Survey, Way } from './lane.ts'
 import type { Limits } from './limit.ts'
@@ -60,7 +61,7 @@ export function createSurveyor(options: SurveyOptions): Surveyor {
     const limits = options.limits()
     const shared = limits.ofHosts(route ? undefined : domain, hosts)
     // Who has the same hosts shares what they bear.
-    const next = route ? lane.name : hosts.join(' ')
+    const next = route ? nameOfRoute(route) : hosts.join(' ')
     const usable = options
       .sources()
       .in(pool)
