@@ -13,6 +13,8 @@ const quietLooks = 3
  */
 const warmMs = 2_000
 const warmLooks = 30
+/** Loading the program leaves much behind; it goes so soon after the start, unless somebody is waiting already. */
+const startMs = 500
 
 /** Watches the loop of this thread for as long as the process lives. */
 export function tidyWhenIdle(): void {
@@ -23,6 +25,11 @@ export function tidyWhenIdle(): void {
   let worked = true
   let workedMs = 0
   let quiet = 0
+  // Only this flavour also gives back the pages that V8 keeps for later.
+  const tidy = () => collect({ type: 'major', execution: 'sync', flavor: 'last-resort' })
+  setTimeout(() => {
+    if (performance.eventLoopUtilization(last).utilization < busy) tidy()
+  }, startMs).unref()
   setInterval(() => {
     const now = performance.eventLoopUtilization()
     const { utilization } = performance.eventLoopUtilization(now, last)
@@ -33,7 +40,6 @@ export function tidyWhenIdle(): void {
     if (!worked || quiet < (workedMs > warmMs ? warmLooks : quietLooks)) return
     worked = false
     workedMs = 0
-    // Only this flavour also gives back the pages that V8 keeps for later.
-    collect({ type: 'major', execution: 'sync', flavor: 'last-resort' })
+    tidy()
   }, lookEveryMs).unref()
 }
