@@ -25,12 +25,13 @@ const groups = [
   { name: 'lint', command: [join(bin, 'biome'), 'check', '--error-on-warnings', '.'], quick: true },
   { name: 'lock file', command: ['npm', 'ci', '--dry-run', '--ignore-scripts', '--no-audit', '--loglevel=error'] },
   tests('house', ['test/*.test.ts'], { quick: true }),
-  tests('unit', ['src/**/*.test.ts'], { quick: true }),
+  tests('unit', ['src/**/*.test.ts'], { quick: true, concurrency: 3 }),
   tests('transcripts', ['test/transcripts/**/*.test.ts']),
-  tests('world', ['test/world/**/*.test.ts']),
+  // Much of it waits.
+  tests('world', ['test/world/**/*.test.ts'], { concurrency: 3 }),
   tests('hostile', ['test/hostile/**/*.test.ts'], { concurrency: 1 }),
-  tests('interop', ['test/interop/**/*.test.ts'], { concurrency: 1 }),
-  tests('crash', ['test/crash/**/*.test.ts'], { concurrency: 1 }),
+  tests('interop', ['test/interop/**/*.test.ts']),
+  tests('crash', ['test/crash/**/*.test.ts']),
   tests('fuzz', ['test/fuzz/**/*.test.ts']),
 ]
 
