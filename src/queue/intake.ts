@@ -30,6 +30,8 @@ export interface Intake {
 const leastPause = 1_000
 /** Looks at the store at least so often, should a ring be lost or another node die. */
 const mostPause = 60_000
+/** With other nodes: what one leaves when it dies should not wait for two minutes. */
+const mostPauseOfNodes = 15_000
 /** Between two pages: what is due all at once shall not hold up what comes in. */
 const pagePause = 10
 /** Due for so long and not in its lane: something is wrong here. */
@@ -38,6 +40,7 @@ const stallMs = 15 * 60_000
 const drift = 60_000
 
 export function createIntake({ store, clock, log, promote, walk, readRules }: IntakeOptions): Intake {
+  const longest = store.dialect === 'postgres' ? mostPauseOfNodes : mostPause
   let running = false
   let looking: Promise<void> | undefined
   let again = false
@@ -118,7 +121,7 @@ export function createIntake({ store, clock, log, promote, walk, readRules }: In
     } catch (error) {
       failure = `the queue cannot read the store: ${error instanceof Error ? error.message : String(error)}`
     }
-    const wait = Math.max(leastPause, Math.min((due ?? Number.POSITIVE_INFINITY) - clock.now(), mostPause))
+    const wait = Math.max(leastPause, Math.min((due ?? Number.POSITIVE_INFINITY) - clock.now(), longest))
     setTimer(wait)
   }
   const setTimer = (wait: number) => {
@@ -135,7 +138,7 @@ export function createIntake({ store, clock, log, promote, walk, readRules }: In
   /** Claims of processes that are no more are void: at the start, and while other nodes may die also later. */
   const freeClaims = async () => {
     // On SQLite there are no other processes to die.
-    const again = store.dialect === 'sqlite' ? Number.POSITIVE_INFINITY : mostPause
+    const again = store.dialect === 'sqlite' ? Number.POSITIVE_INFINITY : longest
     if (lastFreed !== undefined && clock.monotonic() - lastFreed < again) return
     lastFreed = clock.monotonic()
     try {

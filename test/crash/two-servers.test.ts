@@ -32,11 +32,14 @@ interface Pair {
   readonly kills: Kill[]
 }
 
+// On PostgreSQL what a killed node had claimed waits until its beat is a minute old: too long for the small size.
 for (const [store, rounds] of [
   ['SQLite', full ? 100 : 3],
-  ['PostgreSQL', full ? 30 : 2],
+  ['PostgreSQL', full ? 30 : 0],
 ] as const)
-  test(`sender (${store}) and receiver killed at random, ${rounds} rounds`, async (t) => {
+  test(`sender (${store}) and receiver killed at random, ${rounds} rounds`, {
+    skip: rounds === 0 && 'only with POSTHORN_FULL=1',
+  }, async (t) => {
     const started = await database
     if (store === 'PostgreSQL' && 'skip' in started) return t.skip(started.skip)
     const pair = await prepare(t, store === 'PostgreSQL' ? await (started as Postgres).url() : 'sqlite')
