@@ -31,7 +31,7 @@ const groups = [
   tests('world', ['test/world/**/*.test.ts'], { concurrency: 3 }),
   tests('hostile', ['test/hostile/**/*.test.ts'], { concurrency: 1 }),
   tests('interop', ['test/interop/**/*.test.ts']),
-  tests('crash', ['test/crash/**/*.test.ts']),
+  tests('crash', ['test/crash/**/*.test.ts'], { concurrency: 1 }),
   tests('fuzz', ['test/fuzz/**/*.test.ts']),
 ]
 
