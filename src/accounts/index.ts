@@ -1,5 +1,6 @@
 export { endLostSessions, type LiveSession } from './end-lost.ts'
 export { createMaildropLocks, type MaildropLocks } from './maildrop-locks.ts'
+export { createMemory } from './memory.ts'
 export { createDomainPolicies, type DomainPolicies, type DomainPolicy } from './policies.ts'
 export { type AccountReadsParts, createAccountReads } from './reads.ts'
 export { saslVerifier } from './sasl-verifier.ts'

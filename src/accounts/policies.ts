@@ -1,8 +1,8 @@
-// What the way of each message asks about domains: which are ours, and their settings. Kept in memory, read again as soon as anything
-// about accounts changes; on PostgreSQL another node's bell may come late, so nothing is believed for more than a moment.
+// What the way of each message asks about domains: which are ours, and their settings.
 
 import type { Clock, DomainId } from '../base/index.ts'
 import { type Bell, domainRows, type Reader } from '../store/index.ts'
+import { createMemory } from './memory.ts'
 import type { DomainSettings } from './types.ts'
 
 export interface DomainPolicy {
@@ -17,30 +17,18 @@ export interface DomainPolicies {
   of(tx: Reader, domain: string): Promise<DomainPolicy | undefined>
 }
 
-/** Senders' domains are strangers' text: more than these are looked up each time. */
-const maxKnown = 10_000
-const maxAgeMs = 5_000
-
 export function createDomainPolicies(bell: Bell, clock: Clock): DomainPolicies {
-  let known = new Map<string, DomainPolicy | undefined>()
-  let since = clock.monotonic()
-  const forget = () => {
-    known = new Map()
-    since = clock.monotonic()
-  }
-  bell.on((ring) => {
-    if ('topic' in ring && ring.topic === 'accounts') forget()
-  })
+  const memory = createMemory<string, DomainPolicy | 'not ours'>(bell, clock, ['accounts'])
   return {
     async of(tx, domain) {
-      if (clock.monotonic() - since > maxAgeMs) forget()
-      if (known.has(domain)) return known.get(domain)
-      // What was read before a change must not be kept after it.
-      const kept = known
-      const row = await domainRows.findTarget(tx, domain)
-      const found = row && { id: row.id, name: row.name, settings: JSON.parse(row.settings) as DomainSettings }
-      if (kept.size < maxKnown) kept.set(domain, found)
-      return found
+      const known = memory()
+      const policy = known.get(domain) ?? known.keep(domain, (await read(tx, domain)) ?? 'not ours')
+      return policy === 'not ours' ? undefined : policy
     },
   }
+}
+
+async function read(tx: Reader, domain: string): Promise<DomainPolicy | undefined> {
+  const row = await domainRows.findTarget(tx, domain)
+  return row && { id: row.id, name: row.name, settings: JSON.parse(row.settings) as DomainSettings }
 }

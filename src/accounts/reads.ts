@@ -3,7 +3,7 @@
 import { type Address, normaliseLocal, parseAddress, toAscii } from '../address/index.ts'
 import type { AccountId } from '../base/index.ts'
 import { accountRows, aliasRows, domainRows, type Reader } from '../store/index.ts'
-import { Known } from './known.ts'
+import { createKnown } from './known.ts'
 import { createLogins, type LoginParts } from './login.ts'
 import { findUser, resolveAddress } from './resolve.ts'
 import type { AccountReads, Alias, DomainSettings } from './types.ts'
@@ -16,7 +16,7 @@ export interface AccountReadsParts extends LoginParts {
 
 export function createAccountReads(parts: AccountReadsParts): AccountReads {
   const { store, hostname } = parts
-  const known = new Known(store.bell, parts.clock)
+  const known = createKnown(store.bell, parts.clock)
   return {
     ...createLogins(parts),
     resolve: (address) =>

@@ -1,7 +1,7 @@
 // The suppression lists: addresses to which a domain does not write, because they are not there any more, because somebody there
 // complained, or because a person said so. Looks addresses up before mail is tried, and notes what failures teach.
 
-import { createDomainPolicies, type DomainPolicy } from '../accounts/index.ts'
+import { createDomainPolicies, createMemory, type DomainPolicy } from '../accounts/index.ts'
 import { type Address, addressKey, formatAddress, type Path } from '../address/index.ts'
 import type { Clock, DomainId } from '../base/index.ts'
 import { classWords, type ReplyClass } from '../smtp/bounces/index.ts'
@@ -48,35 +48,10 @@ const aboutMailbox: ReadonlySet<string> = new Set<ReplyClass>(['bad-mailbox', 'd
 
 export const isAboutMailbox = (kind: string): boolean => aboutMailbox.has(kind)
 
-/** What is known of whole domains is believed for so long at most; the bell says when it changes. */
-const maxAgeMs = 5_000
-const maxKnown = 10_000
 const page = 1_000
 
-/** What does not change from message to message, forgotten when the bell says that it may have. */
-function createMemory<K, V>({ bell }: ReadStore, clock: Clock) {
-  let known = new Map<K, V>()
-  let since = clock.monotonic()
-  const forget = () => {
-    known = new Map()
-    since = clock.monotonic()
-  }
-  bell.on((ring) => {
-    if ('topic' in ring && (ring.topic === 'suppression' || ring.topic === 'accounts')) forget()
-  })
-  /** What is put into it later, after a question that began before a change, is lost with it. */
-  return (): { get(key: K): V | undefined; keep(key: K, value: V): V } => {
-    if (clock.monotonic() - since > maxAgeMs) forget()
-    const kept = known
-    return {
-      get: (key) => kept.get(key),
-      keep(key, value) {
-        if (kept.size < maxKnown) kept.set(key, value)
-        return value
-      },
-    }
-  }
-}
+/** What does not change from message to message ends with a change in these. */
+const topics = ['suppression', 'accounts'] as const
 
 interface Parts {
   readonly store: ReadStore
@@ -85,7 +60,11 @@ interface Parts {
 
 export function createSuppressionReads({ store, clock }: Parts): SuppressionReads {
   // Most domains have no entry at all, and most senders are not ours: of these nobody asks the store.
-  const memory = createMemory<string, 'none' | { readonly id: DomainId; readonly name: string }>(store, clock)
+  const memory = createMemory<string, 'none' | { readonly id: DomainId; readonly name: string }>(
+    store.bell,
+    clock,
+    topics,
+  )
   const isEmpty = (sender: Path, recipients: readonly Address[]) =>
     sender === null || recipients.length === 0 || memory().get(sender.domain) === 'none'
   const within: SuppressionReads['within'] = async (tx, sender, recipients) => {
@@ -117,7 +96,7 @@ async function domainWithEntries(tx: Reader, name: string) {
 export function createSuppressions(parts: Parts): Suppressions {
   const { store, clock } = parts
   const policies = createDomainPolicies(store.bell, clock)
-  const memory = createMemory<DomainId, boolean>(store, clock)
+  const memory = createMemory<DomainId, boolean>(store.bell, clock, topics)
 
   const noteOne = async (tx: Writer, { sender }: Settled['mail'], { outcome, state }: Settled): Promise<void> => {
     if (sender === null || state === 'deferred' || outcome.recipient.kind === 'local') return
