@@ -5,11 +5,13 @@ import {
   type AccountReads,
   createAccountReads,
   createAccountWrites,
+  createDomainPolicies,
   createMaildropLocks,
+  type DomainPolicies,
   eraseAccount,
 } from '../accounts/index.ts'
 import type { AccountId, ContentId } from '../base/index.ts'
-import { createDelivery, createLocalRetry, createPostHandler, createRewriter, ensureSrsKey } from '../delivery/index.ts'
+import { createDelivery, createLocalRetry, createPostHandler, createRewriter, srsKey } from '../delivery/index.ts'
 import type { Resolver } from '../dns/index.ts'
 import {
   createJobRunner,
@@ -25,16 +27,16 @@ import {
   createReturnPathSigner,
   createSuppressionAdmin,
   createSuppressions,
-  loadReturnPathKey,
   parseRoutes,
   type Queue,
   type QueueSettings,
   returnableMs,
   returnedHandlers,
+  returnPathKey,
   scheduleForgetting,
 } from '../queue/index.ts'
 import { connectSmtp } from '../smtp/client/index.ts'
-import { accountRows, openStore, type Store, type Writer } from '../store/index.ts'
+import { accountRows, loadKey, openStore, type Store, type Writer } from '../store/index.ts'
 import { createTrace, type TraceTx } from '../trace/index.ts'
 import type { Config } from './config/index.ts'
 import { createHealth } from './health.ts'
@@ -79,11 +81,12 @@ export async function composeCore(config: Config, around: CoreSurroundings): Pro
   const resolver = createConfiguredResolver(config, clock)
   let { lifetime } = config.queue
   const trace = createTrace({ store, accounts: queries, clock, log, keep: config.trace.keep })
-  const returned = await openReturned(store, around, trace.tx, () => lifetime)
+  const policies = createDomainPolicies(store.bell, clock)
+  const returned = await openReturned({ store, trace: trace.tx, policies }, around, () => lifetime)
   const dns = around.dns ?? resolver
   const queue = openQueue(config, around, { store, mailTx, queries, returned, trace: trace.tx, dns })
-  await ensureSrsKey(store)
-  const rewriter = createRewriter({ store, clock })
+  await loadKey(store, srsKey)
+  const rewriter = createRewriter({ store, clock, policies })
   const outcome = { queue: queue.tx, returned: returned.reads, trace: trace.tx, rewriter }
   const parts = { store, accounts: queries, mail: mailTx, ...outcome, hostname, clock, log }
   const delivery = createDelivery({ ...parts, reporter: queue.reporter, ...(fault && { fault }) })
@@ -176,13 +179,18 @@ interface QueueParts {
 }
 
 /** What has to do with mail that comes back: the suppression lists, signed return paths, the jobs that read it. */
-async function openReturned(store: Store, { clock, log }: CoreSurroundings, trace: TraceTx, lifetime: () => number) {
-  const suppressions = createSuppressions({ store, clock })
-  const parts = { store, clock, log: log.child({ part: 'queue' }), suppressions, trace }
+async function openReturned(
+  { store, trace, policies }: { readonly store: Store; readonly trace: TraceTx; readonly policies: DomainPolicies },
+  { clock, log }: CoreSurroundings,
+  lifetime: () => number,
+) {
+  const suppressions = createSuppressions({ store, clock, policies })
+  const reads = createReturnedReads({ store, clock, policies })
+  const parts = { store, clock, log: log.child({ part: 'queue' }), reads, policies, suppressions, trace }
   return {
     suppressions,
-    signer: createReturnPathSigner({ store, clock, key: await loadReturnPathKey(store) }),
-    reads: createReturnedReads({ store, clock }),
+    signer: createReturnPathSigner({ policies, key: await loadKey(store, returnPathKey) }),
+    reads,
     handlers: returnedHandlers(parts, () => returnableMs(lifetime())),
   }
 }

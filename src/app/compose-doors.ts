@@ -1,7 +1,7 @@
 // Makes the doors out of the rooms: sockets, TLS and wire formats on a read-only store, writing through the core's services.
 // A plain function: who calls it decides the thread.
 
-import { type AccountReads, createAccountReads } from '../accounts/index.ts'
+import { type AccountReads, createAccountReads, createDomainPolicies } from '../accounts/index.ts'
 import { Fault } from '../base/index.ts'
 import { createDeliveryChecks, createRewriter } from '../delivery/index.ts'
 import { createHttpServer } from '../http/server/index.ts'
@@ -144,11 +144,12 @@ interface Parts {
 function openSmtp({ config, refusals, store, accounts, core, around, tls, freeBytes }: Parts) {
   const { clock, log } = around
   const { hostname } = config()
+  const policies = createDomainPolicies(store.bell, clock)
   const checks = createDeliveryChecks({
     accounts,
     suppressions: createSuppressionReads({ store, clock }),
-    returned: createReturnedReads({ store, clock }),
-    rewriter: createRewriter({ store, clock }),
+    returned: createReturnedReads({ store, clock, policies }),
+    rewriter: createRewriter({ store, clock, policies }),
     hostname,
     clock,
     limits: {

@@ -1,9 +1,9 @@
 // Under which sender forwarded mail leaves, and to whom what comes back for it belongs. Reads only, in any thread.
 
-import { createDomainPolicies } from '../accounts/index.ts'
+import type { DomainPolicies } from '../accounts/index.ts'
 import { type Address, formatAddress, isRewritten, MAX_REWRITTEN, type Path } from '../address/index.ts'
 import type { Clock } from '../base/index.ts'
-import { metaRows, type ReadStore, type Store } from '../store/index.ts'
+import { metaRows, type ReadStore } from '../store/index.ts'
 import { formatRewritten, readRewritten, srsKey, type Unreturnable } from './srs.ts'
 
 export interface Rewriter {
@@ -13,14 +13,16 @@ export interface Rewriter {
   back(address: Address): Promise<Address | Unreturnable | undefined>
 }
 
-/** Makes the key of all nodes on this store, once. */
-export async function ensureSrsKey(store: Store): Promise<void> {
-  const known = await store.read((tx) => metaRows.findKey(tx, srsKey))
-  if (!known) await store.write('server', (tx) => metaRows.ensureKey(tx, srsKey))
-}
-
-export function createRewriter({ store, clock }: { readonly store: ReadStore; readonly clock: Clock }): Rewriter {
-  const policies = createDomainPolicies(store.bell, clock)
+/** The key, that of `srsKey`, must have been made. */
+export function createRewriter({
+  store,
+  clock,
+  policies,
+}: {
+  readonly store: ReadStore
+  readonly clock: Clock
+  readonly policies: DomainPolicies
+}): Rewriter {
   let key: Buffer | undefined
   return {
     async forward(sender, via) {

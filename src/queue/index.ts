@@ -5,7 +5,7 @@ export { createQueue, type Queue, type QueueOptions, type QueueSettings } from '
 export type { Settled, Witness } from './record.ts'
 export type { Report } from './report.ts'
 export type { Reporter } from './reporter.ts'
-export { looksSigned } from './return-path.ts'
+export { looksSigned, returnPathKey } from './return-path.ts'
 export {
   createReturnedReads,
   mayComplain,
@@ -17,7 +17,7 @@ export {
 export { parseRoute, parseRoutes, type Route, type Routes } from './route.ts'
 export type { NewQueueRule, QueueRule } from './rules.ts'
 export { defaultSchedule, type Schedule } from './schedule.ts'
-export { createReturnPathSigner, loadReturnPathKey, type ReturnPathSigner, returnableMs } from './signer.ts'
+export { createReturnPathSigner, type ReturnPathSigner, returnableMs } from './signer.ts'
 export type { SiteState } from './site.ts'
 export { createSources, type SourceOptions } from './sources.ts'
 export {

@@ -2,10 +2,10 @@
 
 import assert from 'node:assert/strict'
 import { onEachStore } from '../../test/stores.ts'
-import { createAccountWrites } from '../accounts/index.ts'
+import { createAccountWrites, createDomainPolicies } from '../accounts/index.ts'
 import { type JobId, type QueueId, silentLog, toId } from '../base/index.ts'
 import { domainRows, sentRows, suppressionRows } from '../store/index.ts'
-import { createSuppressions, returnedHandlers } from './index.ts'
+import { createReturnedReads, createSuppressions, returnedHandlers } from './index.ts'
 
 const day = 86_400_000
 
@@ -38,8 +38,13 @@ onEachStore(
         })
     })
     const trace = { on: false, begin: async () => {}, add: async () => {} }
-    const suppressions = createSuppressions({ store, clock })
-    const handlers = returnedHandlers({ store, clock, log: silentLog, suppressions, trace }, () => 35 * day)
+    const policies = createDomainPolicies(store.bell, clock)
+    const suppressions = createSuppressions({ store, clock, policies })
+    const reads = createReturnedReads({ store, clock, policies })
+    const handlers = returnedHandlers(
+      { store, clock, log: silentLog, reads, policies, suppressions, trace },
+      () => 35 * day,
+    )
     let again: number | undefined
     await handlers['forget-returned'](
       {},

@@ -2,7 +2,7 @@
 // and the recipient, teaches the suppression list, says it in the log. Only the signature proves anything: what a stranger's message
 // claims to be about changes nothing.
 
-import { createDomainPolicies } from '../accounts/index.ts'
+import type { DomainPolicies } from '../accounts/index.ts'
 import { type Address, addressKey, formatAddress, parseAddress } from '../address/index.ts'
 import { type Clock, type ContentId, type Log, type QueueId, toId } from '../base/index.ts'
 import { ensureJob, type JobHandlers } from '../jobs/index.ts'
@@ -44,6 +44,8 @@ export interface ReturnedParts {
   readonly store: Store
   readonly clock: Clock
   readonly log: Log
+  readonly reads: ReturnedReads
+  readonly policies: DomainPolicies
   readonly suppressions: Pick<Suppressions, 'noteReturned'>
   readonly trace: TraceTx
 }
@@ -63,12 +65,13 @@ export interface Returned {
 export function createReturnedReads({
   store,
   clock,
+  policies,
 }: {
   readonly store: ReadStore
   readonly clock: Clock
+  readonly policies: DomainPolicies
 }): ReturnedReads {
   let key: Buffer | undefined
-  const policies = createDomainPolicies(store.bell, clock)
   return {
     async find(address) {
       if (!looksSigned(address)) return undefined
@@ -111,9 +114,7 @@ export function returnedHandlers(
   parts: ReturnedParts,
   keptMs: () => number,
 ): Pick<JobHandlers, 'read-returned' | 'forget-returned'> {
-  const { store, log } = parts
-  const reads = createReturnedReads(parts)
-  const policies = createDomainPolicies(store.bell, parts.clock)
+  const { store, log, reads, policies } = parts
   /** In the timeline of the message, and in that of the report. */
   const note = async (tx: Writer, sent: string, own: string, returned: Returned) => {
     const { recipient, action, status, reason, suppressed } = returned

@@ -1,11 +1,11 @@
 // Which mail leaves under a signed return path, and under which: what the domain of its sender wants.
 
-import { createDomainPolicies } from '../accounts/index.ts'
+import type { DomainPolicies } from '../accounts/index.ts'
 import { formatAddress, isRewritten, type Path } from '../address/index.ts'
-import type { Clock, QueueId } from '../base/index.ts'
-import { metaRows, type Store, sentRows, type Writer } from '../store/index.ts'
+import type { QueueId } from '../base/index.ts'
+import { sentRows, type Writer } from '../store/index.ts'
 import type { Batch } from './batch.ts'
-import { dayOf, formatReturnPath, looksSigned, markOf, returnPathKey } from './return-path.ts'
+import { dayOf, formatReturnPath, looksSigned, markOf } from './return-path.ts'
 import type { NewQueueMessage } from './types.ts'
 
 export interface ReturnPathSigner {
@@ -21,22 +21,14 @@ const lateMs = 30 * 86_400_000
 /** How long after its arrival something may come back for a message; so long it is remembered. */
 export const returnableMs = (lifetimeMs: number): number => lifetimeMs + lateMs
 
-/** The key of all nodes on this store, made when it is first needed. */
-export async function loadReturnPathKey(store: Store): Promise<Buffer> {
-  const known = await store.read((tx) => metaRows.findKey(tx, returnPathKey))
-  return known ?? store.write('server', (tx) => metaRows.ensureKey(tx, returnPathKey))
-}
-
+/** `key`: that of `returnPathKey`. */
 export function createReturnPathSigner({
-  store,
-  clock,
+  policies,
   key,
 }: {
-  readonly store: Store
-  readonly clock: Clock
+  readonly policies: DomainPolicies
   readonly key: Buffer
 }): ReturnPathSigner {
-  const policies = createDomainPolicies(store.bell, clock)
   return {
     async wants(tx, { sender, recipients, trace = '' }) {
       // What is forwarded may be signed already, by us or for another purpose.

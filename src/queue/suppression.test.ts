@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict'
 import { after, before, describe, test } from 'node:test'
 import { type Postgres, startPostgres } from '../../test/postgres.ts'
-import { createAccountWrites } from '../accounts/index.ts'
+import { createAccountWrites, createDomainPolicies } from '../accounts/index.ts'
 import { silentLog } from '../base/index.ts'
 import { createSuppressionAdmin, createSuppressions, type SuppressionAdmin } from './index.ts'
 import { openWorld, type World } from './testing/world.ts'
@@ -32,7 +32,8 @@ async function openBench(url: string | undefined): Promise<Bench> {
   const world = await openWorld(url)
   await world.queue.stop(0)
   const { store, clock } = world
-  const open = () => world.reopen({ suppressions: createSuppressions({ store, clock }) })
+  const policies = createDomainPolicies(store.bell, clock)
+  const open = () => world.reopen({ suppressions: createSuppressions({ store, clock, policies }) })
   world.queue = open()
   const accounts = createAccountWrites({ store, ensureMailboxes: async () => {}, log: silentLog })
   await accounts.addDomain('us.test')

@@ -1,7 +1,7 @@
 // The suppression lists: addresses to which a domain does not write, because they are not there any more, because somebody there
 // complained, or because a person said so. Looks addresses up before mail is tried, and notes what failures teach.
 
-import { createDomainPolicies, createMemory, type DomainPolicy } from '../accounts/index.ts'
+import { createMemory, type DomainPolicies, type DomainPolicy } from '../accounts/index.ts'
 import { type Address, addressKey, formatAddress, type Path } from '../address/index.ts'
 import type { Clock, DomainId } from '../base/index.ts'
 import { classWords, type ReplyClass } from '../smtp/bounces/index.ts'
@@ -93,9 +93,8 @@ async function domainWithEntries(tx: Reader, name: string) {
   return domain && (await suppressionRows.hasAny(tx, domain.id)) ? { id: domain.id, name: domain.name } : undefined
 }
 
-export function createSuppressions(parts: Parts): Suppressions {
-  const { store, clock } = parts
-  const policies = createDomainPolicies(store.bell, clock)
+export function createSuppressions(parts: Parts & { readonly policies: DomainPolicies }): Suppressions {
+  const { store, clock, policies } = parts
   const memory = createMemory<DomainId, boolean>(store.bell, clock, topics)
 
   const noteOne = async (tx: Writer, { sender }: Settled['mail'], { outcome, state }: Settled): Promise<void> => {

@@ -1,5 +1,6 @@
 export { type FaultPoint, faultPoints } from './fault-points.ts'
 export { blockSize, createBlock, type PackedBlock } from './flag-block.ts'
+export { loadKey } from './keys.ts'
 export { openReadStore, openStore } from './open.ts'
 export * as accountRows from './rows/account.ts'
 export * as aclRows from './rows/acl.ts'

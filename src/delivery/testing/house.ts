@@ -1,13 +1,14 @@
 // A small house for delivery's tests: the real rooms on a store of the test, with a queue that is not started.
 
 import type { Bench } from '../../../test/stores.ts'
-import { createAccountReads, createAccountWrites } from '../../accounts/index.ts'
+import { createAccountReads, createAccountWrites, createDomainPolicies } from '../../accounts/index.ts'
 import { type Address, type Path, parsePath } from '../../address/index.ts'
 import { type AccountId, type Log, silentLog } from '../../base/index.ts'
 import { zoneResolver } from '../../dns/index.ts'
 import { createMailReads, createMailTx, createSpool } from '../../mail/index.ts'
 import { createQueue, createReturnedReads, createSuppressionAdmin, createSuppressionReads } from '../../queue/index.ts'
 import { putContent } from '../../queue/testing/world.ts'
+import { loadKey } from '../../store/index.ts'
 import { createTrace } from '../../trace/index.ts'
 import {
   type Arrival,
@@ -17,7 +18,7 @@ import {
   createPostHandler,
   createRewriter,
   type Envelope,
-  ensureSrsKey,
+  srsKey,
 } from '../index.ts'
 import { type QueueRow, queueOf, queueParamsOf } from './queue-rows.ts'
 
@@ -67,10 +68,11 @@ export async function openHouse({ store, options }: Bench, log: Log = silentLog)
     putContent,
   })
   const points: string[] = []
-  const returned = createReturnedReads({ store, clock })
+  const policies = createDomainPolicies(store.bell, clock)
+  const returned = createReturnedReads({ store, clock, policies })
   const trace = createTrace({ store, accounts, clock, log, keep: 86_400_000 })
-  await ensureSrsKey(store)
-  const rewriter = createRewriter({ store, clock })
+  await loadKey(store, srsKey)
+  const rewriter = createRewriter({ store, clock, policies })
   const outcome = { queue: queue.tx, returned, trace: trace.tx, rewriter }
   const parts = { store, accounts, mail, ...outcome, reporter: queue.reporter, hostname, clock, log }
   const reads = createMailReads(store)
