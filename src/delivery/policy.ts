@@ -74,6 +74,8 @@ export function checkResolution(arrival: Arrival, to: Address, { kind }: Resolut
 /** Names under which servers write that do not use the null sender for their reports, as they should (RFC 5321 §4.5.5). */
 const reporters: ReadonlySet<string> = new Set(['mailer-daemon', 'postmaster', 'mail-daemon', 'daemon'])
 
+const isReporter = (from: Path): boolean => from === null || reporters.has(from.local.toLowerCase())
+
 const reportsOnly = refuse('reports-only', 'this address takes only reports of mail servers, with the null sender')
 
 /** A signed return path takes what this server has sent back, and from those alone who report. */
@@ -81,14 +83,14 @@ async function checkReturned(returned: ReturnedReads, from: Path, to: Address): 
   const sent = await returned.find(to)
   if (!sent) return refuse('unknown-user', `there is no user <${formatAddress(to)}>`)
   if (sent.full) return refuse('reports-only', 'more reports on one message than there can be')
-  return from === null || reporters.has(from.local.toLowerCase()) ? accepted : reportsOnly
+  return isReporter(from) ? accepted : reportsOnly
 }
 
 /** A rewritten sender takes what belongs to a message that was forwarded here, and from those alone who report. */
 export function checkRewritten(back: Address | Unreturnable, from: Path, to: Address): RecipientVerdict {
   if (back === 'expired') return refuse('unknown-user', `<${formatAddress(to)}> was for reports and has expired`)
   if (back === 'forged') return refuse('unknown-user', `there is no user <${formatAddress(to)}>`)
-  return from === null || reporters.has(from.local.toLowerCase()) ? accepted : reportsOnly
+  return isReporter(from) ? accepted : reportsOnly
 }
 
 /** An address outside that the sender's domain does not write to any more: who sends hears it at once. */

@@ -39,8 +39,6 @@ export interface Dispatch {
   offer(lane: Lane): void
   /** Its ways are others now. */
   refresh(lane: Lane): void
-  /** Whether a batch under way belongs to a message. */
-  isActive(message: number): boolean
   /** Sites were forgiven, or limits changed. */
   wakeAll(): void
   setPlaces(places: number): void
@@ -81,7 +79,6 @@ export function createDispatch(options: DispatchOptions): Dispatch {
   const aside = new Map<Lane, readonly Resource[]>()
   const parked = new Map<Resource, Set<Lane>>()
   const timers = new Map<Resource, () => void>()
-  const underWay = new Map<number, number>()
   const idle: (() => void)[] = []
 
   const free = () => total - active
@@ -188,27 +185,18 @@ export function createDispatch(options: DispatchOptions): Dispatch {
     lane.active++
     way.site.begin()
     for (const limit of way.limits) limit.begin()
-    const { id } = batch.mail
-    underWay.set(id, (underWay.get(id) ?? 0) + 1)
     const end = () => {
       active--
       sender.active--
       lane.active--
       for (const limit of way.limits) limit.end()
-      const left = underWay.get(id)! - 1
-      if (left > 0) underWay.set(id, left)
-      else underWay.delete(id)
       if (active === 0) for (const resolve of idle.splice(0)) resolve()
-      const waiting = blocked
-      blocked = []
-      for (const one of waiting) {
+      blocked = blocked.filter((one) => {
+        if (!mayHave(one.active)) return true
         one.listed = false
-        if (mayHave(one.active)) enlist(one)
-        else {
-          one.listed = true
-          blocked.push(one)
-        }
-      }
+        enlist(one)
+        return false
+      })
       // Each of them is listed anyway when one of its own ends: a few looks each time find who may sooner.
       for (let looks = active === 0 ? crowded.length : Math.min(crowded.length, maxLooks); looks > 0; looks--) uncrowd()
       forget(sender)
@@ -304,7 +292,6 @@ export function createDispatch(options: DispatchOptions): Dispatch {
       comeBack(lane)
       pump()
     },
-    isActive: (message) => underWay.has(message),
     wakeAll() {
       for (const lane of [...aside.keys()]) comeBack(lane)
       pump()

@@ -1,9 +1,14 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { defaultSchedule, isDelayed, nextAttempt } from './schedule.ts'
+import { noticeAt } from './deadline.ts'
+import { defaultSchedule, nextAttempt, type Schedule } from './schedule.ts'
 
 const minute = 60_000
 const hour = 60 * minute
+
+/** Whether the sender of a message that came at `arrived` hears now that it waits. */
+const isDelayed = (schedule: Schedule, arrived: number, now: number) =>
+  now >= (noticeAt(schedule, { arrived, params: {} }) ?? Number.POSITIVE_INFINITY)
 
 test('attempts that fail at once come at the planned times until five days are over', () => {
   const times: number[] = []

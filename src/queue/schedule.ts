@@ -40,8 +40,3 @@ export function nextAttempt(schedule: Schedule, arrived: number, now: number): n
   const steps = Math.max(1, Math.ceil((from - last) / schedule.every))
   return Math.min(last + steps * schedule.every, end)
 }
-
-/** Whether the sender should be told now that the message waits. */
-export function isDelayed(schedule: Schedule, arrived: number, now: number): boolean {
-  return schedule.delayNotice !== undefined && now - arrived >= schedule.delayNotice
-}

@@ -36,11 +36,6 @@ export interface SchedulerOptions extends TargetOptions {
   readonly fault: (point: string) => void
 }
 
-/** Where a recipient stands: in which lane, and in which state his row is written. */
-export interface Standing extends Place {
-  readonly lane: string
-}
-
 export interface LaneState {
   readonly lane: string
   /** Recipients in memory, and whether the store has more. */

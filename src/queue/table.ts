@@ -39,7 +39,6 @@ export interface LaneTable {
   gone(batch: Batch): void
   /** The lane may have become idle. */
   rest(lane: Lane): void
-  clear(): void
 }
 
 export function createLaneTable(): LaneTable {
@@ -109,10 +108,6 @@ export function createLaneTable(): LaneTable {
       const [oldest] = idle
       idle.delete(oldest!)
       lanes.delete(oldest!.name)
-    },
-    clear() {
-      lanes.clear()
-      idle.clear()
     },
   }
 }
