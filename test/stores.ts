@@ -32,17 +32,29 @@ after(async () => {
   if (started && 'stop' in started) await started.stop()
 })
 
-/** One test per database, each with a new empty store. */
-export function onEachStore(name: string, run: (bench: Bench) => Promise<void>, options: BenchOptions = {}): void {
-  if (options.only !== 'postgres') test(`${name} (SQLite)`, (t) => onStore(t, 'sqlite', run, options))
-  if (options.only === 'sqlite') return
-  test(`${name} (PostgreSQL)`, async (t) => {
+export const databases: readonly Store['dialect'][] = ['sqlite', 'postgres']
+
+/** A test that is given what `store` in the configuration says for a new, empty database of this kind. */
+export function onDatabase(
+  dialect: Store['dialect'],
+  name: string,
+  run: (t: TestContext, url: string) => Promise<void>,
+): void {
+  test(name, async (t) => {
+    if (dialect === 'sqlite') return run(t, 'sqlite')
     server ??= startPostgres()
     const started = await server
     if ('skip' in started) return t.skip(started.skip)
-    await onStore(t, await started.url(), run, options)
+    await run(t, await started.url())
   })
 }
+
+/** One test per database, each with a new empty store. */
+export function onEachStore(name: string, run: (bench: Bench) => Promise<void>, options: BenchOptions = {}): void {
+  for (const dialect of options.only ? [options.only] : databases)
+    onDatabase(dialect, `${name} (${titles[dialect]})`, (t, url) => onStore(t, url, run, options))
+}
+export const titles = { sqlite: 'SQLite', postgres: 'PostgreSQL' } as const
 
 async function onStore(t: TestContext, url: string, run: (bench: Bench) => Promise<void>, options: BenchOptions) {
   const data = mkdtempSync(join(tmpdir(), 'posthorn-store-'))

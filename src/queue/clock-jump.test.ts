@@ -1,26 +1,17 @@
 // The wall clock is set a day forward and back while mail waits; on both databases.
 
 import assert from 'node:assert/strict'
-import { after, before, describe, test } from 'node:test'
-import { type Postgres, startPostgres } from '../../test/postgres.ts'
+import { describe } from 'node:test'
+import { databases, onDatabase } from '../../test/stores.ts'
 import { openWorld, type World } from './testing/world.ts'
 
 const minute = 60_000
 const day = 24 * 60 * minute
-let postgres: Postgres | { readonly skip: string }
-before(async () => {
-  postgres = await startPostgres()
-})
-after(async () => {
-  if ('stop' in postgres) await postgres.stop()
-})
-
-for (const dialect of ['sqlite', 'postgres'] as const)
+for (const dialect of databases)
   describe(`the clock is set (${dialect})`, () => {
     const run = (name: string, work: (world: World) => Promise<void>) =>
-      test(name, async (t) => {
-        if (dialect === 'postgres' && 'skip' in postgres) return t.skip(postgres.skip)
-        const world = await openWorld(dialect === 'postgres' && 'url' in postgres ? await postgres.url() : undefined)
+      onDatabase(dialect, name, async (_t, url) => {
+        const world = await openWorld(url)
         try {
           world.answers = () => '451 4.3.0 not now'
           await world.queue.start()

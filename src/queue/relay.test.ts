@@ -78,7 +78,7 @@ describe('the queue over sockets', () => {
   let world: World
   afterEach(() => world.close())
   const open = async (change: Partial<QueueOptions>): Promise<Queue> => {
-    world = await openWorld(undefined, { connect: connectSmtp, ...change })
+    world = await openWorld('sqlite', { connect: connectSmtp, ...change })
     await world.queue.start()
     return world.queue
   }

@@ -1,34 +1,25 @@
 // What people want of the queue: on SQLite and on PostgreSQL, with a clock that moves by hand.
 
 import assert from 'node:assert/strict'
-import { after, afterEach, before, beforeEach, describe, test } from 'node:test'
-import { type Postgres, startPostgres } from '../../test/postgres.ts'
+import { describe, test } from 'node:test'
+import { databases, onDatabase } from '../../test/stores.ts'
 import { parseAddress } from '../address/index.ts'
 import { isFault } from '../base/index.ts'
 import { checkRule } from './rules.ts'
 import { openWorld, type World } from './testing/world.ts'
 
 const minute = 60_000
-let postgres: Postgres | { readonly skip: string }
-before(async () => {
-  postgres = await startPostgres()
-})
-after(async () => {
-  if ('stop' in postgres) await postgres.stop()
-})
-
-for (const dialect of ['sqlite', 'postgres'] as const)
+for (const dialect of databases)
   describe(`rules of the queue on ${dialect}`, () => {
     let world: World
-    beforeEach(async () => {
-      if (dialect === 'postgres' && 'skip' in postgres) return
-      world = await openWorld(dialect === 'postgres' && 'url' in postgres ? await postgres.url() : undefined)
-    })
-    afterEach(() => world?.close())
     const run = (name: string, work: () => Promise<void>) =>
-      test(name, async (t) => {
-        if (dialect === 'postgres' && 'skip' in postgres) return t.skip(postgres.skip)
-        await work()
+      onDatabase(dialect, name, async (_t, url) => {
+        world = await openWorld(url)
+        try {
+          await work()
+        } finally {
+          await world.close()
+        }
       })
     const rows = async () => (await world.queue.admin.list()).flatMap(({ recipients }) => recipients)
     const states = async () => (await rows()).map(({ address, state }) => [address, state])

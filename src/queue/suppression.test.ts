@@ -1,22 +1,14 @@
 // The suppression lists: what puts an address on one, what does not, what it does there; on both databases.
 
 import assert from 'node:assert/strict'
-import { after, before, describe, test } from 'node:test'
-import { type Postgres, startPostgres } from '../../test/postgres.ts'
+import { describe } from 'node:test'
+import { databases, onDatabase } from '../../test/stores.ts'
 import { createAccountWrites, createDomainPolicies } from '../accounts/index.ts'
 import { silentLog } from '../base/index.ts'
 import { createSuppressionAdmin, createSuppressions, type SuppressionAdmin } from './index.ts'
 import { openWorld, type World } from './testing/world.ts'
 
 const day = 86_400_000
-let postgres: Postgres | { readonly skip: string }
-before(async () => {
-  postgres = await startPostgres()
-})
-after(async () => {
-  if ('stop' in postgres) await postgres.stop()
-})
-
 interface Bench {
   readonly world: World
   readonly admin: SuppressionAdmin
@@ -28,7 +20,7 @@ interface Bench {
   wait(ms: number): Promise<void>
 }
 
-async function openBench(url: string | undefined): Promise<Bench> {
+async function openBench(url: string): Promise<Bench> {
   const world = await openWorld(url)
   await world.queue.stop(0)
   const { store, clock } = world
@@ -64,12 +56,11 @@ async function openBench(url: string | undefined): Promise<Bench> {
   }
 }
 
-for (const dialect of ['sqlite', 'postgres'] as const)
+for (const dialect of databases)
   describe(`suppression on ${dialect}`, () => {
     const run = (name: string, work: (bench: Bench) => Promise<void>) =>
-      test(name, async (t) => {
-        if (dialect === 'postgres' && 'skip' in postgres) return t.skip(postgres.skip)
-        const bench = await openBench(dialect === 'postgres' && 'url' in postgres ? await postgres.url() : undefined)
+      onDatabase(dialect, name, async (_t, url) => {
+        const bench = await openBench(url)
         try {
           await work(bench)
         } finally {

@@ -6,7 +6,7 @@ import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
 import { connect } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
-import { after, type TestContext, test } from 'node:test'
+import type { TestContext } from 'node:test'
 import { parseAddress } from '../../src/address/index.ts'
 import { checkConfig } from '../../src/app/config/index.ts'
 import { type RunningServer, startServer } from '../../src/app/core.ts'
@@ -14,15 +14,13 @@ import { type Log, realClock } from '../../src/base/index.ts'
 import { zoneResolver } from '../../src/dns/index.ts'
 import type { Finding } from '../../src/smtp/bounces/index.ts'
 import { jobRows } from '../../src/store/index.ts'
-import { type Postgres, startPostgres } from '../postgres.ts'
 import { full } from '../server.ts'
+import { databases, onDatabase, titles } from '../stores.ts'
 import { startSink } from './sink.ts'
 import { message, Smtp, sleep, Talk } from './talk.ts'
 
 const corpus = resolve(import.meta.dirname, '../corpus/bounces')
 const expected = JSON.parse(readFileSync(join(corpus, 'expected.json'), 'utf8')) as { readonly [name: string]: Finding }
-const started = await startPostgres()
-after(() => ('stop' in started ? started.stop() : undefined))
 
 interface Line {
   readonly text: string
@@ -139,13 +137,9 @@ async function handIn({ stranger: smtp }: World, from: string, to: string, bytes
   return [rcpt, await smtp.reply()]
 }
 
-const stores = [['SQLite', 'sqlite'] as const, ['PostgreSQL', 'postgres'] as const]
 const onEach = (name: string, run: (world: World) => Promise<void>) => {
-  for (const [title, dialect] of stores)
-    test(`${name} (${title})`, async (t) => {
-      if (dialect === 'postgres' && 'skip' in started) return t.skip(started.skip)
-      await run(await openWorld(t, dialect === 'sqlite' ? 'sqlite' : await (started as Postgres).url()))
-    })
+  for (const dialect of databases)
+    onDatabase(dialect, `${name} (${titles[dialect]})`, async (t, url) => run(await openWorld(t, url)))
 }
 
 /** Whom the message of the corpus is about, as far as a queue could have written to him. */

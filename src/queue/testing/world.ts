@@ -56,7 +56,7 @@ const zone = Array.from({ length: 9 }, (_, i) => {
   return `${host} MX 10 mx.${host}\n${host} MX 20 mx2.${host}\nmx.${host} A 192.0.2.${i + 1}\nmx2.${host} A 192.0.2.${i + 101}`
 }).join('\n')
 
-export async function openWorld(url: string | undefined, change: Partial<QueueOptions> = {}): Promise<World> {
+export async function openWorld(url: string, change: Partial<QueueOptions> = {}): Promise<World> {
   const clock = fakeClock()
   const start = clock.now()
   const data = mkdtempSync(join(tmpdir(), 'posthorn-queue-'))
@@ -65,7 +65,7 @@ export async function openWorld(url: string | undefined, change: Partial<QueueOp
   const onFatal = (error: Error) => {
     throw error
   }
-  const store = await openStore({ store: url ?? 'sqlite', data, clock: still, log: silentLog, onFatal })
+  const store = await openStore({ store: url, data, clock: still, log: silentLog, onFatal })
   const world: World = {
     clock,
     store,
@@ -77,7 +77,7 @@ export async function openWorld(url: string | undefined, change: Partial<QueueOp
     put: (to, more = {}) => store.write([], async (tx) => world.queue.tx.put(tx, await toMessage(tx, to, more))),
     async settle() {
       for (let quiet = 0; quiet < 3; ) {
-        await new Promise((resolve) => setTimeout(resolve, url ? 15 : 2))
+        await new Promise((resolve) => setTimeout(resolve, url === 'sqlite' ? 2 : 15))
         const open = await store.read((tx) =>
           tx.get<{ n: number }>(
             sql`SELECT count(*) AS n FROM queue_recipient WHERE state IN ('claimed', 'ready')
