@@ -4,14 +4,21 @@ import { createMailReads } from '../../../src/mail/index.ts'
 import { accountRows, queueRows, toBuffer } from '../../../src/store/index.ts'
 import { findProblems, type Opened, openLeft } from '../inspect.ts'
 import type { Note } from './notes.ts'
-import type { Sent } from './record.ts'
+import { type Sent, tags } from './record.ts'
 
-/** What is wrong with the store in the folder; `acknowledged` had their 250 before the cut. */
-export async function findLosses(
-  data: string,
-  sent: readonly Sent[],
-  acknowledged: ReadonlySet<Sent>,
-): Promise<string[]> {
+export interface Expected {
+  /** All that was begun. */
+  readonly sent: readonly Sent[]
+  /** Had their 250 or OK before the cut. */
+  readonly acknowledged: ReadonlySet<Sent>
+  /** Had been taken out by then, and that was acknowledged. */
+  readonly removed: ReadonlySet<Sent>
+  /** What the next server has, whether from before the cut or after. */
+  readonly relayed: () => ReadonlySet<string>
+}
+
+/** What is wrong with the store in the folder. */
+export async function findLosses(data: string, { sent, acknowledged, removed, relayed }: Expected): Promise<string[]> {
   const store = await openLeft(data)
   try {
     const problems = await findProblems(store, data)
@@ -20,14 +27,17 @@ export async function findLosses(
     for await (const { to, bytes } of everything(store)) {
       const id = /^Subject: (.*)\r$/m.exec(bytes.subarray(0, 4_096).toString('latin1'))?.[1] ?? ''
       const original = byId.get(id)
-      if (original?.to !== to || !isWhole(bytes, original.text))
+      if (original?.to !== to || !isWhole(bytes, original))
         problems.push(`${id || 'a message'} of ${to} is not as sent`)
       else found.set(id, (found.get(id) ?? 0) + 1)
     }
+    const there = relayed()
     for (const one of sent) {
       const count = found.get(one.id) ?? 0
       if (count > 1) problems.push(`${one.id} is there ${count} times`)
-      if (count === 0 && acknowledged.has(one)) problems.push(`${one.id} was acknowledged and is lost`)
+      if (count > 0 && removed.has(one)) problems.push(`${one.id} was expunged and is there`)
+      if (count === 0 && acknowledged.has(one) && !one.removed && !there.has(one.id))
+        problems.push(`${one.id} was acknowledged and is lost`)
     }
     return problems
   } finally {
@@ -36,8 +46,9 @@ export async function findLosses(
 }
 
 /** As sent, below the lines that the server added. */
-function isWhole(bytes: Buffer, text: string): boolean {
+function isWhole(bytes: Buffer, { text, appended }: Sent): boolean {
   const sent = Buffer.from(text, 'latin1')
+  if (appended) return bytes.equals(sent)
   const added = bytes.subarray(0, bytes.length - sent.length).toString('latin1')
   return bytes.subarray(added.length).equals(sent) && added.endsWith('\r\n') && added.includes('Received: ')
 }
@@ -58,15 +69,30 @@ async function* everything(store: Opened): AsyncGenerator<{ to: string; bytes: B
   }
 }
 
-/** Those who had their 250 within so many notes. */
+/** Those who had their 250 or OK within so many notes. */
 export function acknowledgedBy(notes: readonly Note[], count: number, sent: readonly Sent[]): Set<Sent> {
+  const appended = `${tags.appended} OK`
+  return toldBy(notes, count, sent, (text) => text.includes('250 2.0.0 Ok: queued as') || text.startsWith(appended))
+}
+
+/** Those of whom it was acknowledged within so many notes that they are gone. */
+export function removedBy(notes: readonly Note[], count: number, sent: readonly Sent[]): Set<Sent> {
+  return toldBy(notes, count, sent, (text) => text.startsWith(`${tags.removed} OK`))
+}
+
+function toldBy(
+  notes: readonly Note[],
+  count: number,
+  sent: readonly Sent[],
+  says: (text: string) => boolean,
+): Set<Sent> {
   const byPort = new Map(sent.map((one) => [one.port, one]))
-  const acknowledged = new Set<Sent>()
+  const told = new Set<Sent>()
   for (const note of notes.slice(0, count))
     for (const change of note) {
-      if (change.kind !== 'reply' || !change.text.includes('250 2.0.0 Ok: queued as')) continue
+      if (change.kind !== 'reply' || !says(change.text)) continue
       const one = byPort.get(change.port)
-      if (one) acknowledged.add(one)
+      if (one) told.add(one)
     }
-  return acknowledged
+  return told
 }

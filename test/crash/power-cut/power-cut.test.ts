@@ -8,9 +8,9 @@ import { join } from 'node:path'
 import { type TestContext, test } from 'node:test'
 import { full, has } from '../../server.ts'
 import { afterCut, type Cut, fates, randomFrom, writeTree } from './disk.ts'
-import { acknowledgedBy, findLosses } from './left.ts'
+import { acknowledgedBy, type Expected, findLosses, removedBy } from './left.ts'
 import type { Note } from './notes.ts'
-import { type Load, type Recording, record, type Sent, send } from './record.ts'
+import { type Load, type Recording, record, send } from './record.ts'
 
 interface Planned extends Load {
   readonly cuts: number
@@ -46,7 +46,7 @@ test(`power cut, ${cuts} times`, { skip: missing }, async (t) => {
 })
 
 /** The notes are all that happened: with everything kept they make the folder that is there. */
-function assertWhole({ server, notes, sent }: Recording): void {
+function assertWhole({ server, notes, sent, relayed }: Recording): void {
   const made = afterCut(notes, { notes: notes.length, fate: 'kept', random: () => 0 })
   const there = readdirSync(server.data, { recursive: true, encoding: 'utf8' }).filter((path) => !path.endsWith('-shm'))
   // The sockets of the server's doors are no files.
@@ -56,6 +56,8 @@ function assertWhole({ server, notes, sent }: Recording): void {
     if (bytes !== 'folder') assert.ok(bytes.equals(readFileSync(join(server.data, path))), `${path} is as noted`)
   assert.equal(acknowledgedBy(notes, notes.length, sent).size, sent.length, 'every reply was noted')
   assert.ok(sent.every(({ acknowledged }) => acknowledged))
+  assert.equal(removedBy(notes, notes.length, sent).size, sent.filter(({ removed }) => removed).length)
+  assert.ok(relayed().size > 0, 'mail left')
 }
 
 /** The database itself was written and synced while mail came. */
@@ -69,18 +71,19 @@ function assertCopied({ notes }: Recording): void {
 }
 
 async function cutOften(t: TestContext, recording: Recording, times: number, random: () => number): Promise<void> {
-  const { notes, sent } = recording
-  let acknowledged = 0
+  const { notes, sent, relayed } = recording
+  let looked = 0
   for (let n = 0; n < times; n++) {
     const cut = { notes: chooseMoment(notes, random), fate: fates[n % fates.length]!, random }
-    const before = acknowledgedBy(notes, cut.notes, sent)
-    acknowledged += before.size
+    const acknowledged = acknowledgedBy(notes, cut.notes, sent)
+    const before = { sent, acknowledged, removed: removedBy(notes, cut.notes, sent), relayed }
+    looked += acknowledged.size
     await onLeft(recording, cut, async (data) => {
-      assert.deepEqual(await findLosses(data, sent, before), [])
+      assert.deepEqual(await findLosses(data, before), [])
       if (n % serverEach >= serverEach - fates.length) await assertServes(recording, data, before)
     })
   }
-  t.diagnostic(`${times} cuts in ${notes.length} notes; ${acknowledged} acknowledged messages looked for`)
+  t.diagnostic(`${times} cuts in ${notes.length} notes; ${looked} acknowledged messages looked for`)
 }
 
 /** Just after a sync began or ended, just after a reply, or anywhere. */
@@ -107,22 +110,26 @@ async function onLeft({ server, notes }: Recording, cut: Cut, look: (data: strin
 }
 
 /** A whole server starts on it, takes a message, delivers it, and loses nothing of the others. */
-async function assertServes({ server, sent }: Recording, data: string, before: Set<Sent>): Promise<void> {
+async function assertServes({ server, sent }: Recording, data: string, before: Expected): Promise<void> {
   rmSync(server.data, { recursive: true })
   cpSync(data, server.data, { recursive: true })
   await server.start()
   // Who was not there yet can take nothing.
-  const after = before.size > 0 ? [await send(server.ports.smtp, new Set(), 'u0@posthorn.test', 'after', 70_000)] : []
+  const after =
+    before.acknowledged.size > 0 ? [await send(server.ports.smtp, new Set(), 'u0@posthorn.test', 'after', 70_000)] : []
   assert.equal(await server.stop(), 0, server.output)
-  assert.deepEqual(await findLosses(server.data, [...sent, ...after], new Set([...before, ...after])), [])
+  const expected = { ...before, sent: [...sent, ...after], acknowledged: new Set([...before.acknowledged, ...after]) }
+  assert.deepEqual(await findLosses(server.data, expected), [])
 }
 
 /** The test can fail: on a disk that only says that it syncs, acknowledged messages are lost. */
 async function assertLiesAreFound(recording: Recording, random: () => number): Promise<void> {
-  const { notes, sent } = recording
+  const { notes, sent, relayed } = recording
   const cut = { notes: notes.length, fate: 'lost', random, lies: true } as const
   await onLeft(recording, cut, async (data) => {
-    const lost = await findLosses(data, sent, acknowledgedBy(notes, notes.length, sent))
-    assert.equal(lost.length, sent.length, 'every message is missed')
+    const acknowledged = acknowledgedBy(notes, notes.length, sent)
+    const lost = await findLosses(data, { sent, acknowledged, removed: new Set(), relayed })
+    const missed = sent.filter(({ id, removed }) => !removed && !relayed().has(id))
+    assert.equal(lost.length, missed.length, 'every message is missed')
   })
 }

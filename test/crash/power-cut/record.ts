@@ -8,7 +8,9 @@ import { connect } from 'node:net'
 import { join } from 'node:path'
 import type { TestContext } from 'node:test'
 import { freePorts, Installation, run } from '../../server.ts'
+import { dial } from '../../world/talk.ts'
 import { readReplies } from '../load.ts'
+import { startSink } from '../sink.ts'
 import { type Note, readNotes } from './notes.ts'
 
 const users = Array.from({ length: 5 }, (_, i) => `u${i}@posthorn.test`)
@@ -23,6 +25,10 @@ export interface Sent {
   readonly port: number
   readonly text: string
   readonly acknowledged: boolean
+  /** Put there by IMAP; absent: by SMTP. */
+  readonly appended?: boolean
+  /** Taken out again at once, and that was acknowledged too. */
+  readonly removed?: boolean
 }
 
 export interface Recording {
@@ -30,6 +36,8 @@ export interface Recording {
   readonly server: Installation
   readonly notes: readonly Note[]
   readonly sent: readonly Sent[]
+  /** Ids of what the next server took until now. */
+  readonly relayed: () => ReadonlySet<string>
 }
 
 export interface Load {
@@ -45,10 +53,12 @@ export interface Load {
 /** A server under load, from no data folder on; it is taken away after the test. */
 export async function record(t: TestContext, { rounds, messages, sizes = mixed, index }: Load): Promise<Recording> {
   const [nobody] = await freePorts(1)
+  const sink = await startSink()
+  t.after(async () => sink.close())
   const server = await Installation.make({
     config: {
       smtp: { trustedNetworks: ['127.0.0.0/8'] },
-      queue: { routes: { 'relay.test': `127.0.0.1:${nobody}` } },
+      queue: { routes: { 'relay.test': `127.0.0.1:${nobody}`, 'sent.test': `127.0.0.1:${sink.port}` } },
       log: { level: 'warn' },
       search: { index },
     },
@@ -63,16 +73,21 @@ export async function record(t: TestContext, { rounds, messages, sizes = mixed, 
     UV_USE_IO_URING: '0',
   }
   const sent: Sent[] = []
+  // A reply is known by the port that it goes to: none serves twice, neither over SMTP nor over IMAP.
+  const ports = new Set<number>()
   for (let round = 0; round < rounds; round++) {
     await server.start(env)
     if (round === 0) await addUsers(server)
     // Who opens the database syncs the folder: the first run is the server's alone.
     const stopCheckpoints = round > 0 ? checkpoints(server.data, env) : undefined
-    await sendAll(server.ports.smtp, `r${round}`, messages, sizes, sent)
+    await Promise.all([
+      sendAll(server.ports.smtp, ports, `r${round}`, messages, sizes, sent),
+      appendAll(server.ports.imap, ports, `a${round}`, sent),
+    ])
     await stopCheckpoints?.()
     await server.stop()
   }
-  return { server, notes: readNotes(readFileSync(log), server.data), sent }
+  return { server, notes: readNotes(readFileSync(log), server.data), sent, relayed: () => new Set(sink.ids) }
 }
 
 /** By commands to the running server: the folder is as young as it can be when the first mail comes. */
@@ -111,17 +126,18 @@ function checkpoints(data: string, env: NodeJS.ProcessEnv): () => Promise<void> 
 
 async function sendAll(
   port: number,
+  ports: Set<number>,
   name: string,
   messages: number,
   sizes: readonly number[],
   sent: Sent[],
 ): Promise<void> {
   let next = 0
-  const ports = new Set(sent.map((one) => one.port))
   const one = async () => {
     while (next < messages) {
       const n = next++
-      const to = n % 4 === 3 ? 'somebody@relay.test' : users[n % users.length]!
+      const away = n % 8 === 3 ? 'somebody@relay.test' : 'somebody@sent.test'
+      const to = n % 4 === 3 ? away : users[n % users.length]!
       sent.push(await send(port, ports, to, `${name}.${n}`, sizes[n % sizes.length]!))
     }
   }
@@ -148,6 +164,51 @@ export async function send(port: number, used: Set<number>, to: string, id: stri
     socket.destroy()
   }
 }
+
+const appends = 8
+
+/** IMAP beside it: messages are appended, every second one is flagged as deleted and expunged at once. */
+async function appendAll(port: number, ports: Set<number>, name: string, sent: Sent[]): Promise<void> {
+  for (let n = 0; n < appends; n++)
+    sent.push(await append(port, ports, users[0]!, `${name}.${n}`, mixed[n % mixed.length]!, n % 2 === 1))
+}
+
+/** On a connection of its own. Tags are numbers of three digits: for the shim such replies are like those of SMTP. */
+async function append(
+  port: number,
+  used: Set<number>,
+  to: string,
+  id: string,
+  size: number,
+  remove: boolean,
+): Promise<Sent> {
+  const talk = await dial(port)
+  try {
+    await talk.until(/^\* OK .*\r\n/m)
+    const mine = talk.socket.localPort!
+    if (used.has(mine)) return await append(port, used, to, id, size, remove)
+    used.add(mine)
+    const say = async (tag: number, command: string) => {
+      talk.send(`${tag} ${command}\r\n`)
+      return await talk.until(new RegExp(`^${tag} OK.*\r\n`, 'm'))
+    }
+    await say(100, `LOGIN "${to}" "password"`)
+    const text = makeText(id, size)
+    const uid = /APPENDUID \d+ (\d+)/.exec(await say(tags.appended, `APPEND INBOX {${text.length}+}\r\n${text}`))![1]
+    if (remove) {
+      await say(102, 'SELECT INBOX')
+      await say(103, `UID STORE ${uid} +FLAGS.SILENT (\\Deleted)`)
+      await say(104, `UID EXPUNGE ${uid}`)
+      await say(105, 'UNSELECT')
+      // Replies before may begin with what was expunged, or with what came meanwhile.
+      await say(tags.removed, 'NOOP')
+    }
+    return { id, to, port: mine, text, acknowledged: true, appended: true, removed: remove }
+  } finally {
+    talk.close()
+  }
+}
+export const tags = { appended: 101, removed: 106 } as const
 
 function makeText(id: string, size: number): string {
   const lines = Array.from({ length: Math.ceil(size / 66) }, (_, i) =>
