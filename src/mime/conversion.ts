@@ -1,8 +1,8 @@
 // Carries out a plan: the message with its parts encoded anew, chunk by chunk.
 
 import type { ConversionPlan, Limit, Step } from './conversion-plan.ts'
-import { openEncoder } from './encoders.ts'
-import { convertHeader } from './header-conversion.ts'
+import { openEncoder, type PieceEncoder } from './encoders.ts'
+import { convertHeader, toLimit } from './header-conversion.ts'
 import { openTransfer } from './transfer.ts'
 
 /** The message as the plan has it. `data`: the bytes from which the plan was made. */
@@ -31,13 +31,9 @@ function* some(bytes: Buffer): Generator<Buffer> {
   if (bytes.length > 0) yield bytes
 }
 
-interface Worker {
-  write(bytes: Buffer): Buffer
-  end(): Buffer
-}
 const nothing = Buffer.alloc(0)
 
-function openStep(step: Step | undefined, limit: Limit): Worker {
+function openStep(step: Step | undefined, limit: Limit): PieceEncoder {
   if (step?.kind === 'encode') {
     const decoder = openTransfer(step.from)
     const encoder = openEncoder(step.to)
@@ -56,11 +52,6 @@ function openStep(step: Step | undefined, limit: Limit): Worker {
       end: () => convertHeader(Buffer.concat(pieces), step, limit),
     }
   }
-  return { write: (bytes) => mask(bytes, limit), end: () => nothing }
-}
-
-/** What stands between parts is not shown by anybody: what cannot be there becomes `?`. */
-function mask(bytes: Buffer, limit: Limit): Buffer {
-  const isBad = (c: number) => c === 0 || (c > 127 && limit === '7bit')
-  return bytes.some(isBad) ? Buffer.from(bytes.map((c) => (isBad(c) ? 63 : c))) : bytes
+  // What stands between parts is not shown by anybody.
+  return { write: (bytes) => toLimit(bytes, limit), end: () => nothing }
 }

@@ -5,7 +5,7 @@ const LF = 10
 const TAB = 9
 const SPACE = 32
 const EQUALS = 61
-/** With the soft break's `=` a line has 76 characters. */
+/** RFC 2045 §6.7 (5): with the soft break's `=` a line has 76 characters. */
 const QP_LINE = 75
 /** Bytes that make a line of 76 characters. */
 const BASE64_LINE = 57

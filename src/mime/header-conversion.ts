@@ -41,7 +41,8 @@ export function convertHeader(header: Buffer, { label, top }: HeaderChange, limi
 
 const isNamed = ({ name }: HeaderField, wanted: string) => name.toLowerCase() === wanted
 
-function toLimit(bytes: Buffer, limit: Limit): Buffer {
+/** What cannot be there, and is no text that could be encoded, becomes `?`. */
+export function toLimit(bytes: Buffer, limit: Limit): Buffer {
   const isBad = (c: number) => c === 0 || (c > 127 && limit === '7bit')
   return bytes.some(isBad) ? Buffer.from(bytes.map((c) => (isBad(c) ? 63 : c))) : bytes
 }

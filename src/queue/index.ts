@@ -1,5 +1,6 @@
 export type { Connect } from './attempt.ts'
 export type { Outcome } from './batch.ts'
+export { cutHeader } from './content.ts'
 export { inMailbox, type LocalRetry } from './local.ts'
 export { createQueue, type Queue, type QueueOptions, type QueueSettings } from './queue.ts'
 export type { Settled, Witness } from './record.ts'

@@ -3,7 +3,7 @@
 import { formatAddress } from '../address/index.ts'
 import type { Clock } from '../base/index.ts'
 import type { Writer } from '../store/index.ts'
-import type { AttemptResult, TraceTx } from '../trace/index.ts'
+import { type AttemptResult, shownAddresses, type TraceTx } from '../trace/index.ts'
 import type { Mail } from './batch.ts'
 import type { Settled, Witness } from './record.ts'
 import { isWanted, reportTo } from './report.ts'
@@ -13,9 +13,6 @@ export interface WitnessParts {
   readonly clock: Clock
   readonly hostname: string
 }
-
-/** Recipients named in one event. */
-const shownRecipients = 100
 
 /** Writes what is settled into the timelines of its messages. */
 export function createWitness(parts: WitnessParts): Witness {
@@ -35,7 +32,7 @@ async function noteMail(
   const at = clock.now()
   for (const some of Map.groupBy(settled, wayOf).values()) {
     const { relay, source, tls, tookMs: ms, by } = some[0]!.outcome
-    const shown = some.slice(0, shownRecipients)
+    const shown = some.slice(0, shownAddresses)
     if (by === undefined)
       await trace.add(tx, mail.trace, {
         at,

@@ -3,7 +3,7 @@
 import type { RecipientId } from '../../base/index.ts'
 import { toId } from '../../base/index.ts'
 import type { NewContent } from '../../mail/index.ts'
-import { inMailbox, type Outcome, type Report, type Reporter } from '../../queue/index.ts'
+import { cutHeader, inMailbox, type Outcome, type Report, type Reporter } from '../../queue/index.ts'
 import type { Blobs } from '../../store/index.ts'
 import type { Arrival, Envelope, EnvelopeRecipient } from '../types.ts'
 import type { LocalCopy, Plan } from './expand.ts'
@@ -21,8 +21,7 @@ export async function readHeader({ bytes, file, size }: NewContent, blobs: Blobs
   const start = bytes
     ? Buffer.from(bytes.buffer, bytes.byteOffset, Math.min(bytes.byteLength, maxHeader))
     : await blobs.read(file!, 0, Math.min(size, maxHeader))
-  const end = start.indexOf('\r\n\r\n')
-  return end < 0 ? start : start.subarray(0, end + 4)
+  return cutHeader(start)
 }
 
 /** The reports on a message of which `full` copies found no room. */
