@@ -174,8 +174,7 @@ onEachStore('whatever the index leaves out holds the text nowhere, at any lag', 
           }
         },
       ),
-      // The index is a file of its own on both: what differs is seen soon.
-      { numRuns: process.env['POSTHORN_FULL'] === '1' ? 60 : bench.dialect === 'sqlite' ? 30 : 10 },
+      { numRuns: 60 },
     )
     assert.ok(narrowed > 20, `the index narrowed ${narrowed} times`)
     assert.ok(ann)

@@ -136,7 +136,7 @@ testMail('a random sharer comes through with no verb that he was not given', asy
     if (verb !== 'remove' && verb !== 'setAcl') assert.equal(shown, has('l'))
   }
   await fc.assert(fc.asyncProperty(letters, letters, fc.boolean(), fc.constantFrom(...Object.keys(verbs)), run), {
-    numRuns: (mail.store.dialect === 'sqlite' ? 150 : 40) / (process.env['POSTHORN_FULL'] === '1' ? 1 : 2),
+    numRuns: mail.store.dialect === 'sqlite' ? 150 : 40,
     verbose: 1,
   })
   // Each verb with nothing at all, and with everything.

@@ -22,6 +22,14 @@ export function command(parent: Command, usage: string, description: string): Co
     .option('--json', 'answer as JSON')
 }
 
+export const isNumber = (text: string): boolean => /^[1-9]\d{0,15}$/.test(text)
+
+/** An id, or how many: 1 and more. */
+export function toNumber(text: string): number {
+  if (!isNumber(text)) throw new CommandError(`expected a number, found ${text}`)
+  return Number(text)
+}
+
 export const readConfig = (shared: Shared): Config => loadConfig(shared.config, process.env)
 
 export const outputOf = (shared: Shared): Output =>

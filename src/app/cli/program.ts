@@ -2,19 +2,26 @@
 
 import { Command, CommanderError } from 'commander'
 import { version } from '../version.ts'
-import { adminCommands } from './admin.ts'
-import { aliasCommands } from './alias.ts'
-import { completionCommands } from './completion.ts'
-import { configCommands } from './config.ts'
 import { command, outputOf, type Shared } from './context.ts'
-import { domainCommands } from './domain.ts'
 import { exitCodes, reportError } from './output.ts'
-import { queueCommands } from './queue.ts'
-import { suppressionCommands } from './suppression.ts'
-import { traceCommands } from './trace.ts'
-import { userCommands } from './user.ts'
 
-export function createProgram(): Command {
+/** Where the commands stand. A line loads only what it names: every module costs time before the first word. */
+const families: { readonly [command: string]: () => Promise<(program: Command) => void> } = {
+  'create-admin': async () => (await import('./admin.ts')).adminCommands,
+  config: async () => (await import('./config.ts')).configCommands,
+  domain: async () => (await import('./domain.ts')).domainCommands,
+  user: async () => (await import('./user.ts')).userCommands,
+  alias: async () => (await import('./alias.ts')).aliasCommands,
+  queue: async () => (await import('./queue.ts')).queueCommands,
+  suppression: async () => (await import('./suppression.ts')).suppressionCommands,
+  trace: async () => (await import('./trace.ts')).traceCommands,
+}
+
+/** Commands that stand here. */
+const own: ReadonlySet<string> = new Set(['run', 'dev', 'version', '--version'])
+
+/** The program with one command, or, for help, completion and what is unknown, with all. */
+async function createProgram(named: string | undefined): Promise<Command> {
   const program = new Command('posthorn')
     .description('All-in-one mail server. --config <file> and --json go with every command, before or behind it.')
     .version(version(), '--version', 'says which version this is')
@@ -27,21 +34,15 @@ export function createProgram(): Command {
     'dev',
     'runs a development world: two domains, a made-up DNS, a temporary folder, outbound mail caught',
   ).action(async (options: Shared) => (await import('../dev.ts')).dev(options))
-  adminCommands(program)
-  configCommands(program)
-  domainCommands(program)
-  userCommands(program)
-  aliasCommands(program)
-  queueCommands(program)
-  suppressionCommands(program)
-  traceCommands(program)
+  const only = own.has(named ?? '') ? [] : Object.hasOwn(families, named ?? '') ? [families[named!]!] : undefined
+  for (const load of only ?? Object.values(families)) (await load())(program)
   command(program, 'version', 'says which version this is').action((options: Shared) =>
     outputOf(options).result(
       { version: version(), node: process.version },
       (found) => `posthorn ${found.version}, Node ${found.node}`,
     ),
   )
-  completionCommands(program)
+  if (!only) (await import('./completion.ts')).completionCommands(program)
   inherit(program)
   return program
 }
@@ -71,7 +72,9 @@ function inherit(parent: Command): void {
 /** Runs one command line; the exit code is left in process.exitCode. */
 export async function runProgram(args: readonly string[]): Promise<void> {
   try {
-    await createProgram().parseAsync(toBack(args), { from: 'user' })
+    const line = toBack(args)
+    const program = await createProgram(line[0])
+    await program.parseAsync(line, { from: 'user' })
   } catch (error) {
     // commander has already said what is wrong with the command line.
     if (error instanceof CommanderError) process.exitCode = error.exitCode === 0 ? exitCodes.done : exitCodes.usage

@@ -2,7 +2,7 @@
 
 import type { Command } from 'commander'
 import type { NewQueueRule, QueuedMessage, QueuedRecipient, QueueRule } from '../../queue/index.ts'
-import { command, outputOf, type Shared, withServices } from './context.ts'
+import { command, isNumber, outputOf, type Shared, toNumber, withServices } from './context.ts'
 import { CommandError, formatBytes, formatSpan, formatTable } from './output.ts'
 
 export function queueCommands(program: Command): void {
@@ -25,11 +25,11 @@ function messageCommands(queue: Command): void {
         const { sender, domain } = options
         const state = toState(options.state)
         const filter = {
-          limit: toId(options.limit),
+          limit: toNumber(options.limit),
           ...(sender !== undefined && { sender }),
           ...(domain !== undefined && { domain }),
           ...(state !== undefined && { state }),
-          ...(options.after && { after: toId(options.after) }),
+          ...(options.after && { after: toNumber(options.after) }),
         }
         const found = await withServices(options, ({ queue }) => queue.list(filter))
         outputOf(options).result(found, () =>
@@ -43,7 +43,7 @@ function messageCommands(queue: Command): void {
     )
 
   command(queue, 'show <id>', 'shows one message with its header').action(async (id: string, options: Shared) => {
-    const found = await withServices(options, ({ queue }) => queue.show(toId(id)))
+    const found = await withServices(options, ({ queue }) => queue.show(toNumber(id)))
     outputOf(options).result(found, () => {
       const table = formatTable(
         ['to', 'state', 'next', 'tries', 'why', 'reason'],
@@ -56,35 +56,35 @@ function messageCommands(queue: Command): void {
 
   command(queue, 'retry [id]', 'tries one message, or all that are not held, at once').action(
     async (id: string | undefined, options: Shared) => {
-      const count = await withServices(options, ({ queue }) => queue.retry(id === undefined ? undefined : toId(id)))
+      const count = await withServices(options, ({ queue }) => queue.retry(id === undefined ? undefined : toNumber(id)))
       outputOf(options).result({ recipients: count }, () => `${counted(count)} will be tried now`)
     },
   )
   command(queue, 'hold <id>', 'keeps a message from being tried').action(async (id: string, options: Shared) => {
-    const count = await withServices(options, ({ queue }) => queue.hold(toId(id)))
+    const count = await withServices(options, ({ queue }) => queue.hold(toNumber(id)))
     outputOf(options).result({ recipients: count }, () => `${counted(count)} held`)
   })
   command(queue, 'release <id>', 'lets a held message go on').action(async (id: string, options: Shared) => {
-    const count = await withServices(options, ({ queue }) => queue.release(toId(id)))
+    const count = await withServices(options, ({ queue }) => queue.release(toNumber(id)))
     outputOf(options).result({ recipients: count }, () => `${counted(count)} released`)
   })
   command(queue, 'remove <id>', 'takes a message out')
     .option('--bounce', 'tell the sender')
     .action(async (id: string, options: Shared & { bounce?: boolean }) => {
       const count = await withServices(options, ({ queue }) =>
-        queue.remove(toId(id), { bounce: options.bounce === true }),
+        queue.remove(toNumber(id), { bounce: options.bounce === true }),
       )
       outputOf(options).result({ recipients: count }, () => `${counted(count)} removed`)
     })
   command(queue, 'expire <id>', 'gives a message up now: the sender gets the report').action(
     async (id: string, options: Shared) => {
-      const count = await withServices(options, ({ queue }) => queue.expire(toId(id)))
+      const count = await withServices(options, ({ queue }) => queue.expire(toNumber(id)))
       outputOf(options).result({ recipients: count }, () => `${counted(count)} given up`)
     },
   )
   command(queue, 'requeue <id>', 'begins anew, as if the message had come now').action(
     async (id: string, options: Shared) => {
-      const count = await withServices(options, ({ queue }) => queue.requeue(toId(id)))
+      const count = await withServices(options, ({ queue }) => queue.requeue(toNumber(id)))
       outputOf(options).result({ recipients: count }, () => `${counted(count)} queued anew`)
     },
   )
@@ -104,7 +104,7 @@ function messageCommands(queue: Command): void {
     )
     .action(async (what: string, target: string | undefined, options: Shared & { reason?: string }) => {
       if (isNumber(what)) {
-        const count = await withServices(options, ({ queue }) => queue.route(toId(what), target))
+        const count = await withServices(options, ({ queue }) => queue.route(toNumber(what), target))
         outputOf(options).result(
           { recipients: count },
           () => `${counted(count)} will go to ${target ?? 'where they would'}`,
@@ -212,7 +212,7 @@ function ruleCommands(queue: Command): void {
     .addHelpText('after', '\nExample:\n  posthorn queue rules\n  posthorn queue resume 3')
     .action(async (id: string, options: Shared & { keep?: boolean }) => {
       const count = await withServices(options, ({ queue }) =>
-        options.keep ? queue.releaseRule(toId(id)) : queue.removeRule(toId(id)),
+        options.keep ? queue.releaseRule(toNumber(id)) : queue.removeRule(toNumber(id)),
       )
       outputOf(options).result({ recipients: count }, () => `${counted(count)} released`)
     })
@@ -268,10 +268,3 @@ function rows(message: QueuedMessage): (string | number)[][] {
 }
 
 const counted = (count: number) => `${count} recipient${count === 1 ? '' : 's'}`
-
-const isNumber = (text: string) => /^[1-9]\d{0,15}$/.test(text)
-
-function toId(text: string): number {
-  if (!isNumber(text)) throw new CommandError(`expected a number, found ${text}`)
-  return Number(text)
-}

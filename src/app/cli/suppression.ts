@@ -12,7 +12,7 @@ import {
 } from '../../queue/index.ts'
 import { classWords } from '../../smtp/bounces/index.ts'
 import type { AdminServices } from '../services.ts'
-import { command, outputOf, type Shared, withServices } from './context.ts'
+import { command, outputOf, type Shared, toNumber, withServices } from './context.ts'
 import { parseCsv } from './csv.ts'
 import { CommandError, formatTable } from './output.ts'
 
@@ -214,8 +214,3 @@ async function readText(file: string): Promise<string> {
 }
 
 const counted = (count: number) => `${count} address${count === 1 ? '' : 'es'}`
-
-function toNumber(text: string): number {
-  if (!/^[1-9]\d{0,15}$/.test(text)) throw new CommandError(`expected a number, found ${text}`)
-  return Number(text)
-}
