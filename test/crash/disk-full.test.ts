@@ -149,10 +149,7 @@ test('killed and started again on a full disk', async (t) => {
   await verify(t, full)
 })
 
-// The line itself is tried at each size in test/world/health.test.ts.
-test('below the configured line nothing is read any more', {
-  skip: process.env['POSTHORN_FULL'] !== '1' && 'only with POSTHORN_FULL=1',
-}, async (t) => {
+test('below the configured line nothing is read any more', async (t) => {
   const full = await prepare(t, 64, '40M')
   if (!full) return
   const { disk, server, attempts } = full
