@@ -1,7 +1,9 @@
 // A running server for tests that use real programs: its own process from bin/posthorn, a temporary data folder, free loopback ports.
 
 import { type ChildProcess, spawn } from 'node:child_process'
-import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
+import { createHash } from 'node:crypto'
+import { existsSync } from 'node:fs'
+import { cp, mkdtemp, readFile, rename, rm, writeFile } from 'node:fs/promises'
 import { connect, createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
@@ -93,6 +95,29 @@ export interface Setup {
   readonly by?: readonly string[]
 }
 
+/**
+ * Where one run of all tests keeps data folders as the commands have made them: many tests begin with the same domains and people,
+ * and making them costs two seconds of a processor. Undefined when nobody keeps any, or the configuration says where or how data stand.
+ */
+function keptFor({ users, config, by }: Setup): string | undefined {
+  const folder = process.env['TEST_KEPT']
+  const { queue: _queue, smtp: _smtp, ...rest } = config ?? {}
+  if (!folder || Object.keys(users ?? {}).length === 0 || by || ['data', 'store', 'blobs'].some((key) => key in rest)) return undefined
+  return join(
+    folder,
+    createHash('sha256')
+      .update(JSON.stringify([users, rest]))
+      .digest('hex'),
+  )
+}
+
+/** Another process may be doing the same: who is first has made it. */
+async function keep(data: string, kept: string): Promise<void> {
+  const copy = await mkdtemp(`${kept}-`)
+  await cp(data, copy, { recursive: true, preserveTimestamps: true })
+  await rename(copy, kept).catch(() => rm(copy, { recursive: true, force: true }))
+}
+
 /** One installation: configuration and data folder, started and stopped at will. */
 export class Installation {
   readonly folder: string
@@ -122,15 +147,22 @@ export class Installation {
       made.configFile,
       JSON.stringify({ hostname: 'mail.example.test', data: './data', listen, ...setup.config }, null, 2),
     )
-    const users = Object.entries(setup.users ?? {})
-    for (const domain of new Set(users.map(([email]) => email.split('@')[1]!)))
-      await made.cliOk('domain', 'add', domain)
-    if (users.length > 0) {
-      const file = join(folder, 'users.csv')
-      await writeFile(file, users.map(([email, password]) => `${email},${password}\n`).join(''))
-      await made.cliOk('user', 'import', file)
+    const kept = keptFor(setup)
+    if (kept && existsSync(kept)) await cp(kept, made.data, { recursive: true, preserveTimestamps: true })
+    else {
+      await made.#addUsers(Object.entries(setup.users ?? {}))
+      if (kept) await keep(made.data, kept)
     }
     return made
+  }
+
+  async #addUsers(users: readonly (readonly [email: string, password: string])[]): Promise<void> {
+    for (const domain of new Set(users.map(([email]) => email.split('@')[1]!)))
+      await this.cliOk('domain', 'add', domain)
+    if (users.length === 0) return
+    const file = join(this.folder, 'users.csv')
+    await writeFile(file, users.map(([email, password]) => `${email},${password}\n`).join(''))
+    await this.cliOk('user', 'import', file)
   }
 
   /** Merges `change` over the configuration file, one level deep; takes effect at the next start. */

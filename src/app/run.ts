@@ -11,16 +11,7 @@ const graceMs = 30_000
 export async function run(shared: Shared): Promise<void> {
   // The doors load their modules on another core while this thread reads the configuration.
   const first = spawnDoors()
-  // Whoever says HUP while we start means what we may have read already: it is done once we can.
-  let hungUp = false
-  const noteHangUp = () => {
-    hungUp = true
-  }
-  process.on('SIGHUP', noteHangUp)
-  const early = () => {
-    process.off('SIGHUP', noteHangUp)
-    return hungUp
-  }
+  const signals = hearSignals()
   const refuse = async (error: unknown) => {
     await first.terminate()
     const { reportError } = await import('./cli/output.ts')
@@ -29,14 +20,42 @@ export async function run(shared: Shared): Promise<void> {
     process.exit(exitCodes.unusable)
   }
   try {
-    await start(shared, first, early)
+    await start(shared, first, signals)
   } catch (error) {
     await refuse(error)
   }
 }
 
-/** `hungUp`: whether HUP came until now; from then on it is ours to hear. */
-async function start(shared: Shared, first: ReturnType<typeof spawnDoors>, hungUp: () => boolean): Promise<void> {
+type Signal = 'SIGHUP' | 'SIGINT' | 'SIGTERM'
+type Obey = (signal: Signal) => void
+
+/**
+ * Hears signals from the beginning. Whoever says HUP while we start means what may have been read already, and the ports may be open to
+ * clients when somebody asks us to end: what came is kept for who obeys. The listeners stay for good: a signal that has arrived for one
+ * that is taken away is lost.
+ */
+function hearSignals(): (obey: Obey) => void {
+  const heard = new Set<Signal>()
+  let keep: Obey = (signal) => {
+    if (signal !== 'SIGHUP') {
+      // Who asks twice does not want to wait, and a start that hangs is ended too.
+      if (heard.has(signal)) process.exit(exitCodes.broken)
+      setTimeout(() => process.exit(exitCodes.broken), graceMs).unref()
+    }
+    heard.add(signal)
+  }
+  for (const signal of ['SIGHUP', 'SIGINT', 'SIGTERM'] as const) process.on(signal, () => keep(signal))
+  return (obey) => {
+    keep = obey
+    for (const signal of heard) obey(signal)
+  }
+}
+
+async function start(
+  shared: Shared,
+  first: ReturnType<typeof spawnDoors>,
+  signals: ReturnType<typeof hearSignals>,
+): Promise<void> {
   const [{ loadConfig }, { createLog, gatheredOutput }, { startServer }, { readFault }] = await Promise.all([
     import('./config/index.ts'),
     import('../base/index.ts'),
@@ -62,10 +81,9 @@ async function start(shared: Shared, first: ReturnType<typeof spawnDoors>, hungU
     ...(fault && { fault }),
     ...(privileges && { privileges }),
   })
-  // First: the ports are open, and who sees that may already ask us to end.
-  obeySignals(shared, server, log)
-  await greet(shared, server, log)
-  if (hungUp()) await reload(shared, server, log)
+  const greeted = greet(shared, server, log)
+  signals(obeySignals(server, log, () => greeted.then(() => reload(shared, server, log))))
+  await greeted
   const { tidyWhenIdle } = await import('./idle.ts')
   tidyWhenIdle()
 }
@@ -106,9 +124,9 @@ function guard(log: Log): void {
   process.on('unhandledRejection', end('a promise nobody caught'))
 }
 
-function obeySignals(shared: Shared, server: Server, log: LevelledLog): void {
+function obeySignals(server: Server, log: Log, hangUp: () => Promise<void>): Obey {
   let stopping = false
-  const stop = (signal: NodeJS.Signals) => {
+  const stop = (signal: Signal): void => {
     // Who asks twice does not want to wait.
     if (stopping) process.exit(exitCodes.broken)
     stopping = true
@@ -126,9 +144,7 @@ function obeySignals(shared: Shared, server: Server, log: LevelledLog): void {
       },
     )
   }
-  process.on('SIGTERM', stop)
-  process.on('SIGINT', stop)
-  process.on('SIGHUP', () => void reload(shared, server, log))
+  return (signal) => (signal === 'SIGHUP' ? void hangUp() : stop(signal))
 }
 
 /** What may change does at once; any other change is named and waits for the next start. What is wrong changes nothing. */

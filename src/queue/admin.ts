@@ -30,7 +30,7 @@ export function createAdmin(options: AdminOptions): QueueAdmin {
     if (!row) throw new Fault('not-found', `there is no message ${id} in the queue`)
     return toMail(row)
   }
-  const note = async (tx: Writer, { trace: id }: Mail, kind: 'held' | 'released') =>
+  const note = async (tx: Writer, { trace: id }: Mail, kind: 'held' | 'released' | 'requeued') =>
     trace?.add(tx, id, { at: clock.now(), kind, by })
   /** First in the store, then in memory: what is read from now on is held. */
   const hold = async ({ id }: Mail, noted?: (tx: Writer) => Promise<void>): Promise<number> => {
@@ -52,10 +52,11 @@ export function createAdmin(options: AdminOptions): QueueAdmin {
     return recorder.remove(mail, outcomes, bounce)
   }
   /** Back to the beginning of its way: what is in memory goes back, and it is looked up again where it leads. */
-  const again = async (id: number, change: (tx: Writer) => Promise<unknown>): Promise<number> => {
-    await hold(await find(id))
+  const again = async (id: number, change: (tx: Writer, mail: Mail) => Promise<unknown>): Promise<number> => {
+    const mail = await find(id)
+    await hold(mail)
     const freed = await store.write([], async (tx) => {
-      await change(tx)
+      await change(tx, mail)
       return queueRows.release(tx, id, clock.now())
     })
     wake()
@@ -111,12 +112,22 @@ export function createAdmin(options: AdminOptions): QueueAdmin {
     },
     remove: (id, { bounce = false } = {}) => fail(id, 'removed from the queue by an administrator', '5.0.0', bounce),
     expire: (id) => fail(id, 'given up by an administrator', '5.4.7', true),
-    requeue: (id) => again(id, (tx) => queueRows.renew(tx, id, clock.now())),
+    requeue: (id) =>
+      again(id, async (tx, mail) => {
+        await note(tx, mail, 'requeued')
+        await queueRows.renew(tx, id, clock.now())
+      }),
     async route(id, target) {
       if (target !== undefined && target !== 'mx') checkTarget(target)
       const route = target === 'mx' ? '' : target
       const rows = await recipients(store, id)
-      return again(id, async (tx) => {
+      return again(id, async (tx, mail) => {
+        await trace?.add(tx, mail.trace, {
+          at: clock.now(),
+          kind: 'rerouted',
+          by,
+          ...(target !== undefined && { target }),
+        })
         for (const row of rows) {
           const { route: _, ...params } = JSON.parse(row.params)
           await queueRows.setParams(tx, row.id, JSON.stringify({ ...params, ...(route !== undefined && { route }) }))

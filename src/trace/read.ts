@@ -4,13 +4,13 @@ import type { AccountReads } from '../accounts/index.ts'
 import { addressKey, parseAddress } from '../address/index.ts'
 import type { Clock } from '../base/index.ts'
 import { messageId as readMessageId } from '../mime/index.ts'
-import { type Reader, type ReadStore, traceRows } from '../store/index.ts'
+import { queueRows, type Reader, type ReadStore, traceRows } from '../store/index.ts'
 import { timeOfTraceId } from './id.ts'
 import { accountKey, addressToKey, idKey, messageIdKey, queueKey } from './keys.ts'
 import { searchPage } from './segments.ts'
 import { count } from './state.ts'
-import type { Timeline, TraceEvent, TraceFact, TraceReads } from './types.ts'
-import type { Head } from './write.ts'
+import type { Standing, Timeline, TraceEvent, TraceFact, TraceReads } from './types.ts'
+import { type Head, shownAddresses } from './write.ts'
 
 export interface TraceReadsParts {
   readonly store: ReadStore
@@ -87,10 +87,42 @@ async function readTimelines(tx: Reader, numbers: readonly number[], oldest: num
     rows.map(({ id }) => id),
   )
   const order = new Map(numbers.map((n, i) => [n, i]))
-  return rows
+  const found = rows
     .toSorted((a, b) => order.get(a.n)! - order.get(b.n)!)
     .map(({ n, id, data, at }) => ({ n, timeline: toTimeline(id, at, JSON.parse(data), later.get(id) ?? []) }))
     .filter(({ timeline }) => timeline.at >= oldest)
+  const standing = await readStanding(
+    tx,
+    found.map(({ timeline }) => timeline),
+  )
+  return found.map(({ n, timeline }) => ({ n, timeline: { ...timeline, standing: standing.get(timeline.id) ?? [] } }))
+}
+
+/** What the queue has of these messages now, by the id of the timeline. */
+async function readStanding(tx: Reader, timelines: readonly Bare[]): Promise<Map<string, Standing[]>> {
+  const queued = timelines.flatMap(({ events }) =>
+    events.flatMap((event) => (event.kind === 'queued' ? [event.queue] : [])),
+  )
+  const rows = queued.length === 0 ? [] : await queueRows.standing(tx, queued.slice(0, page), shownAddresses)
+  const standing = new Map<string, Standing[]>()
+  for (const row of rows) {
+    const list = standing.get(row.trace)
+    if (list) list.push(toStanding(row))
+    else standing.set(row.trace, [toStanding(row)])
+  }
+  return standing
+}
+
+function toStanding({ address, message, state, attempts, next_at, reason }: queueRows.StandingRow): Standing {
+  const isHeld = state === 'held'
+  return {
+    to: address,
+    queue: message,
+    state: isHeld ? 'held' : state === 'waiting' ? 'waiting' : 'ready',
+    attempts,
+    ...(state === 'waiting' && { next: next_at }),
+    reason,
+  }
 }
 
 async function readEvents(tx: Reader, ids: readonly string[]): Promise<Map<string, TraceEvent[]>> {
@@ -112,7 +144,10 @@ async function readEvents(tx: Reader, ids: readonly string[]): Promise<Map<strin
   return events
 }
 
-function toTimeline(id: string, written: number, head: Head, later: readonly TraceEvent[]): Timeline {
+/** As it is written down. */
+type Bare = Omit<Timeline, 'standing'>
+
+function toTimeline(id: string, written: number, head: Head, later: readonly TraceEvent[]): Bare {
   const { origin, from = '', to, recipients = to.length, messageId, size } = head
   const events = [...head.events, ...later]
   return {

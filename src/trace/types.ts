@@ -92,7 +92,9 @@ export type TraceFact =
   /** Somebody was told: of a failure, a delay, a delivery. */
   | { readonly kind: 'report'; readonly about: string; readonly to: string }
   | { readonly kind: 'removed'; readonly to: readonly string[]; readonly by: string }
-  | { readonly kind: 'held' | 'released'; readonly by: string }
+  | { readonly kind: 'held' | 'released' | 'requeued'; readonly by: string }
+  /** Somebody named another next hop; absent: the usual way again. */
+  | { readonly kind: 'rerouted'; readonly by: string; readonly target?: string }
   /** Refusals of the same client that have no timeline of their own, because there were too many. */
   | { readonly kind: 'not kept'; readonly count: number; readonly since: number }
 
@@ -145,6 +147,20 @@ export type TraceState = 'delivered' | 'waiting' | 'failed' | 'refused' | 'withd
 /** How many recipients are in each state; those that none of the shown events names are not counted. */
 export type States = { readonly [state in TraceState]?: number }
 
+/** A recipient who is in the queue at this moment. */
+export interface Standing {
+  readonly to: string
+  /** Number of the queued message. */
+  readonly queue: number
+  /** `ready`: it is its turn soon, or it is being tried. */
+  readonly state: 'waiting' | 'ready' | 'held'
+  readonly attempts: number
+  /** When it is tried next; not of what is held. */
+  readonly next?: number
+  /** Why: the last reply, or what was found without an attempt, or by what it is held. */
+  readonly reason: string
+}
+
 export interface Timeline {
   readonly id: string
   /** When it began. */
@@ -160,6 +176,8 @@ export interface Timeline {
   readonly states: States
   /** Oldest first. */
   readonly events: readonly TraceEvent[]
+  /** Where it stands in the queue, at most 100 recipients of all that one answer shows. */
+  readonly standing: readonly Standing[]
 }
 
 export interface TraceQuery {

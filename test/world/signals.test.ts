@@ -68,6 +68,16 @@ test('HUP while the server starts is heeded when it has started', async (t) => {
   assert.equal(await server.stop(), 0)
 })
 
+test('TERM while the server starts ends it in order when it has started', async (t) => {
+  const server = await startInstallation(t, { users })
+  assert.equal(await server.stop(), 0)
+  const started = server.start()
+  while (!existsSync(join(server.data, 'posthorn.db-wal'))) await sleep(1)
+  assert.equal(await server.stop(), 0, server.output)
+  await started.catch(() => {})
+  assert.match(server.output, /"stopped"/)
+})
+
 test('HUP: new connections get the new certificate, a live session goes on, a bad file changes nothing', async (t) => {
   const server = await startInstallation(t, { users })
   const before = await dialTls(server.ports.imaps)

@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict'
 import { connect } from 'node:net'
 import { test } from 'node:test'
-import type { Timeline } from '../../src/trace/index.ts'
+import type { Standing, Timeline } from '../../src/trace/index.ts'
 import { freePorts, type Installation, startInstallation } from '../server.ts'
 import { startSink } from './sink.ts'
 
@@ -103,13 +103,25 @@ test('posthorn trace tells what became of each message', async (t) => {
     assert.deepEqual(waiting?.states, { waiting: 1 })
     const queued = waiting!.events.find((event) => event.kind === 'queued')!
     assert.ok(queued.kind === 'queued')
-    await server.cliOk('queue', 'hold', String(queued.queue))
-    await server.cliOk('queue', 'release', String(queued.queue))
-    await server.cliOk('queue', 'remove', String(queued.queue), '--bounce')
+    const number = String(queued.queue)
+    const [{ next, reason, ...standing }] = waiting!.standing as [Standing]
+    assert.deepEqual(standing, { to: 'gone@dead.test', queue: queued.queue, state: 'waiting', attempts: 1 })
+    assert.ok(next! >= put.results[0].next! && reason === put.results[0].reply, reason)
+    await server.cliOk('queue', 'hold', number)
+    await server.cliOk('queue', 'release', number)
+    await server.cliOk('queue', 'pause', '--domain', 'dead.test', '--reason', 'they move')
+    const [paused] = (await find(server, 'two@else.test'))[0]!.standing
+    assert.deepEqual([paused?.state, paused?.reason], ['held', 'held by rule 1: they move'])
+    assert.match(await server.cliOk('trace', number), /Now\n +gone@dead\.test is held .*\n +held by rule 1: they move/)
+    await server.cliOk('queue', 'route', number, `127.0.0.1:${nobody}`)
+    await server.cliOk('queue', 'requeue', number)
+    await server.cliOk('queue', 'remove', number, '--bounce')
     const [removed] = await find(server, 'two@else.test')
-    assert.deepEqual(removed?.states, { removed: 1 })
-    assert.deepEqual(kinds(removed)?.slice(-2), ['removed', 'report'])
-    assert.ok(kinds(removed)?.includes('held') && kinds(removed)?.includes('released'))
+    assert.deepEqual([removed?.states, removed?.standing], [{ removed: 1 }, []])
+    const since = kinds(removed)!
+      .filter((kind) => kind !== 'attempt')
+      .slice(2)
+    assert.deepEqual(since, ['held', 'released', 'rerouted', 'requeued', 'removed', 'report'])
     // The report itself: written here, about that message, delivered to its sender.
     const [report] = await until(server, 'ada@posthorn.test', ([one]) => one?.origin === 'internal')
     assert.deepEqual([report?.from, report?.to, report?.states], ['', ['ada@posthorn.test'], { delivered: 1 }])

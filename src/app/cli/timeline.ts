@@ -2,7 +2,7 @@
 
 import { styleText } from 'node:util'
 import { classifyText, classWords } from '../../smtp/bounces/index.ts'
-import type { AttemptResult, Timeline, TraceEvent, TraceState } from '../../trace/index.ts'
+import type { AttemptResult, Standing, Timeline, TraceEvent, TraceState } from '../../trace/index.ts'
 import { formatBytes, formatSpan, formatTable } from './output.ts'
 
 const shownInTable = 2
@@ -26,7 +26,7 @@ export function formatTimelines(timelines: readonly Timeline[]): string {
 
 /** Everything that is known of one message. */
 export function formatTimeline(timeline: Timeline): string {
-  const { id, from, to, recipients, messageId, size, at, events } = timeline
+  const { id, from, to, recipients, messageId, size, at, events, standing } = timeline
   const facts = [
     ...(size === undefined ? [] : [formatBytes(size)]),
     ...(messageId === undefined ? [] : [`Message-ID <${printable(messageId)}>`]),
@@ -37,7 +37,24 @@ export function formatTimeline(timeline: Timeline): string {
     ...(facts.length > 0 ? [facts.join(', ')] : []),
     '',
     ...formatEvents(events, at),
+    ...(standing.length > 0 ? [styleText('dim', 'Now'), ...standing.flatMap(stands)] : []),
   ].join('\n')
+}
+
+const indent = ' '.repeat(25)
+
+/** Where a recipient is in the queue, and why he is not further. */
+function stands({ to, queue, state, attempts, next, reason }: Standing): string[] {
+  const when = {
+    held: 'is held',
+    waiting: `waits until ${formatTime(next ?? 0)}`,
+    ready: 'is about to be tried, or being tried',
+  }[state]
+  const tried = attempts === 0 ? 'not tried yet' : attempts === 1 ? 'tried once' : `tried ${attempts} times`
+  return [
+    `${indent}${to} ${when} (number ${queue}, ${tried})`,
+    ...(reason === '' ? [] : [`${indent}  ${printable(reason)}`]),
+  ]
 }
 
 /** Steps under the day on which they happened, each with the time since the one before. */
@@ -53,7 +70,7 @@ function formatEvents(events: readonly TraceEvent[], began: number): string[] {
     const passed = event.at - before
     const gap = passed < 1 ? '' : `+${passed < 1000 ? `${passed} ms` : formatSpan(passed)}`
     lines.push(`  ${formatClock(event.at)}  ${gap.padStart(7)}  ${first}`)
-    for (const line of more) lines.push(`${' '.repeat(25)}${line}`)
+    for (const line of more) lines.push(`${indent}${line}`)
     before = event.at
   }
   return lines
@@ -109,10 +126,17 @@ function describe(event: TraceEvent): string[] {
       return [`held by ${event.by}`]
     case 'released':
       return [`released by ${event.by}`]
+    case 'requeued':
+      return [`put back to its beginning by ${event.by}`]
+    case 'rerouted':
+      return [`sent ${way(event.target)} by ${event.by}`]
     case 'not kept':
       return [`${event.count} more refused since ${formatTime(event.since)}, which have no timeline`]
   }
 }
+
+const way = (target: string | undefined) =>
+  target === undefined ? 'the usual way again' : target === 'mx' ? 'by MX' : `by way of ${target}`
 
 function stored({ copies, count }: Extract<TraceEvent, { kind: 'stored' }>): string[] {
   const [first, ...others] = copies

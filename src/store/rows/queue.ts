@@ -131,6 +131,19 @@ export function recipientsOf(tx: Reader, message: number, after: number, limit: 
   )
 }
 
+export interface StandingRow
+  extends Pick<RecipientRow, 'message' | 'address' | 'state' | 'attempts' | 'next_at' | 'reason'> {
+  readonly trace: string
+}
+/** Recipients of any of these messages, in order, with the timelines that they belong to. */
+export function standing(tx: Reader, messages: readonly number[], limit: number): Promise<StandingRow[]> {
+  return tx.all<StandingRow>(
+    sql`SELECT r.message, r.address, r.state, r.attempts, r.next_at, r.reason, m.trace
+        FROM queue_recipient r JOIN queue_message m ON m.id = r.message
+        WHERE r.message ${oneOf(tx, messages)} ORDER BY r.message, r.id LIMIT ${limit}`,
+  )
+}
+
 /** Where the bytes of a content stand: a blob's name, or the bytes themselves. */
 export function contentOf(
   tx: Reader,

@@ -4,7 +4,7 @@ import assert from 'node:assert/strict'
 import { readFileSync } from 'node:fs'
 import { test } from 'node:test'
 import { full, Installation } from '../server.ts'
-import { Imap, message, Smtp, sleep } from './talk.ts'
+import { Imap, message, Smtp, sleep } from '../world/talk.ts'
 
 const users = { 'ada@posthorn.test': 'correct horse' }
 const residentMb = (server: Installation) =>
