@@ -4,7 +4,7 @@ import { mkdir } from 'node:fs/promises'
 import { type Clock, Fault } from '../base/index.ts'
 import type { Health, HealthPart } from '../http/server/index.ts'
 import { metaRows, type Store } from '../store/index.ts'
-import { ConfigError } from './config/index.ts'
+import { ConfigError } from './config/error.ts'
 import { systemWords } from './system-words.ts'
 
 /** The probe writes to the disk: however often one asks, it is written once in this time. */

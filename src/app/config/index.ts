@@ -1,3 +1,4 @@
+export { ConfigError } from './error.ts'
 export * from './load.ts'
 export * from './reload.ts'
 export type { ListenerName } from './schema.ts'

@@ -7,6 +7,7 @@ import { dirname, resolve } from 'node:path'
 import { type Document, LineCounter, parse, parseDocument } from 'yaml'
 import { z } from 'zod'
 import { systemWords } from '../system-words.ts'
+import { ConfigError } from './error.ts'
 import { type FileConfig, isStore, type Note, notes, schema } from './schema.ts'
 
 /** The configuration with absolute paths and secrets read. */
@@ -18,16 +19,6 @@ export type Config = Readonly<Omit<FileConfig, 'hostname' | 'store' | 'queue'>> 
   readonly source: string
   /** No file was given and none was found. */
   readonly embedded: boolean
-}
-
-/** All that is wrong with a configuration, one line each. */
-export class ConfigError extends Error {
-  readonly lines: readonly string[]
-  constructor(lines: readonly string[]) {
-    super(lines.join('\n'))
-    this.name = 'ConfigError'
-    this.lines = lines
-  }
 }
 
 /** What runs when nobody says otherwise: everything on loopback, on ports that anybody may open. */
