@@ -102,7 +102,8 @@ export interface Setup {
 function keptFor({ users, config, by }: Setup): string | undefined {
   const folder = process.env['TEST_KEPT']
   const { queue: _queue, smtp: _smtp, ...rest } = config ?? {}
-  if (!folder || Object.keys(users ?? {}).length === 0 || by || ['data', 'store', 'blobs'].some((key) => key in rest)) return undefined
+  if (!folder || Object.keys(users ?? {}).length === 0 || by || ['data', 'store', 'blobs'].some((key) => key in rest))
+    return undefined
   return join(
     folder,
     createHash('sha256')
