@@ -4,6 +4,7 @@ import { randomBytes } from 'node:crypto'
 import { Worker } from 'node:worker_threads'
 import { checkSearchFile, type Heights, indexingRows, type Store } from '../store/index.ts'
 import type { Config } from './config/index.ts'
+import { entry } from './entry.ts'
 import type { IndexingReport, IndexingStart } from './indexing.ts'
 import type { Surroundings } from './services.ts'
 
@@ -109,7 +110,7 @@ class Keeper implements IndexKeeper {
   }
 
   #start(): void {
-    const worker = new Worker(new URL('./indexing.ts', import.meta.url), {
+    const worker = new Worker(entry('indexing'), {
       name: 'search',
       // What it needs at most for one long text; a thread that wants more is ended instead of the process.
       resourceLimits: { maxOldGenerationSizeMb: 160, maxYoungGenerationSizeMb: 8 },

@@ -156,7 +156,7 @@ const snake = (name: string) => name.replace(/[A-Z]/g, (letter) => `_${letter.to
 let registry: Promise<{ metrics(): Promise<string> }> | undefined
 /** Memory, CPU, descriptors and event loop of the process; loaded when somebody asks. */
 function processMetrics(): Promise<string> {
-  registry ??= import('prom-client').then(({ collectDefaultMetrics, Registry }) => {
+  registry ??= import('prom-client').then(({ default: { collectDefaultMetrics, Registry } }) => {
     const own = new Registry()
     collectDefaultMetrics({ register: own })
     return own

@@ -22,7 +22,7 @@ export function createHandler(sources: HttpSources, log: Log): Handler {
 }
 
 async function loadRoutes(sources: HttpSources, log: Log): Promise<Handler> {
-  const { fastify } = await import('fastify')
+  const { default: fastify } = await import('fastify')
   const app = fastify({ logger: false, bodyLimit: 1024, requestTimeout: 30_000 })
   app.get('/health', async (_, reply) => {
     const health = await sources.health()
