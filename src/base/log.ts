@@ -68,9 +68,19 @@ class PinoLog implements LevelledLog {
  */
 export function gatheredOutput(): DestinationStream {
   const output = pino.destination({ dest: 1, sync: true, minLength: gatheredBytes })
-  setInterval(() => output.flushSync(), flushMs).unref()
+  let waits = false
+  setInterval(() => {
+    // Not flushSync, which also waits for the disk.
+    if (waits) output.flush()
+    waits = false
+  }, flushMs).unref()
   process.once('exit', () => output.flushSync())
-  return output
+  return {
+    write(line) {
+      waits = true
+      output.write(line)
+    },
+  }
 }
 
 /** A log that says nothing. */

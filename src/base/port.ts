@@ -24,6 +24,10 @@ interface Signal {
   readonly value: unknown
 }
 type Packet = Request | Reply | Signal
+interface Outgoing {
+  readonly packet: Packet
+  readonly transfer: readonly Transferable[]
+}
 
 export interface Port {
   /** A proxy of the service that the other side serves under `name`. */
@@ -49,9 +53,43 @@ export function joinPort(port: MessagePort, services: { readonly [name: string]:
   const waiting = new Map<number, { resolve: (value: unknown) => void; reject: (error: Error) => void }>()
   const hearers = new Map<string, ((value: never) => void)[]>()
 
-  const answer = (reply: Reply) => {
-    if (!closed) port.postMessage(reply)
+  // What is said in one turn crosses at once: waking the other thread costs more than what is carried.
+  let outgoing: Outgoing[] = []
+  const post = (packet: Packet, transfer: readonly Transferable[] = []) => {
+    if (closed) return
+    if (outgoing.length === 0) process.nextTick(flush)
+    outgoing.push({ packet, transfer })
   }
+  const flush = () => {
+    const sent = outgoing
+    outgoing = []
+    if (closed || sent.length === 0) return
+    if (!tryToSend(sent)) for (const one of sent) if (!tryToSend([one])) refuse(one.packet)
+  }
+  /** False: something among them cannot be carried, and nothing has been sent. */
+  const tryToSend = (sent: readonly Outgoing[]): boolean => {
+    try {
+      port.postMessage(
+        sent.map(({ packet }) => packet),
+        sent.flatMap(({ transfer }) => transfer),
+      )
+      return true
+    } catch {
+      return false
+    }
+  }
+  const refuse = (packet: Packet) => {
+    const fault = { code: 'error', message: 'what was said between two threads cannot be carried' } as const
+    if ('method' in packet) settle({ id: packet.id, fault })
+    else if (!('signal' in packet)) answer({ id: packet.id, fault })
+  }
+  const settle = ({ id, ok, fault }: Reply) => {
+    const call = waiting.get(id)
+    waiting.delete(id)
+    if (fault) call?.reject(fromWire(fault))
+    else call?.resolve(ok)
+  }
+  const answer = (reply: Reply) => post(reply)
   const run = async ({ id, service, method, args }: Request) => {
     try {
       const target = services[service] as Service | undefined
@@ -61,15 +99,11 @@ export function joinPort(port: MessagePort, services: { readonly [name: string]:
       answer({ id, fault: toWire(error) })
     }
   }
-  port.on('message', (packet: Packet) => {
-    if ('method' in packet) void run(packet)
-    else if ('signal' in packet) for (const hear of hearers.get(packet.signal) ?? []) hear(packet.value as never)
-    else {
-      const call = waiting.get(packet.id)
-      waiting.delete(packet.id)
-      if (packet.fault) call?.reject(fromWire(packet.fault))
-      else call?.resolve(packet.ok)
-    }
+  port.on('message', (packets: readonly Packet[]) => {
+    for (const packet of packets)
+      if ('method' in packet) void run(packet)
+      else if ('signal' in packet) for (const hear of hearers.get(packet.signal) ?? []) hear(packet.value as never)
+      else settle(packet)
   })
   port.on('close', () => {
     closed = true
@@ -82,7 +116,7 @@ export function joinPort(port: MessagePort, services: { readonly [name: string]:
       const id = next++
       waiting.set(id, { resolve, reject })
       const transfer = args.flatMap((arg) => (typeof arg === 'object' && arg ? (moved.get(arg) ?? []) : []))
-      port.postMessage({ id, service, method, args } satisfies Request, transfer)
+      post({ id, service, method, args }, transfer)
     })
   return {
     service<S extends object>(name: string): S {
@@ -98,12 +132,15 @@ export function joinPort(port: MessagePort, services: { readonly [name: string]:
       })
     },
     signal(name, value) {
-      if (!closed) port.postMessage({ signal: name, value } satisfies Signal)
+      post({ signal: name, value })
     },
     on(name, hear) {
       hearers.set(name, [...(hearers.get(name) ?? []), hear])
     },
-    close: () => port.close(),
+    close() {
+      flush()
+      port.close()
+    },
   }
 }
 
