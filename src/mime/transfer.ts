@@ -78,14 +78,20 @@ const decoders = new Map<string, (bytes: Buffer) => Buffer>([
 function decodeBase64(bytes: Buffer): Buffer {
   const end = bytes.indexOf(EQUALS)
   if (end < 0 || !hasMore(bytes, end)) return Buffer.from(bytes.toString('latin1'), 'base64')
-  const pieces: Buffer[] = []
-  for (let at = 0; at < bytes.length; ) {
-    const stop = bytes.indexOf(EQUALS, at)
-    const piece = bytes.toString('latin1', at, stop < 0 ? bytes.length : stop)
-    if (piece) pieces.push(Buffer.from(piece, 'base64'))
-    at = stop < 0 ? bytes.length : stop + 1
+  const out = Buffer.allocUnsafe((bytes.length >> 2) * 3 + 3)
+  let size = 0
+  let bits = 0
+  let count = 0
+  for (const c of bytes) {
+    if (c === EQUALS) count = 0
+    const six = sixBits[c]!
+    if (six < 0) continue
+    bits = (bits << 6) | six
+    // Of a stretch that ends early, the bytes that are whole.
+    if (count > 0) out[size++] = bits >> (6 - 2 * count)
+    count = (count + 1) & 3
   }
-  return Buffer.concat(pieces)
+  return out.subarray(0, size)
 }
 
 /** Behind the last whole group of four, counted from the last padding. */
@@ -100,12 +106,14 @@ function base64Seam(bytes: Buffer): number {
   return seam
 }
 
-/** The alphabet as Node reads it, with the two characters of base64url. */
-function isBase64(c: number): boolean {
-  if (c >= 97) return c <= 122
-  if (c >= 65) return c <= 90 || c === 95
-  return (c >= 47 && c <= 57) || c === 43 || c === 45
-}
+/** The alphabet as Node reads it, with the two characters of base64url; -1 for what is not in it. */
+const sixBits = new Int8Array(256).fill(-1)
+for (const [i, c] of Buffer.from('ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/').entries())
+  sixBits[c] = i
+sixBits['-'.charCodeAt(0)] = 62
+sixBits['_'.charCodeAt(0)] = 63
+
+const isBase64 = (c: number): boolean => sixBits[c]! >= 0
 
 /** Whether anything but padding and line ends follows `at`. */
 function hasMore(bytes: Buffer, at: number): boolean {
