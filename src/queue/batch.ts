@@ -84,6 +84,8 @@ export interface Outcome {
   readonly explained?: Explanation
   /** There was no connection, or it broke off, before or during the mail: this says more of the way than of the recipient. */
   readonly broken?: 'before' | 'during'
+  /** It says something of the address of ours alone: it is turned away there, or is none of this machine. */
+  readonly unusable?: boolean
   /** The address of ours that it was sent from, where one was chosen. */
   readonly source?: string
   /** Milliseconds that the attempt took. */

@@ -218,7 +218,7 @@ export function createDispatch(options: DispatchOptions): Dispatch {
       .run(tried)
       .then(({ feedback, reason, unsaid, settle }) => {
         way.site.end(feedback, reason)
-        if (!unsaid || !mayRepeat(lane, batch)) return settle()
+        if (!unsaid || !mayRepeat(lane, batch, feedback)) return settle()
         options.onRepeat(lane, { ...batch, repeats: (batch.repeats ?? 0) + 1 })
       })
       .finally(end)
@@ -229,8 +229,13 @@ export function createDispatch(options: DispatchOptions): Dispatch {
     list(lane)
   }
   /** The site is only busy, or another of our addresses may do. */
-  const mayRepeat = (lane: Lane, { repeats = 0 }: Batch): boolean =>
-    repeats < maxRepeats && !lane.closing && (lane.survey?.ways ?? []).some(({ site }) => site.trusted)
+  const mayRepeat = (lane: Lane, { repeats = 0 }: Batch, feedback: Feedback): boolean => {
+    const sites = (lane.survey?.ways ?? []).map(({ site }) => site)
+    if (lane.closing) return false
+    if (repeats < maxRepeats && sites.some(({ trusted }) => trusted)) return true
+    // It is one address of ours that is turned away: each of the others may ask once.
+    return feedback === 'blocked' && repeats < sites.length && sites.some(({ suspect }) => !suspect)
+  }
   /** A site died: who waits for it alone learns it. */
   const rouse = (site: Site) => {
     for (const lane of [...(parked.get(site) ?? [])]) comeBack(lane)

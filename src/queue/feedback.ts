@@ -16,8 +16,9 @@ export function toFeedback(outcomes: readonly Outcome[]): { readonly feedback: F
   return worst
 }
 
-function judge({ result, reason, status, mta, broken, class: kind }: Outcome): Feedback {
+function judge({ result, reason, status, mta, broken, unusable, class: kind }: Outcome): Feedback {
   if (result === 'delivered') return mta === undefined ? 'none' : 'fine'
+  if (unusable) return 'blocked'
   // Nobody was asked: no such domain, or the message cannot be read.
   if (mta === undefined && !broken) return 'none'
   const found = kind ?? classifyText(reason, { status }).class

@@ -11,7 +11,7 @@ export type Feedback =
   | 'failed'
   /** The server wants less of us. */
   | 'slower'
-  /** The server takes nothing from this address of ours. */
+  /** The server takes nothing from this address of ours, or it is none of this machine. */
   | 'blocked'
   /** Nothing: nobody was asked. */
   | 'none'

@@ -141,11 +141,22 @@ export function toFailure({ stage, reply, message }: ConnectionFault, target: Ta
     reason: words,
     relay: showTarget(target),
     broken: beforeMail.has(stage) ? 'before' : 'during',
+    ...(isTurnedAway(stage, reply) && { unusable: true }),
   }
 }
+/** Who refuses before he knows more than our address and name means these (RFC 5321 §3.1). */
+function isTurnedAway(stage: ConnectionFault['stage'], reply: Reply | undefined): boolean {
+  return stage === 'bind' || ((stage === 'greeting' || stage === 'hello') && reply !== undefined && reply.code >= 500)
+}
+
 /** Stages in which nothing of a message was said. */
-const beforeMail: ReadonlySet<string> = new Set(['connect', 'greeting', 'hello', 'tls', 'auth'])
-const stageStatus: { readonly [stage: string]: string } = { connect: '4.4.1', tls: '4.7.5', auth: '4.7.8' }
+const beforeMail: ReadonlySet<string> = new Set(['bind', 'connect', 'greeting', 'hello', 'tls', 'auth'])
+const stageStatus: { readonly [stage: string]: string } = {
+  bind: '4.3.5',
+  connect: '4.4.1',
+  tls: '4.7.5',
+  auth: '4.7.8',
+}
 
 export const isAt = (error: unknown, stage: ConnectionFault['stage']): boolean =>
   error instanceof ConnectionFault && error.stage === stage

@@ -208,9 +208,16 @@ export function openSocket(
     signal?.addEventListener('abort', abort, { once: true })
     socket.once('close', () => signal?.removeEventListener('abort', abort))
     if (signal?.aborted) abort()
-    const failed = (error: Error) => {
+    const failed = (error: NodeJS.ErrnoException) => {
       clearTimeout(timer)
-      reject(new ConnectionFault('connect', `cannot connect to ${place} (${error.message})`))
+      if (error.syscall === 'bind')
+        reject(
+          new ConnectionFault(
+            'bind',
+            `cannot send from ${localAddress} (${error.code}): is it an address of this machine?`,
+          ),
+        )
+      else reject(new ConnectionFault('connect', `cannot connect to ${place} (${error.message})`))
     }
     socket.once('error', failed)
     socket.once('connect', () => {

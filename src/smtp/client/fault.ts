@@ -3,8 +3,8 @@
 import type { Reply } from '../wire/index.ts'
 import type { SendResult } from './types.ts'
 
-/** `tls`: STARTTLS was refused, not offered though required, or the handshake failed. `end`: after the final dot, the outcome is unknown. */
-export type Stage = 'connect' | 'greeting' | 'hello' | 'tls' | 'auth' | 'mail' | 'rcpt' | 'data' | 'end'
+/** `bind`: our own address could not be used. `tls`: STARTTLS was refused, not offered though required, or the handshake failed. `end`: after the final dot, the outcome is unknown. */
+export type Stage = 'bind' | 'connect' | 'greeting' | 'hello' | 'tls' | 'auth' | 'mail' | 'rcpt' | 'data' | 'end'
 
 export class ConnectionFault extends Error {
   readonly stage: Stage
