@@ -83,8 +83,8 @@ export function createAttempts(options: AttemptOptions): Attempts {
     }
     let failed: Failure | undefined
     let best: { readonly pooled: Pooled; readonly fitted: Fit } | undefined
-    const silent = new Set<string>()
-    const asked = new Set<string>()
+    const silent: string[] = []
+    const asked: string[] = []
     const family = isIP(batch.source.address)
     for (const target of found.targets) {
       // An address of ours reaches its own kind.
@@ -94,10 +94,10 @@ export function createAttempts(options: AttemptOptions): Attempts {
         connection = await connectTo(target, batch)
       } catch (error) {
         failed = toFailure(toFault(error), target)
-        silent.add(target.host)
+        silent.push(target.host)
         continue
       }
-      asked.add(target.host)
+      asked.push(target.host)
       const reached = {
         pooled: { connection, target, sent: 0 },
         fitted: await fitOn(batch, opened, connection, target),
@@ -109,7 +109,7 @@ export function createAttempts(options: AttemptOptions): Attempts {
       if (reached.fitted.misfits.length === 0) break
     }
     // Another address of the same host would have said the same.
-    if (best) return { ...best, unsure: !silent.isSubsetOf(asked) }
+    if (best) return { ...best, unsure: silent.some((host) => !asked.includes(host)) }
     return { failed: failed ?? { result: 'retry', status: '4.4.1', reason: 'no host to try' } }
   }
   const fitOn = async (batch: Batch, opened: Opened, connection: SmtpConnection, target: Target): Promise<Fit> => {

@@ -122,6 +122,13 @@ export function senderKey(account: AccountId | null | undefined, sender: string 
   return account === null || account === undefined ? (sender?.toLowerCase() ?? '<>') : `#${account}`
 }
 
+type RecipientRow = Pick<queueRows.RecipientRow, 'id' | 'address' | 'kind' | 'warned' | 'params'>
+
+/** Of most mail; one object for all. */
+const noParams = Object.freeze({})
+
+const readParams = (text: string) => (text === '{}' ? noParams : JSON.parse(text))
+
 export function toMail(row: queueRows.MessageRow): Mail {
   const { id, content, prefix, params, size, trace } = row
   const facts = { utf8: row.utf8 !== 0, body8: row.body8 !== 0, arrived: row.created_at }
@@ -131,7 +138,7 @@ export function toMail(row: queueRows.MessageRow): Mail {
     content,
     prefix,
     sender,
-    params: JSON.parse(params),
+    params: readParams(params),
     size,
     trace,
     ...facts,
@@ -139,9 +146,9 @@ export function toMail(row: queueRows.MessageRow): Mail {
   }
 }
 
-export function toRecipient(row: queueRows.RecipientRow): Recipient {
+export function toRecipient(row: RecipientRow): Recipient {
   const { id, kind } = row
-  return { id, kind, address: toAddress(row.address), warned: row.warned !== 0, params: JSON.parse(row.params) }
+  return { id, kind, address: toAddress(row.address), warned: row.warned !== 0, params: readParams(row.params) }
 }
 
 /** Reads what formatAddress wrote, also `postmaster` without a domain. */

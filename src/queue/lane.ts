@@ -15,6 +15,11 @@ export interface Place {
   readonly id: number
 }
 
+/** The place alone: what stood there may hold a whole message. */
+function placeOf({ rank, turn, id }: Place): Place {
+  return { rank, turn, id }
+}
+
 export function comparePlaces(a: Place, b: Place): number {
   return a.rank - b.rank || a.turn - b.turn || a.id - b.id
 }
@@ -123,7 +128,7 @@ export class Lane {
   /** One at this place stays in the index. */
   leave(place: Place): void {
     if (this.loading) this.#missed = true
-    if (!this.more) this.tail = this.batches.at(-1)
+    if (!this.more) this.tail = this.#end()
     // It would be passed over: the index is read from its beginning again.
     if (this.tail && comparePlaces(place, this.tail) < 0) this.tail = undefined
     this.more = true
@@ -133,7 +138,7 @@ export class Lane {
   loaded(tail: Place | undefined, more: boolean): void {
     this.loading = false
     this.more = more || this.#missed
-    this.tail = this.#missed ? undefined : (tail ?? this.tail)
+    this.tail = this.#missed ? undefined : tail ? placeOf(tail) : this.tail
     this.#missed = false
   }
 
@@ -142,7 +147,7 @@ export class Lane {
     const batch = this.batches.pop()
     if (!batch) return undefined
     this.#left(batch)
-    const last = this.batches.at(-1)
+    const last = this.#end()
     if (!this.more || (this.tail && (!last || comparePlaces(last, this.tail) < 0))) this.tail = last
     this.more = true
     return batch
@@ -161,6 +166,12 @@ export class Lane {
   /** Whether a new one at this place belongs into memory: else the index has some that come before it. */
   reaches(place: Place): boolean {
     return !this.more || (this.tail !== undefined && comparePlaces(place, this.tail) < 0)
+  }
+
+  /** The place of the last in memory. */
+  #end(): Place | undefined {
+    const last = this.batches.at(-1)
+    return last && placeOf(last)
   }
 
   #left(batch: Batch): void {

@@ -142,7 +142,9 @@ export function createLoader(options: LoaderOptions): Loader {
     running = false
   }
   const want = (lane: Lane) => {
-    if (closed || !lane.more || lane.loading || lane.closing || lane.waiting >= low || table.roomIn(lane) <= 0) return
+    if (closed || !lane.more || lane.loading || lane.closing || lane.waiting >= low) return
+    // Half of what it may have at least: many small pages would cost more than they bring.
+    if (table.roomIn(lane) < Math.max(1, lane.waiting)) return
     lane.loading = true
     queue.push(lane)
     if (!running) void run()

@@ -1,7 +1,11 @@
-// A million recipients in one queue, as a process of its own: says line by line how far it is and how much memory it takes.
-//   node --expose-gc src/queue/testing/million.ts [recipients]
+// A million recipients in one queue, as a process of its own, with the flags of the server: says line by line how far it is and
+// how much memory it takes.
+//   node src/queue/testing/million.ts [recipients]
 
+import { becomeAsServer } from './as-server.ts'
 import { openSimulation, type Temper } from './simulation.ts'
+
+becomeAsServer()
 
 const count = Number(process.argv[2] ?? 1_000_000)
 const second = 1_000
@@ -21,6 +25,11 @@ const kinds: readonly (readonly [kind: string, temper: Temper, part: number])[] 
 ]
 
 const rss = () => process.memoryUsage.rss() / 2 ** 20
+/** Of all threads, milliseconds. */
+const cpu = () => {
+  const { user, system } = process.cpuUsage()
+  return (user + system) / 1_000
+}
 const sim = await openSimulation({ concurrency: { total: 2_000 } })
 for (const [kind, temper, part] of kinds) {
   const names = Array.from({ length: Math.round((count / 100) * part) }, (_, i) => `${kind}${i}.test`)
@@ -45,6 +54,7 @@ const say = async (what: string) => {
     heapMiB: Math.round(process.memoryUsage().heapUsed / 2 ** 20),
     simulatedMinutes: Math.round(sim.now() / minute),
     seconds: Math.round((performance.now() - began) / second),
+    cpuSeconds: Math.round(cpu() / second),
   }
   process.stdout.write(`${JSON.stringify(facts)}\n`)
 }

@@ -4,7 +4,6 @@
 import type { AccountId, QueueId, RecipientId } from '../../base/index.ts'
 import { oneOf, skipLocked, sql } from '../sql.ts'
 import type { Reader, Sql, Writer } from '../types.ts'
-import type { RecipientRow } from './queue.ts'
 
 /** What decides on the lane of a recipient. */
 export interface DueRow {
@@ -92,14 +91,20 @@ export interface PlaceRow {
 /** Before every place. */
 const start: PlaceRow = { rank: -100, turn: -1, id: 0 }
 
-type ReadyRow = RecipientRow & PlaceRow
-
-export type { ReadyRow }
+export interface ReadyRow extends PlaceRow {
+  readonly id: RecipientId
+  readonly message: QueueId
+  readonly address: string
+  readonly kind: 'remote' | 'local'
+  readonly warned: number
+  /** JSON. */
+  readonly params: string
+}
 
 /** The next of a lane after a place, in order. */
 export function readyAfter(tx: Reader, lane: string, after: PlaceRow = start, limit: number): Promise<ReadyRow[]> {
   return tx.all<ReadyRow>(
-    sql`SELECT id, message, address, domain, kind, state, attempts, next_at, warned, reason, params, rank, turn
+    sql`SELECT id, message, address, kind, warned, params, rank, turn
         FROM queue_recipient WHERE state = 'ready' AND lane = ${lane}
           AND (rank, turn, id) > (${after.rank}, ${after.turn}, ${after.id}) ORDER BY rank, turn, id LIMIT ${limit}`,
   )
@@ -111,7 +116,7 @@ export function claimReady(tx: Writer, lane: string, owner: string, limit: numbe
     sql`UPDATE queue_recipient SET state = 'claimed', owner = ${owner} WHERE id IN (
           SELECT id FROM queue_recipient WHERE state = 'ready' AND lane = ${lane} ORDER BY rank, turn, id LIMIT ${limit}
           ${skipLocked(tx)})
-        RETURNING id, message, address, domain, kind, state, attempts, next_at, warned, reason, params, rank, turn`,
+        RETURNING id, message, address, kind, warned, params, rank, turn`,
   )
 }
 
