@@ -10,6 +10,7 @@ import type { TriedBatch as Batch, Outcome } from './batch.ts'
 import type { Opened } from './content.ts'
 import { type Fit, fit, toMisfitOutcome } from './fit.ts'
 import { readHopLimits } from './hop-limits.ts'
+import { createPipelining } from './pipelining.ts'
 import { createPool, type Pooled } from './pool.ts'
 import { findTargets, type Target } from './targets.ts'
 import { type Failure, isAt, type Transmitted, toFailure, toFault, transmit } from './transmit.ts'
@@ -55,12 +56,14 @@ interface Reached {
 export function createAttempts(options: AttemptOptions): Attempts {
   const { clock, log } = options
   const pool = createPool(clock)
+  const pipelining = createPipelining(clock)
   const busy = new Set<SmtpConnection>()
 
   const connectTo = async (target: Target, { mail, source }: Batch): Promise<SmtpConnection> => {
     const common = {
       ...target,
       helo: source.helo ?? options.hostname,
+      pipelining: pipelining.may(target),
       ...(source.address !== '' && { localAddress: source.address }),
       timeouts: { connect: connectTimeout, ...options.timeouts },
     }
@@ -131,6 +134,7 @@ export function createAttempts(options: AttemptOptions): Attempts {
     try {
       const from = options.returnPath ? options.returnPath(batch) : mail.from
       const sent = await transmit(pooled, { ...mail, from }, recipients, readHopLimits(connection.extensions))
+      learn(pooled, sent)
       if (sent.usable) pool.put(wayOf(batch), { ...pooled, sent: pooled.sent + sent.transactions }, batch.perConnection)
       else if (!sent.fault) void connection.quit()
       return sent
@@ -140,6 +144,16 @@ export function createAttempts(options: AttemptOptions): Attempts {
     } finally {
       busy.delete(connection)
     }
+  }
+
+  /** Whether the host bears it that commands are sent ahead. */
+  const learn = ({ connection, target, sent }: Pooled, { fault, transactions }: Transmitted) => {
+    // One that stood idle may have been closed meanwhile.
+    const idle = sent > 0 && transactions === 1 && fault?.stage === 'mail'
+    if (fault?.ahead && !idle) {
+      pipelining.suspect(target)
+      log.info({ host: target.host, ip: target.ip, stage: fault.stage }, 'commands go to a host one by one for a while')
+    } else if (!fault && connection.extensions.has('PIPELINING')) pipelining.trust(target)
   }
 
   /** Over a connection that waits for the next message; undefined when there is none, or it is none any more, or it does not do. */

@@ -43,10 +43,20 @@ async function freePort(): Promise<number> {
   return port
 }
 
-/** A server that answers each command by `answer`; undefined closes the connection. */
-async function script(answer: (line: string, socket: Socket) => string | undefined): Promise<number> {
+/** A server that does as it likes with its sockets. */
+async function serve(talk: (socket: Socket) => void): Promise<number> {
   const server = createServer((socket) => {
     socket.on('error', () => {})
+    talk(socket)
+  })
+  servers.push(server)
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+  return (server.address() as { port: number }).port
+}
+
+/** A server that answers each command by `answer`; undefined closes the connection. */
+function script(answer: (line: string, socket: Socket) => string | undefined): Promise<number> {
+  return serve((socket) => {
     socket.write('220 scripted\r\n')
     let text = ''
     let data = false
@@ -64,9 +74,6 @@ async function script(answer: (line: string, socket: Socket) => string | undefin
       }
     })
   })
-  servers.push(server)
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
-  return (server.address() as { port: number }).port
 }
 
 const polite = (line: string): string =>
@@ -176,5 +183,40 @@ describe('the queue over sockets', () => {
     await world.put(['bob@x.test'])
     await world.settle()
     assert.deepEqual(await waiting(), [])
+  })
+
+  test('a host that offers PIPELINING and drops what is sent ahead costs one attempt; then it gets one command at a time', async () => {
+    const flights: string[] = []
+    let kept = 0
+    const port = await serve((socket) => {
+      socket.write('220 lies\r\n')
+      let data = false
+      socket.on('data', (chunk) => {
+        const text = chunk.toString()
+        if (data) {
+          data = !text.endsWith('.\r\n')
+          if (!data) socket.write(`250 2.0.0 kept ${++kept}\r\n`)
+          return
+        }
+        flights.push(text)
+        // It reads one line of what comes, and the rest is gone.
+        const line = text.slice(0, text.indexOf('\r\n'))
+        data = line === 'DATA'
+        socket.write(`${polite(line)}\r\n`)
+      })
+    })
+    await open({ ...to(port), timeouts: { command: 100 } })
+    await world.put(['bob@a.test'])
+    await world.settle()
+    assert.match((await waiting())[0]!.reason, /did not answer in time/)
+    assert.equal(flights.filter((text) => text.split('\r\n').length > 2).length, 1, 'it was tried ahead')
+    await world.advance(10 * 60_000)
+    assert.deepEqual(await waiting(), [])
+    for (let i = 0; i < 3; i++) {
+      await world.put(['eve@a.test'])
+      await world.settle()
+    }
+    assert.equal(kept, 4)
+    assert.equal(flights.filter((text) => text.split('\r\n').length > 2).length, 1, 'and not again')
   })
 })

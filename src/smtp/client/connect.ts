@@ -40,6 +40,7 @@ export async function connectSmtp(options: ClientOptions, signal?: AbortSignal):
       tls = await channel.startTls(options, timeouts.command)
       extensions = await hello(channel, options, timeouts)
     }
+    if (options.pipelining === false) extensions = without(extensions, 'PIPELINING')
     if (options.auth) await authenticate(channel, options, options.auth, extensions, tls !== undefined, timeouts)
     return toConnection(channel, options, extensions, tls, timeouts)
   } catch (error) {
@@ -98,6 +99,9 @@ function parseExtensions({ lines }: Reply): ReadonlyMap<string, string> {
   }
   return extensions
 }
+
+const without = (extensions: ReadonlyMap<string, string>, keyword: string) =>
+  new Map([...extensions].filter(([name]) => name !== keyword))
 
 async function authenticate(
   channel: Channel,

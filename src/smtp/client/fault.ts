@@ -12,12 +12,21 @@ export class ConnectionFault extends Error {
   readonly reply: Reply | undefined
   /** What was known of each recipient when the connection broke, in order; undefined: nothing. */
   readonly results: readonly (SendResult | undefined)[] | undefined
+  /** Commands had been sent ahead of their answers, and some of these never came. */
+  readonly ahead: boolean
 
-  constructor(stage: Stage, message: string, reply?: Reply, results?: readonly (SendResult | undefined)[]) {
+  constructor(
+    stage: Stage,
+    message: string,
+    reply?: Reply,
+    results?: readonly (SendResult | undefined)[],
+    ahead = false,
+  ) {
     super(reply ? `${message}: ${reply.code} ${reply.lines.join(' ')}` : message)
     this.name = 'ConnectionFault'
     this.stage = stage
     this.reply = reply
     this.results = results
+    this.ahead = ahead
   }
 }

@@ -3,7 +3,8 @@
 import assert from 'node:assert/strict'
 import net from 'node:net'
 import { test } from 'node:test'
-import { connectSmtp } from './index.ts'
+import type { Stage } from './fault.ts'
+import { type ConnectionFault, connectSmtp } from './index.ts'
 import { address, fault, hello, mail, options, run, type Script, withServer } from './testing/script.ts'
 
 const flight = 'MAIL FROM:<me@a.test>\r\nRCPT TO:<x@b.test>\r\nDATA\r\n'
@@ -152,7 +153,32 @@ test('slow reader: a server that takes no bytes of the message does not hold it 
 test('pipelining lie: a server that drops what was sent ahead costs an attempt, no wrong answer', async () => {
   // It answers MAIL and forgets the rest.
   const script: Script = [...hello('PIPELINING'), { hear: flight }, { say: '250 ok\r\n' }, { hear: 'never' }]
-  await assert.rejects(run(script, mail(), { timeouts: { command: 100 } }), fault('rcpt'))
+  const ahead = (stage: Stage, is: boolean) => (error: unknown) =>
+    fault(stage)(error) && (error as ConnectionFault).ahead === is
+  await assert.rejects(run(script, mail(), { timeouts: { command: 100 } }), ahead('rcpt', true))
+  const chunk = 'MAIL FROM:<me@a.test>\r\nRCPT TO:<x@b.test>\r\nBDAT 3 LAST\r\na\r\n'
+  const chunked = (say: string): Script => [...hello('PIPELINING', 'CHUNKING'), { hear: chunk }, { say }]
+  const small = mail({ whole: Buffer.from('a\r\n') })
+  await assert.rejects(run(chunked('250 ok\r\n'), small), ahead('end', true))
+  // Here all was answered but the message.
+  await assert.rejects(run(chunked('250 ok\r\n250 ok\r\n'), small), ahead('end', false))
+  const data: Script = [...hello('PIPELINING'), { hear: flight }, { say: '250 ok\r\n250 ok\r\n354 go\r\n' }]
+  await assert.rejects(run(data, mail()), (error) => (error as ConnectionFault).ahead === false)
+})
+
+test('pipelining lie: who is known for it gets one command at a time, whatever it offers', async () => {
+  const script: Script = [
+    ...hello('PIPELINING', 'CHUNKING'),
+    { hear: 'MAIL FROM:<me@a.test>\r\n' },
+    { say: '250 ok\r\n' },
+    { hear: 'RCPT TO:<x@b.test>\r\n' },
+    { say: '250 ok\r\n' },
+    { hear: 'DATA\r\n' },
+    { say: '354 go\r\n' },
+    { hear: 'a\r\n..b\r\n.\r\n' },
+    { say: '250 ok\r\n' },
+  ]
+  assert.deepEqual(await run(script, mail(), { pipelining: false }), ['250 data true'])
 })
 
 test('smuggling outward: bare CR, bare LF and dots of any content leave as lines, by DATA and by BDAT', async () => {

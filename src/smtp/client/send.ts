@@ -31,6 +31,8 @@ interface Progress {
   stage: Stage
   /** The end of the message is on its way, and the server has answered something since. */
   complete: boolean
+  /** Commands were sent ahead, and not all are answered. */
+  ahead: boolean
 }
 /** What went out in the first flight behind the recipients. */
 type Tail = 'nothing' | 'data' | 'chunk'
@@ -41,7 +43,12 @@ const isOk = ({ code }: Reply) => code >= 200 && code < 300
 export async function sendMail(channel: Channel, session: Session, mail: OutgoingMail): Promise<readonly SendResult[]> {
   const refused = refuseUnsent(session.offer, mail)
   if (refused) return mail.recipients.map(() => ({ reply: refused, accepted: false, stage: 'mail' }))
-  const progress: Progress = { results: mail.recipients.map(() => undefined), stage: 'mail', complete: false }
+  const progress: Progress = {
+    results: mail.recipients.map(() => undefined),
+    stage: 'mail',
+    complete: false,
+    ahead: false,
+  }
   try {
     // A goodbye for idleness, or answers to nothing: whatever is read now would be taken for the answer to MAIL.
     if (channel.closed || channel.unread)
@@ -55,7 +62,7 @@ export async function sendMail(channel: Channel, session: Session, mail: Outgoin
     // Of everybody it is known: what broke afterwards changes nothing.
     if (unanswered(progress).length === 0) return progress.results as SendResult[]
     const stage = progress.complete ? 'end' : progress.stage
-    throw new ConnectionFault(stage, error.message, error.reply, progress.results)
+    throw new ConnectionFault(stage, error.message, error.reply, progress.results, progress.ahead)
   }
 }
 
@@ -81,6 +88,7 @@ async function transact(channel: Channel, session: Session, mail: OutgoingMail, 
     const start = await (tail === 'data'
       ? channel.read(timeouts.command, 'data')
       : channel.command('DATA', timeouts.command, 'data'))
+    progress.ahead = false
     if (start.code !== 354) return settle(channel, progress, waiting, start)
     // RFC 2920 §3.1: a server may ask for a message that it has no recipient for; it gets an empty one.
     if (waiting.length === 0) return lmtp ? channel.close() : void (await channel.command('.', timeouts.end, 'data'))
@@ -110,6 +118,7 @@ async function openTransaction(
     if (unfinished) await channel.command('RSET', timeouts.command, 'mail')
     channel.writeLines(first.at(-1)!)
   }
+  progress.ahead = pipelining
   if (unfinished && pipelining) await channel.read(timeouts.command, 'mail')
   const opened = await channel.read(timeouts.command, 'mail')
   progress.complete = tail === 'chunk'
@@ -134,6 +143,8 @@ async function openTransaction(
     }
     if (!isOk(answer)) progress.results[i] ??= { reply: answer, accepted: false, stage: 'rcpt' }
   }
+  // What is behind the recipients has an answer that may take its time.
+  progress.ahead = tail === 'data'
   return { tail, opened }
 }
 

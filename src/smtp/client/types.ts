@@ -25,6 +25,8 @@ export interface ClientOptions {
   readonly ca?: string
   readonly auth?: { readonly user: string; readonly password: string }
   readonly lmtp?: boolean
+  /** False: nothing is sent ahead of its answer, whatever the server says of PIPELINING. */
+  readonly pipelining?: boolean
   /** Milliseconds; absent: RFC 5321 §4.5.3.2. */
   readonly timeouts?: {
     readonly connect?: number
