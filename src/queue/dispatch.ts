@@ -29,8 +29,10 @@ export interface DispatchOptions {
   readonly onMoved: (lane: Lane) => void
   /** A batch comes back into its lane. */
   readonly onRepeat: (lane: Lane, batch: Batch) => void
-  /** All ways of a lane are dead. */
+  /** All ways of a lane are dead; `site` for the shortest time. */
   readonly onDead: (lane: Lane, site: Site) => void
+  /** A next hop takes nothing from an address of ours. */
+  readonly onBlocked: (site: Site) => void
 }
 
 export interface Dispatch {
@@ -69,6 +71,7 @@ export function createDispatch(options: DispatchOptions): Dispatch {
   let active = 0
   let closed = false
   let pumping = false
+  let begun = 0
   const senders = new Map<string, Sender>()
   const ring = createFifo<Sender>()
   /** Which lanes a sender lists. */
@@ -149,28 +152,31 @@ export function createDispatch(options: DispatchOptions): Dispatch {
     timers.set(resource, cancel)
   }
 
-  /** The way with most room; each in turn when they are equal. Without one the lane stands aside. */
+  /** The way with least to do; each in turn when they are equal. Without one the lane stands aside. */
   const choose = (lane: Lane): Way | undefined => {
     const ways = lane.survey?.ways ?? []
     const full: Resource[] = []
     let best: Way | undefined
-    let most = 0
+    let least = Number.POSITIVE_INFINITY
+    // Lanes begin with different ways: most have one message, which would always take the first.
+    const first = lane.rotation ?? begun++
     for (let i = 0; i < ways.length; i++) {
-      const way = ways[(lane.rotation + i) % ways.length]!
+      const way = ways[(first + i) % ways.length]!
       if (way.site.deadForMs > 0) continue
       const tight = way.limits.find((limit) => !hasRoom(limit))
-      const room = Math.min(way.site.free, ...way.limits.map((limit) => limit.free))
-      if (tight || room <= 0) full.push(tight ?? way.site)
-      else if (room > most) {
+      // While others have room too, a way that may be alive again would never be tried: one message finds out.
+      const load = way.site.suspect ? -1 : way.site.active
+      if (tight || way.site.free <= 0) full.push(tight ?? way.site)
+      else if (load < least) {
         best = way
-        most = room
+        least = load
       }
     }
-    lane.rotation = ways.length > 1 ? (lane.rotation + 1) % ways.length : 0
+    lane.rotation = ways.length > 1 ? (first + 1) % ways.length : 0
     if (best) return best
     if (full.length === 0) {
-      const dead = ways[0]
-      if (dead) options.onDead(lane, dead.site)
+      const dead = ways.map(({ site }) => site).sort((a, b) => a.deadForMs - b.deadForMs)[0]
+      if (dead) options.onDead(lane, dead)
       return undefined
     }
     standAside(lane, full)
@@ -217,7 +223,9 @@ export function createDispatch(options: DispatchOptions): Dispatch {
     void options
       .run(tried)
       .then(({ feedback, reason, unsaid, settle }) => {
+        const wasDead = way.site.deadForMs > 0
         way.site.end(feedback, reason)
+        if (feedback === 'blocked' && !wasDead) options.onBlocked(way.site)
         if (!unsaid || !mayRepeat(lane, batch, feedback)) return settle()
         options.onRepeat(lane, { ...batch, repeats: (batch.repeats ?? 0) + 1 })
       })

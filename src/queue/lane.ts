@@ -69,8 +69,8 @@ export class Lane {
   closing = false
   /** Waits until its senders may give it another place. */
   crowded = false
-  /** Of the rotation among its ways. */
-  rotation = 0
+  /** Of the rotation among its ways; absent: it has not begun. */
+  rotation: number | undefined
   /** Batches by sender. */
   readonly senders = new Map<string, number>()
   #virtual = 0

@@ -72,6 +72,12 @@ export function createScheduler(options: SchedulerOptions) {
       log.debug({ lane: lane.name, queueId: batch.mail.id }, 'a connection was turned away, the message is tried again')
       table.insert(lane, batch)
     },
+    onBlocked({ next, source, failure, deadForMs }) {
+      log.warn(
+        { hop: next, source: source || 'any', reason: failure, waitMs: Math.round(deadForMs) },
+        'a source address is left out for a next hop',
+      )
+    },
     onDead(lane, site) {
       void close(lane, { reason: site.failure, status: '4.4.1', waitMs: site.deadForMs })
     },

@@ -168,6 +168,37 @@ test('an address of ours that is blocked is left out there, and the others carry
   )
 })
 
+test('many destinations with one message each share a pool; an address that a host takes again is used again', async (t) => {
+  const pool = ['127.0.0.2', '127.0.0.3', '127.0.0.4', '127.0.0.5'].map((address) => ({ address }))
+  const sim = await openSimulation({ sources: { pools: { default: pool }, rules: [] } })
+  t.after(() => sim.close())
+  const small = names('small', 200)
+  sim.add(small, fast)
+  const blocks = ['127.0.0.3']
+  sim.add(['picky.test'], { ...fast, blocks })
+  await sim.queue.start()
+  const used = new Map<string, number>()
+  sim.onDelivery = ({ source }) => void used.set(source, (used.get(source) ?? 0) + 1)
+  await sim.put('ann@a.test', people(small, 200))
+  await sim.run(minute)
+  const counts = pool.map(({ address }) => used.get(address) ?? 0)
+  assert.ok(Math.min(...counts) >= 40, counts.join(' '))
+
+  used.clear()
+  const send = () => sim.put('ann@a.test', ['bob@picky.test'])
+  for (let i = 0; i < 8; i++) await send()
+  await sim.run(minute)
+  assert.equal(sim.hosts.get('picky.test')!.delivered, 8)
+  assert.equal(used.get('127.0.0.3'), undefined)
+  blocks.length = 0
+  // One at a time: the others always have more room.
+  for (let i = 0; i < 20; i++) {
+    await send()
+    await sim.run(minute)
+  }
+  assert.ok(used.get('127.0.0.3')! >= 3, `${[...used]}`)
+})
+
 test('servers of all tempers at once: the good part is done in near the time that it must take', async (t) => {
   const sim = await openSimulation({ concurrency: { total: full ? 4_000 : 200 } })
   t.after(() => sim.close())
