@@ -84,6 +84,7 @@ export function createAttempts(options: AttemptOptions): Attempts {
       const { permanent, status, text } = found.problem
       return { failed: { result: permanent ? 'fail' : 'retry', status, reason: text } }
     }
+    await makeRoom(batch)
     let failed: Failure | undefined
     let best: { readonly pooled: Pooled; readonly fitted: Fit } | undefined
     const silent: string[] = []
@@ -107,7 +108,7 @@ export function createAttempts(options: AttemptOptions): Attempts {
       }
       const better = !best || reached.fitted.recipients.length > best.fitted.recipients.length
       const worse = better ? best : reached
-      if (worse) void worse.pooled.connection.quit()
+      if (worse) pool.end(worse.pooled, batch)
       if (better) best = reached
       if (reached.fitted.misfits.length === 0) break
     }
@@ -115,6 +116,7 @@ export function createAttempts(options: AttemptOptions): Attempts {
     if (best) return { ...best, unsure: silent.some((host) => !asked.includes(host)) }
     return { failed: failed ?? { result: 'retry', status: '4.4.1', reason: 'no host to try' } }
   }
+  const makeRoom = ({ atOnce }: Batch) => (atOnce ? pool.makeRoom(atOnce) : undefined)
   const fitOn = async (batch: Batch, opened: Opened, connection: SmtpConnection, target: Target): Promise<Fit> => {
     try {
       return await fit(batch, opened, connection, target, clock.now())
@@ -127,7 +129,7 @@ export function createAttempts(options: AttemptOptions): Attempts {
   const send = async (batch: Batch, pooled: Pooled, { mail, recipients }: Fit): Promise<Transmitted> => {
     const { connection } = pooled
     if (!mail) {
-      pool.put(wayOf(batch), pooled, batch.perConnection)
+      pool.put(wayOf(batch), pooled, batch)
       return { outcomes: [], rest: [], transactions: 0, usable: true }
     }
     busy.add(connection)
@@ -135,8 +137,8 @@ export function createAttempts(options: AttemptOptions): Attempts {
       const from = options.returnPath ? options.returnPath(batch) : mail.from
       const sent = await transmit(pooled, { ...mail, from }, recipients, readHopLimits(connection.extensions))
       learn(pooled, sent)
-      if (sent.usable) pool.put(wayOf(batch), { ...pooled, sent: pooled.sent + sent.transactions }, batch.perConnection)
-      else if (!sent.fault) void connection.quit()
+      if (sent.usable) pool.put(wayOf(batch), { ...pooled, sent: pooled.sent + sent.transactions }, batch)
+      else if (!sent.fault) pool.end(pooled, batch)
       return sent
     } catch (error) {
       connection.close()
@@ -160,9 +162,10 @@ export function createAttempts(options: AttemptOptions): Attempts {
   const sendOnReused = async (batch: Batch, opened: Opened): Promise<Transmitted | undefined> => {
     const reused = pool.take(wayOf(batch))
     if (!reused) return undefined
+    await makeRoom(batch)
     const fitted = await fitOn(batch, opened, reused.connection, reused.target)
     if (fitted.misfits.length > 0) {
-      pool.put(wayOf(batch), reused, batch.perConnection)
+      pool.put(wayOf(batch), reused, batch)
       return undefined
     }
     const sent = await send(batch, reused, fitted)

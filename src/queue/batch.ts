@@ -5,6 +5,7 @@ import type { AccountId, ContentId, QueueId, RecipientId } from '../base/index.t
 import { classifyText, type ReplyClass } from '../smtp/bounces/index.ts'
 import type { queueRows } from '../store/index.ts'
 import type { Place } from './lane.ts'
+import type { Limit } from './limit.ts'
 import type { Route } from './route.ts'
 import type { Source } from './sources.ts'
 import type { QueueMailParams, QueueParams } from './types.ts'
@@ -55,6 +56,8 @@ export interface TriedBatch extends Batch {
   readonly next: string
   /** Messages over one connection, when somebody limited them. */
   readonly perConnection?: number
+  /** Limits of connections at once that it counts in. */
+  readonly atOnce?: readonly Limit[]
 }
 
 /** What came of one recipient. */

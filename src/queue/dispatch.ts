@@ -214,11 +214,13 @@ export function createDispatch(options: DispatchOptions): Dispatch {
       pump()
     }
     const perConnection = Math.min(...way.limits.map(({ rule }) => rule.perConnection ?? Number.POSITIVE_INFINITY))
+    const atOnce = way.limits.filter(({ rule }) => rule.connections !== undefined)
     const tried: TriedBatch = {
       ...batch,
       source: way.source,
       next: way.site.next,
       ...(Number.isFinite(perConnection) && { perConnection }),
+      ...(atOnce.length > 0 && { atOnce }),
     }
     void options
       .run(tried)

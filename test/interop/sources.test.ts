@@ -4,14 +4,16 @@ import assert from 'node:assert/strict'
 import { createServer } from 'node:net'
 import { test } from 'node:test'
 import { serveZone } from '../../src/dns/testing/serve-zone.ts'
-import { type Installation, startInstallation } from '../server.ts'
+import { full, type Installation, startInstallation } from '../server.ts'
 import { message, Smtp } from '../world/talk.ts'
 
-interface Seen {
-  readonly names: Set<string>
-  /** Connections at this moment, and at the most. */
+/** Connections at this moment, and at the most. */
+interface Open {
   open: number
   most: number
+}
+interface Seen extends Open {
+  readonly names: Set<string>
   /** Recipients of what was taken, and when, milliseconds. */
   readonly taken: { readonly to: string; readonly at: number }[]
 }
@@ -19,14 +21,23 @@ interface Seen {
 /** A server that takes all mail, slowly, and knows from where; it turns away who is in `blocked`. */
 async function startHost(t: { after(fn: () => void): void }, blocked: ReadonlySet<string> = new Set()) {
   const seen = new Map<string, Seen>()
+  /** By the address that was connected to: a provider's. */
+  const at = new Map<string, Open>()
   const server = createServer((socket) => {
     const address = socket.remoteAddress!
     let here = seen.get(address)
     if (!here) seen.set(address, (here = { names: new Set(), open: 0, most: 0, taken: [] }))
     const me = here
-    me.open++
-    me.most = Math.max(me.most, me.open)
-    socket.on('close', () => me.open--)
+    let there = at.get(socket.localAddress!)
+    if (!there) at.set(socket.localAddress!, (there = { open: 0, most: 0 }))
+    const counted = new Set<Open>([me, there])
+    for (const one of counted) one.most = Math.max(one.most, ++one.open)
+    // A goodbye is heard before the next connection is; that the socket is closed may not be.
+    const leave = () => {
+      for (const one of counted) one.open--
+      counted.clear()
+    }
+    socket.on('close', leave)
     socket.on('error', () => {})
     if (blocked.has(address)) return void socket.end('554 5.7.1 your address is on our list\r\n')
     let text = ''
@@ -54,6 +65,7 @@ async function startHost(t: { after(fn: () => void): void }, blocked: ReadonlySe
         if (word === 'EHLO') me.names.add(line.slice(5))
         if (word === 'RCPT') to = /<(.*?)>/.exec(line)?.[1] ?? ''
         data = word === 'DATA'
+        if (word === 'QUIT') leave()
         socket.write(data ? '354 go on\r\n' : word === 'QUIT' ? '221 bye\r\n' : '250 ok\r\n')
       }
     })
@@ -61,7 +73,7 @@ async function startHost(t: { after(fn: () => void): void }, blocked: ReadonlySe
   await new Promise<void>((resolve) => server.listen(0, '0.0.0.0', resolve))
   t.after(() => void server.close())
   const sum = (list: Iterable<Seen>) => [...list].reduce((n, { taken }) => n + taken.length, 0)
-  return { port: (server.address() as { port: number }).port, seen, count: () => sum(seen.values()) }
+  return { port: (server.address() as { port: number }).port, seen, at, count: () => sum(seen.values()) }
 }
 
 const pool = [2, 3, 4, 5, 6, 7, 8, 9].map((n) => ({ address: `127.0.0.${n}`, helo: `out${n}.a.test` }))
@@ -157,11 +169,20 @@ test('limits of a source address and of a provider hold, and all arrives', async
   await until(() => count('big.test') === 100 && count('small.test') === 30 && count('slow.test') > 0)
   assert.deepEqual([count('big.test'), count('small.test')], [100, 30])
   assert.ok(count('slow.test') > 0 && count('slow.test') <= 5)
-  assert.ok((host.seen.get('127.0.0.4')?.most ?? 0) <= 1)
+  assert.equal(host.seen.get('127.0.0.4')?.most, 1)
+  assert.equal(host.at.get('127.0.0.11')?.most, 2, 'connections from all our addresses to a provider')
   assert.ok((host.seen.get('127.0.0.5')?.taken.length ?? 0) <= 3)
   // The others wait for their minute.
   const left = JSON.parse(await server.cliOk('queue', 'list', '--json'))
   assert.equal(left.length + count('slow.test'), 8)
+  if (!full) return
+  await until(() => count('slow.test') === 8, 120_000)
+  const times = [...host.seen.values()].flatMap(({ taken }) =>
+    taken.filter(({ to }) => to.endsWith('@slow.test')).map(({ at }) => at),
+  )
+  times.sort((a, b) => a - b)
+  assert.equal(times.length, 8)
+  for (const [i, at] of times.entries()) assert.ok((times[i + 5] ?? Infinity) - at >= 59_000, `${times}`)
 })
 
 test('an address that this machine does not have loses no mail: its part waits or goes from the others, and it is said', async (t) => {
@@ -179,4 +200,5 @@ test('an address that this machine does not have loses no mail: its part waits o
   await until(async () => (await reason()) !== '')
   assert.match(await reason(), /cannot send from 192\.0\.2\.1 \(EADDRNOTAVAIL\)/)
   assert.match(await server.cliOk('queue', 'sites'), /192\.0\.2\.1/)
+  assert.match(server.output, /"source":"192\.0\.2\.1".*a source address is left out for a next hop/)
 })
