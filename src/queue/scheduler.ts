@@ -53,6 +53,9 @@ interface Arrival extends Place {
 export type Scheduler = ReturnType<typeof createScheduler>
 
 const page = 500
+/** Between two pages, and between two passes, of looking for mail of senders who have few lanes. */
+const seekPauseMs = 100
+const seekAgainMs = 10_000
 
 export function createScheduler(options: SchedulerOptions) {
   const { store, clock, log, recorder } = options
@@ -245,6 +248,7 @@ export function createScheduler(options: SchedulerOptions) {
       for (const [name, first] of found) {
         if (!table.find(name) && !table.open) {
           table.incomplete = true
+          void seek()
           return
         }
         cursor = name
@@ -264,6 +268,36 @@ export function createScheduler(options: SchedulerOptions) {
     if (store.dialect === 'postgres' || lane.idle) lane.leave({ rank: -100, turn: 0, id: 0 })
     loader.want(lane)
     rest(lane)
+  }
+  let seeking = false
+  /**
+   * There is no room for all lanes, and they are walked in the order of their names: goes through the mail itself, a page at a time, for
+   * senders who have few lanes in memory, until there is room.
+   */
+  const seek = async () => {
+    if (seeking) return
+    seeking = true
+    try {
+      for (let after = 0; open && table.incomplete && !table.open; ) {
+        const rows = await store.read((tx) => queueLaneRows.standing(tx, after, page))
+        for (const row of rows) if (row.state === 'ready') await admitFew(row)
+        after = rows.length < page ? 0 : rows.at(-1)!.id
+        await new Promise<void>((resolve) => clock.after(after === 0 ? seekAgainMs : seekPauseMs, resolve))
+      }
+    } catch (error) {
+      log.error({ err: error }, 'the queue could not look for mail of others')
+    }
+    seeking = false
+  }
+  /** Opens the lane of this row when its sender has few. */
+  const admitFew = async (row: queueLaneRows.DueRow) => {
+    const sender = row.sender === null ? null : toAddress(row.sender)
+    const recipient = { address: toAddress(row.address), kind: row.kind, params: JSON.parse(row.params) }
+    const name = toDestination(parts, sender, recipient).lane
+    const known = table.find(name)
+    if ((known && !known.idle) || !makeRoom(senderKey(row.account, row.sender))) return
+    const first = await store.read((tx) => queueLaneRows.firstTurn(tx, name))
+    show(table.enter(name), first ?? 1)
   }
   const walkSoon = () => {
     walking ??= walk()
