@@ -51,6 +51,24 @@ for (const dialect of databases)
       },
     )
 
+    run('back, and two nodes notice: what waits is moved once', async (world) => {
+      const second = world.reopen()
+      await second.start()
+      for (let n = 0; n < 20; n++) await world.put([`u${n}@a.test`])
+      await world.settle()
+      const before = await waits(world)
+      const tried = world.connections.length
+      for (let times = 0; times < 2; times++) {
+        world.clock.jump(-day)
+        await world.advance(minute + 1_000)
+      }
+      assert.equal(world.connections.length, tried, 'nothing became due')
+      const left = await waits(world)
+      assert.equal(left.length, before.length)
+      assert.ok(Math.max(...left) <= Math.max(...before), `${left} minutes, before ${before}`)
+      await second.stop(0)
+    })
+
     run('back: what shall leave at a moment leaves at that moment', async (world) => {
       world.answers = () => '250 2.0.0 ok'
       const holdUntil = world.clock.now() + 2 * day

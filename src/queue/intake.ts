@@ -101,9 +101,15 @@ export function createIntake({ store, clock, log, promote, walk, readRules }: In
     const newest = await store.read(queueLaneRows.newest)
     // While nobody looked too: a message cannot have come later than now.
     const back = Math.max(was - is, (newest ?? 0) - clock.now())
-    if (is - was > drift) log.warn({ ms: is - was }, 'the clock was set forward')
+    if (is - was > drift) {
+      log.warn({ ms: is - was }, 'the clock was set forward')
+      await store.write([], (tx) => metaRows.noteSetForward(tx))
+    }
     if (back <= drift) return
+    const isOurs = await store.write([], (tx) => metaRows.noteSetBack(tx, { by: back, now: clock.now() }))
+    if (!isOurs) return log.warn({ ms: back }, 'the clock was set back: another node moves the mail that waits')
     log.warn({ ms: back }, 'the clock was set back: mail that waits is moved with it')
+    // A node that dies in the middle leaves the rest where it is: it waits too long by `back` at most.
     for (let after = 0; ; ) {
       after = await store.write([], (tx) => queueLaneRows.moveBack(tx, { by: back, now: clock.now() }, after, 500))
       if (after === 0) break

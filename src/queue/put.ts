@@ -102,7 +102,7 @@ export async function putMessage(
     const turn = await scheduler.turnIn(tx, lane, key)
     // Later than all that has an id.
     const place = { rank, turn, id: Number.MAX_SAFE_INTEGER as RecipientId }
-    const claimed = store.dialect === 'postgres' && scheduler.wants(lane, place)
+    const claimed = store.dialect === 'postgres' && scheduler.wants(lane, place, key)
     const state = claimed ? { state: 'claimed' as const, owner: store.incarnation } : { state: 'ready' as const }
     const recipients: Recipient[] = []
     for (const one of planned) recipients.push(await insert(one, { ...state, turn }))

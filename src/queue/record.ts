@@ -64,19 +64,46 @@ interface Pending {
   written?: { readonly promise: Promise<void>; readonly resolve: () => void }
 }
 
+const sayEveryMs = 60_000
+
+/** Says that results cannot be written when it begins, once a minute how many times since, and when it is over: never once for each. */
+function createTrouble(clock: Clock, log: Log) {
+  let times = 0
+  let said: number | undefined
+  return {
+    note(error: unknown): void {
+      times++
+      const now = clock.monotonic()
+      if (said !== undefined && now - said < sayEveryMs) return
+      log.error({ err: error, times }, 'the queue could not write down what attempts came to, and tries again')
+      said = now
+      times = 0
+    },
+    over(): void {
+      if (said === undefined) return
+      log.info({ times }, 'the queue writes down again what attempts come to')
+      said = undefined
+      times = 0
+    },
+  }
+}
+
 export function createRecorder(options: RecordOptions): Recorder {
   const { store, clock, log, schedule, reporter } = options
   const pending = new Map<QueueId, Pending>()
   const deliver = createDeliveredWriter(options)
+  const trouble = createTrouble(clock, log)
   let closed = false
 
   /** A result must not be lost because the database is away for a minute: the message would be sent twice. */
   const persist = async <T>(write: () => Promise<T>): Promise<T | undefined> => {
     for (let pause = 1_000; ; pause = Math.min(pause * 2, maxPause)) {
       try {
-        return await write()
+        const value = await write()
+        trouble.over()
+        return value
       } catch (error) {
-        log.error({ err: error }, 'the queue could not write down the result of an attempt')
+        trouble.note(error)
         if (closed) return undefined
         await new Promise<void>((resolve) => clock.after(pause, resolve))
         if (closed) return undefined

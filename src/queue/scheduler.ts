@@ -45,9 +45,17 @@ export interface LaneState {
   readonly hosts: readonly string[]
 }
 
+/** The first that became ready in a lane, and whose it is. */
+interface Arrival extends Place {
+  readonly sender: string
+}
+
 export type Scheduler = ReturnType<typeof createScheduler>
 
 const page = 500
+/** Between two pages, and between two passes, of looking for mail of senders who have few lanes. */
+const seekPauseMs = 100
+const seekAgainMs = 10_000
 
 export function createScheduler(options: SchedulerOptions) {
   const { store, clock, log, recorder } = options
@@ -127,6 +135,26 @@ export function createScheduler(options: SchedulerOptions) {
   }
   const poolOf = ({ mail, recipients }: Batch) => parts.sources.poolOf(mail.sender, recipients[0]!.address)
 
+  /** Gives what waits in memory back to the index, untried. */
+  const giveBack = async (batches: readonly Batch[]): Promise<void> => {
+    const ids = batches.flatMap(({ recipients }) => recipients.map(({ id }) => id))
+    if (store.dialect === 'postgres')
+      for (let at = 0; at < ids.length; at += page)
+        await recorder.persist(() =>
+          store.write([], (tx) => queueLaneRows.unclaim(tx, ids.slice(at, at + page)), { durable: false }),
+        )
+    for (const { mail } of batches) await recorder.drop(mail)
+  }
+  /** Where there is no room for one more lane: whether a sender with many gave one up. */
+  const makeRoom = (sender: string): boolean => {
+    const lane = table.giveWay(sender, clock.monotonic())
+    if (!lane) return false
+    const batches = table.takeAll(lane, () => true)
+    table.remove(lane)
+    table.incomplete = true
+    void giveBack(batches)
+    return true
+  }
   /** Closes an idle lane; another that waits in the store may take its place. */
   const rest = (lane: Lane) => {
     table.rest(lane)
@@ -165,9 +193,9 @@ export function createScheduler(options: SchedulerOptions) {
   }
 
   /** Puts rows into their lanes, or holds them, as is right by now. */
-  const place = async (tx: Writer, rows: readonly queueLaneRows.DueRow[]): Promise<ReadonlyMap<Lane, Place>> => {
+  const place = async (tx: Writer, rows: readonly queueLaneRows.DueRow[]): Promise<ReadonlyMap<Lane, Arrival>> => {
     const placed: queueLaneRows.Placed[] = []
-    const lanes = new Map<Lane, Place>()
+    const lanes = new Map<Lane, Arrival>()
     const turns = new Map<string, number>()
     for (const row of rows) {
       const sender = row.sender === null ? null : toAddress(row.sender)
@@ -180,19 +208,20 @@ export function createScheduler(options: SchedulerOptions) {
       const lane = table.enter(toDestination(parts, sender, recipient).lane)
       const key = `${row.message} ${lane.name}`
       // Recipients of one message go together.
-      const turn = turns.get(key) ?? (await turnIn(tx, lane, senderKey(row.account, row.sender)))
+      const who = senderKey(row.account, row.sender)
+      const turn = turns.get(key) ?? (await turnIn(tx, lane, who))
       turns.set(key, turn)
       placed.push([row.id, lane.name, turn])
       const first = lanes.get(lane)
-      const here = { rank: row.rank, turn, id: row.id }
+      const here = { rank: row.rank, turn, id: row.id, sender: who }
       if (!first || here.rank < first.rank) lanes.set(lane, here)
     }
     if (placed.length > 0) await queueLaneRows.setReady(tx, placed)
     return lanes
   }
-  const arrive = (lanes: ReadonlyMap<Lane, Place>) => {
+  const arrive = (lanes: ReadonlyMap<Lane, Arrival>) => {
     for (const [lane, first] of lanes) {
-      if (!open || (!table.open && lane.idle)) table.incomplete = true
+      if (!open || (!table.open && lane.idle && !makeRoom(first.sender))) table.incomplete = true
       else {
         lane.leave(first)
         loader.want(lane)
@@ -225,6 +254,7 @@ export function createScheduler(options: SchedulerOptions) {
       for (const [name, first] of found) {
         if (!table.find(name) && !table.open) {
           table.incomplete = true
+          void seek()
           return
         }
         cursor = name
@@ -244,6 +274,36 @@ export function createScheduler(options: SchedulerOptions) {
     if (store.dialect === 'postgres' || lane.idle) lane.leave({ rank: -100, turn: 0, id: 0 })
     loader.want(lane)
     rest(lane)
+  }
+  let seeking = false
+  /**
+   * There is no room for all lanes, and they are walked in the order of their names: goes through the mail itself, a page at a time, for
+   * senders who have few lanes in memory, until there is room.
+   */
+  const seek = async () => {
+    if (seeking) return
+    seeking = true
+    try {
+      for (let after = 0; open && table.incomplete && !table.open; ) {
+        const rows = await store.read((tx) => queueLaneRows.standing(tx, after, page))
+        for (const row of rows) if (row.state === 'ready') await admitFew(row)
+        after = rows.length < page ? 0 : rows.at(-1)!.id
+        await new Promise<void>((resolve) => clock.after(after === 0 ? seekAgainMs : seekPauseMs, resolve))
+      }
+    } catch (error) {
+      log.error({ err: error }, 'the queue could not look for mail of others')
+    }
+    seeking = false
+  }
+  /** Opens the lane of this row when its sender has few. */
+  const admitFew = async (row: queueLaneRows.DueRow) => {
+    const sender = row.sender === null ? null : toAddress(row.sender)
+    const recipient = { address: toAddress(row.address), kind: row.kind, params: JSON.parse(row.params) }
+    const name = toDestination(parts, sender, recipient).lane
+    const known = table.find(name)
+    if ((known && !known.idle) || !makeRoom(senderKey(row.account, row.sender))) return
+    const first = await store.read((tx) => queueLaneRows.firstTurn(tx, name))
+    show(table.enter(name), first ?? 1)
   }
   const walkSoon = () => {
     walking ??= walk()
@@ -272,18 +332,21 @@ export function createScheduler(options: SchedulerOptions) {
     holding: (sender: Path, recipient: Address) => parts.rules.holding({ sender, recipient }),
     turnIn: (tx: Writer, lane: string, sender: string) => turnIn(tx, table.enter(lane), sender),
     /** Whether a batch at this place would enter memory now: on PostgreSQL it is inserted claimed. */
-    wants(name: string, place: Place): boolean {
+    wants(name: string, place: Place, sender: string): boolean {
       const lane = table.find(name)
-      return open && (lane ? wantsInto(lane, place) : !table.crowded)
+      if (!open) return false
+      return lane && !lane.idle ? wantsInto(lane, place) : !table.crowded || makeRoom(sender)
     },
     /** What was just put: into memory, when it is next there; else the index has it. */
     add(batch: Batch, claimed: boolean): void {
+      const isNew = table.find(batch.lane)?.idle ?? true
+      const crowded = table.crowded && !(isNew && !claimed && open && makeRoom(batch.sender))
       const lane = table.enter(batch.lane)
-      if (claimed || (store.dialect === 'sqlite' && open && !table.crowded && wantsInto(lane, batch))) {
+      if (claimed || (store.dialect === 'sqlite' && open && !crowded && wantsInto(lane, batch))) {
         enter(lane, batch)
         if (store.dialect === 'sqlite') while (lane.waiting > laneRoom && lane.batches.length > 1) evict(lane)
         dispatch.offer(lane)
-      } else if (open && !table.crowded) {
+      } else if (open && !crowded) {
         lane.leave(batch)
         loader.want(lane)
       } else table.incomplete = true
@@ -309,13 +372,7 @@ export function createScheduler(options: SchedulerOptions) {
         if (batches.length === 0) continue
         lane.leave(batches[0]!)
         lane.tail = undefined
-        const ids = batches.flatMap(({ recipients }) => recipients.map(({ id }) => id))
-        if (store.dialect === 'postgres')
-          for (let at = 0; at < ids.length; at += page)
-            await recorder.persist(() =>
-              store.write([], (tx) => queueLaneRows.unclaim(tx, ids.slice(at, at + page)), { durable: false }),
-            )
-        for (const { mail } of batches) await recorder.drop(mail)
+        await giveBack(batches)
         loader.want(lane)
         rest(lane)
       }

@@ -51,12 +51,13 @@ test('the first message of another sender is next behind many of one, at the sam
 test('the first message of another sender finds a place while one has all his mail in tarpits', async (t) => {
   const sim = await openSimulation()
   t.after(() => sim.close())
-  const pits = names('pit', full ? 5_000 : 500)
+  // More destinations than memory has lanes for.
+  const pits = names('pit', 5_200)
   sim.add(pits, tarpit)
   sim.add(['quick.test'], fast)
   await sim.queue.start()
-  await sim.put('bulk@a.test', people(pits, full ? 50_000 : 3_000))
-  await sim.run(10 * minute)
+  await sim.put('bulk@a.test', people(pits, full ? 50_000 : 5_400))
+  await sim.run(full ? 10 * minute : minute)
   const delays: number[] = []
   for (const who of ['ann', 'eve', 'joe', 'zoe', 'kim']) {
     const asked = sim.now()
@@ -70,6 +71,25 @@ test('the first message of another sender finds a place while one has all his ma
   }
   t.diagnostic(`${delays.join(', ')} ms`)
   assert.ok(Math.max(...delays) <= 5 * second, delays.join(', '))
+})
+
+test('after a start, too, mail of others finds a place beside that of one for thousands of tarpits', async (t) => {
+  const sim = await openSimulation()
+  t.after(() => sim.close())
+  const pits = names('pit', 5_200)
+  sim.add(pits, tarpit)
+  sim.add(['quick.test', 'zero.test'], fast)
+  await sim.put('bulk@a.test', people(pits, full ? 50_000 : 5_400))
+  for (const who of ['ann', 'eve', 'joe']) await sim.put(`${who}@b.test`, ['bob@quick.test', 'bob@zero.test'])
+  let arrived = 0
+  sim.onDelivery = ({ from }) => {
+    if (from.endsWith('@b.test')) arrived++
+  }
+  await sim.queue.start()
+  await sim.run(5 * minute, () => arrived === 6)
+  t.diagnostic(`${arrived} arrived after ${sim.now()} ms`)
+  assert.equal(arrived, 6)
+  assert.ok(sim.now() <= 30 * second, `${sim.now()} ms`)
 })
 
 test('two senders share a destination evenly; what is more urgent goes first', async (t) => {

@@ -39,6 +39,37 @@ export interface LaneTable {
   gone(batch: Batch): void
   /** The lane may have become idle. */
   rest(lane: Lane): void
+  /**
+   * Of the sender who has mail in most lanes one that gives way to a lane of `sender`, who has mail in few: nobody's many
+   * destinations keep another's mail out of memory. `now` is monotonic.
+   */
+  giveWay(sender: string, now: number): Lane | undefined
+  /** Forgets a lane from which everything was taken; what it has in the index is found again when there is room. */
+  remove(lane: Lane): void
+}
+
+/** Who has how many lanes is counted again after so long, milliseconds. */
+const sharesMs = 1_000
+
+interface Shares {
+  readonly at: number
+  /** Lanes in which a sender has mail. */
+  readonly counts: Map<string, number>
+  readonly greatest: string
+  /** Lanes of the greatest alone in which nothing was under way. */
+  readonly spare: Lane[]
+}
+
+const isSpare = (lane: Lane, sender: string): boolean =>
+  lane.active === 0 && !lane.loading && !lane.closing && lane.senders.size === 1 && lane.senders.has(sender)
+
+function countShares(lanes: Iterable<Lane>, at: number): Shares {
+  const all = [...lanes]
+  const counts = new Map<string, number>()
+  for (const { senders } of all) for (const key of senders.keys()) counts.set(key, (counts.get(key) ?? 0) + 1)
+  let greatest = ''
+  for (const [key, count] of counts) if (count > (counts.get(greatest) ?? 0)) greatest = key
+  return { at, counts, greatest, spare: all.filter((lane) => isSpare(lane, greatest)) }
 }
 
 export function createLaneTable(): LaneTable {
@@ -46,6 +77,7 @@ export function createLaneTable(): LaneTable {
   const idle = new Set<Lane>()
   const taken = new Set<number>()
   let waiting = 0
+  let shares: Shares | undefined
 
   const left = (batches: readonly Batch[]) => {
     for (const { recipients } of batches) {
@@ -108,6 +140,23 @@ export function createLaneTable(): LaneTable {
       const [oldest] = idle
       idle.delete(oldest!)
       lanes.delete(oldest!.name)
+    },
+    giveWay(sender, now) {
+      if (!shares || now - shares.at >= sharesMs) shares = countShares(lanes.values(), now)
+      const { counts, greatest, spare } = shares
+      const mine = counts.get(sender) ?? 0
+      const most = counts.get(greatest) ?? 0
+      if (2 * mine >= most) return undefined
+      let lane = spare.pop()
+      while (lane && !(lanes.get(lane.name) === lane && isSpare(lane, greatest))) lane = spare.pop()
+      if (!lane) return undefined
+      counts.set(greatest, most - 1)
+      counts.set(sender, mine + 1)
+      return lane
+    },
+    remove(lane) {
+      lanes.delete(lane.name)
+      idle.delete(lane)
     },
   }
 }

@@ -72,6 +72,11 @@ export function keepLocked(tx: Pick<Reader, 'dialect'>): Sql {
   return tx.dialect === 'sqlite' ? sql`` : sql`FOR KEY SHARE`
 }
 
+/** Nobody else reads the row in this way, or changes it, until the transaction ends. */
+export function lockRow(tx: Pick<Reader, 'dialect'>): Sql {
+  return tx.dialect === 'sqlite' ? sql`` : sql`FOR UPDATE`
+}
+
 /** Bytes of a row as a Buffer on the same memory: SQLite hands out plain Uint8Arrays. */
 export function toBuffer(bytes: Uint8Array): Buffer {
   return Buffer.isBuffer(bytes) ? bytes : Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength)

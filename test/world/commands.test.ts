@@ -5,7 +5,7 @@ import { existsSync, mkdtempSync, rmSync, statSync, writeFileSync } from 'node:f
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { test } from 'node:test'
-import { full, has, Installation, run, startInstallation } from '../server.ts'
+import { has, Installation, run, startInstallation } from '../server.ts'
 import { assertRefused, posthorn, withInput } from './command-line.ts'
 import { Imap, message, Smtp } from './talk.ts'
 
@@ -202,50 +202,6 @@ test('the first administrator: by options, by questions at a terminal', async (t
   ])
   assert.match(asked.stdout, /anna@example\.test added, an administrator/)
   assert.doesNotMatch(asked.stdout, /another password/)
-})
-
-test('a list of users is imported, and each line that is none is named', async (t) => {
-  const server = await Installation.make({ users: { 'ada@example.test': 'correct horse' } })
-  t.after(() => server.remove())
-  const count = full ? 1_000 : 50
-  const file = join(server.folder, 'list.csv')
-  const lines = [...Array(count).keys()].map(
-    (n) => `user${n}@example.test,password number ${n},"Number ${n}, the user",${n % 2 ? '' : '5M'}`,
-  )
-  lines.splice(
-    7,
-    0,
-    'ada@example.test,taken',
-    'nobody',
-    'x@nowhere.test,password',
-    '"q""uote"@example.test,',
-    'y@example.test,p,,lots',
-  )
-  writeFileSync(file, `email,password,name,quota\n${lines.join('\n')}\n`)
-  await server.start()
-  const began = performance.now()
-  const ran = await server.cli('user', 'import', file)
-  const seconds = (performance.now() - began) / 1000
-  t.diagnostic(`${count} users in ${seconds.toFixed(1)} s`)
-  assert.ok(seconds < (full ? 60 : 15), `${seconds} s`)
-  assert.equal(ran.code, 1)
-  assert.equal(ran.stdout, `${count} users made, 5 lines refused\n`)
-  assert.deepEqual(
-    ran.stderr
-      .trimEnd()
-      .split('\n')
-      .map((line) => Number(/list\.csv:(\d+): /.exec(line)?.[1])),
-    [9, 10, 11, 12, 13],
-    ran.stderr,
-  )
-  const made = JSON.parse(await server.cliOk('user', 'list', '--json'))
-  assert.equal(made.length, count + 1)
-  const last = made.find((one: { email: string }) => one.email === `user${count - 2}@example.test`)
-  assert.deepEqual([last.name, last.quotaBytes], [`Number ${count - 2}, the user`, 5 * 2 ** 20])
-  const imap = await Imap.open(server.ports.imap, `user${count - 1}@example.test`, `password number ${count - 1}`)
-  assert.match(await imap.say('LIST "" "*"'), /\\Sent/)
-  imap.close()
-  assertRefused(await server.cli('user', 'import', 'missing.csv'), /missing\.csv: there is no such file/, 2)
 })
 
 test('completions load in their shells; version and help say what there is', async () => {

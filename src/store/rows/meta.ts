@@ -1,7 +1,7 @@
 // Small facts about the whole store: the epoch of UIDs, and which processes are alive to hold claims.
 
 import { randomBytes } from 'node:crypto'
-import { sql } from '../sql.ts'
+import { lockRow, sql } from '../sql.ts'
 import type { Reader, Writer } from '../types.ts'
 
 /** A node of which nothing was heard for this long has lost its claims. Its own beat comes every tenth of it. */
@@ -74,6 +74,31 @@ export async function buryNodes(tx: Writer): Promise<void> {
     sql`DELETE FROM meta WHERE key LIKE 'node:%'
         AND value::bigint <= extract(epoch FROM clock_timestamp()) * 1000 - ${nodeLifeMs}::bigint`,
   )
+}
+
+const setBack = 'clock set back'
+const lately = 10 * 60_000
+const about = 2 * 60_000
+
+/**
+ * The clock was set back by `by` to `now`, milliseconds: whether it is for this node to move what waits. False when another has noted
+ * lately that it does; several nodes on one machine notice the same.
+ */
+export async function noteSetBack(
+  tx: Writer,
+  { by, now }: { readonly by: number; readonly now: number },
+): Promise<boolean> {
+  await tx.run(sql`INSERT INTO meta (key, value) VALUES (${setBack}, '') ON CONFLICT (key) DO NOTHING`)
+  const row = await tx.get<{ value: string }>(sql`SELECT value FROM meta WHERE key = ${setBack} ${lockRow(tx)}`)
+  const [at = 0, span = 0] = row!.value.split(' ').map(Number)
+  if (Math.abs(now - at) < lately && Math.abs(by - span) < about) return false
+  await putMeta(tx, setBack, `${now} ${by}`)
+  return true
+}
+
+/** It was set forward: being set back again is news. */
+export async function noteSetForward(tx: Writer): Promise<void> {
+  await tx.run(sql`DELETE FROM meta WHERE key = ${setBack}`)
 }
 
 /** The key of this name, if it was ever asked for. */

@@ -157,6 +157,15 @@ export function movable(tx: Reader, after: number, limit: number): Promise<DueRo
   )
 }
 
+/** All rows by id after `after`: whose mail is ready, and where it goes. */
+export function standing(tx: Reader, after: number, limit: number): Promise<(DueRow & { readonly state: string })[]> {
+  return tx.all<DueRow & { readonly state: string }>(
+    sql`SELECT r.id, r.message, r.address, r.kind, r.params, r.rank, r.state, m.sender, m.account
+        FROM queue_recipient r JOIN queue_message m ON m.id = r.message
+        WHERE r.id > ${after} ORDER BY r.id LIMIT ${limit}`,
+  )
+}
+
 /** When the newest message came, by its own word. */
 export async function newest(tx: Reader): Promise<number | undefined> {
   const row = await tx.get<{ created_at: number }>(sql`SELECT created_at FROM queue_message ORDER BY id DESC LIMIT 1`)
