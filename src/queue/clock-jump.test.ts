@@ -3,6 +3,7 @@
 import assert from 'node:assert/strict'
 import { describe } from 'node:test'
 import { databases, onDatabase } from '../../test/stores.ts'
+import { metaRows, queueLaneRows } from '../store/index.ts'
 import { openWorld, type World } from './testing/world.ts'
 
 const minute = 60_000
@@ -67,6 +68,51 @@ for (const dialect of databases)
       assert.equal(left.length, before.length)
       assert.ok(Math.max(...left) <= Math.max(...before), `${left} minutes, before ${before}`)
       await second.stop(0)
+    })
+
+    run('back, and who moved what waits died after a page: the next to look moves the rest', async (world) => {
+      for (let n = 0; n < 20; n++) await world.put([`u${n}@a.test`])
+      await world.settle()
+      const before = await waits(world)
+      const tried = world.connections.length
+      await world.queue.stop(0)
+      world.clock.jump(-day)
+      const now = world.clock.now()
+      await world.store.write([], async (tx) => {
+        await metaRows.noteSetBack(tx, { by: day, now })
+        const after = await queueLaneRows.moveBack(tx, { by: day, now }, 0, 8)
+        await metaRows.putSetBack(tx, { at: now, by: day, after })
+      })
+      world.queue = world.reopen()
+      await world.queue.start()
+      await world.advance(1_000)
+      const left = await waits(world)
+      assert.equal(left.length, 20)
+      for (const [i, minutes] of left.sort((a, b) => a - b).entries())
+        assert.ok(Math.abs(minutes - before[i]!) < 1, `${left}, ${before}`)
+      assert.equal(world.connections.length, tried, 'nothing became due')
+    })
+
+    run('back, while the store fails: it is noticed when the store is back', async (world) => {
+      await world.queue.stop(0)
+      let fails = false
+      const store: typeof world.store = {
+        ...world.store,
+        write: (scope, work, options) =>
+          fails ? Promise.reject(new Error('away')) : world.store.write(scope, work, options),
+      }
+      world.queue = world.reopen({ store })
+      await world.queue.start()
+      for (let n = 0; n < 5; n++) await world.put([`u${n}@a.test`])
+      await world.settle()
+      await world.advance(4 * minute)
+      fails = true
+      world.clock.jump(-3 * minute)
+      await world.clock.advance(minute + 1_000)
+      fails = false
+      // Five minutes after the first attempt by the monotonic clock, not eight; nothing in the store is of a later time.
+      await world.advance(2 * minute)
+      assert.equal(world.sent.length, 10)
     })
 
     run('back: what shall leave at a moment leaves at that moment', async (world) => {

@@ -97,7 +97,7 @@ export function createIntake({ store, clock, log, promote, walk, readRules }: In
   const followClock = async () => {
     const is = clock.now() - clock.monotonic()
     const was = offset ?? is
-    offset = is
+    if (await store.read(metaRows.isSettingBack)) await moveWaiting()
     const newest = await store.read(queueLaneRows.newest)
     // While nobody looked too: a message cannot have come later than now.
     const back = Math.max(was - is, (newest ?? 0) - clock.now())
@@ -105,16 +105,31 @@ export function createIntake({ store, clock, log, promote, walk, readRules }: In
       log.warn({ ms: is - was }, 'the clock was set forward')
       await store.write([], (tx) => metaRows.noteSetForward(tx))
     }
-    if (back <= drift) return
-    const isOurs = await store.write([], (tx) => metaRows.noteSetBack(tx, { by: back, now: clock.now() }))
-    if (!isOurs) return log.warn({ ms: back }, 'the clock was set back: another node moves the mail that waits')
-    log.warn({ ms: back }, 'the clock was set back: mail that waits is moved with it')
-    // A node that dies in the middle leaves the rest where it is: it waits too long by `back` at most.
-    for (let after = 0; ; ) {
-      after = await store.write([], (tx) => queueLaneRows.moveBack(tx, { by: back, now: clock.now() }, after, 500))
-      if (after === 0) break
+    if (back > drift) {
+      const isFirst = await store.write([], (tx) => metaRows.noteSetBack(tx, { by: back, now: clock.now() }))
+      log.warn({ ms: back, isFirst }, 'the clock was set back: mail that waits is moved with it')
+      await moveWaiting()
+      await store.write([], (tx) => queueLaneRows.notNewer(tx, clock.now()))
     }
-    await store.write([], (tx) => queueLaneRows.notNewer(tx, clock.now()))
+    // When the store fails before, it is noticed again.
+    offset = is
+  }
+  /**
+   * Each page and how far it went are one transaction, and whoever looks goes on from there: nodes that notice the same share the
+   * pages, and what one leaves when it dies another ends, or itself when it is back.
+   */
+  const moveWaiting = async () => {
+    const movePage = () =>
+      store.write([], async (tx) => {
+        const move = await metaRows.lockSetBack(tx)
+        if (move?.after === undefined) return false
+        const after = await queueLaneRows.moveBack(tx, { by: move.by, now: clock.now() }, move.after, 500)
+        // Who looks after the last page must not take the old times for news.
+        if (after === 0) await queueLaneRows.notNewer(tx, clock.now())
+        await metaRows.putSetBack(tx, after === 0 ? { at: move.at, by: move.by } : { ...move, after })
+        return after !== 0
+      })
+    while (await movePage());
   }
 
   /** Sets the timer to when something is due next. */

@@ -80,20 +80,45 @@ const setBack = 'clock set back'
 const lately = 10 * 60_000
 const about = 2 * 60_000
 
-/**
- * The clock was set back by `by` to `now`, milliseconds: whether it is for this node to move what waits. False when another has noted
- * lately that it does; several nodes on one machine notice the same.
- */
+/** The clock was set back by `by` to `at`, milliseconds, and what waits is moved with it. */
+export interface SetBack {
+  readonly at: number
+  readonly by: number
+  /** Up to this id it is done; absent: all of it. */
+  readonly after?: number
+}
+
+/** Whether it was noted and not done to its end. */
+export async function isSettingBack(tx: Reader): Promise<boolean> {
+  return toSetBack(await getMeta(tx, setBack))?.after !== undefined
+}
+
+/** What was noted last, for who does the next page: nobody else does it until the transaction ends. */
+export async function lockSetBack(tx: Writer): Promise<SetBack | undefined> {
+  const row = await tx.get<{ value: string }>(sql`SELECT value FROM meta WHERE key = ${setBack} ${lockRow(tx)}`)
+  return toSetBack(row?.value)
+}
+
+export async function putSetBack(tx: Writer, { at, by, after }: SetBack): Promise<void> {
+  await putMeta(tx, setBack, after === undefined ? `${at} ${by}` : `${at} ${by} ${after}`)
+}
+
+/** Notes that what waits is to be moved. False when that was noted lately: several nodes on one machine notice the same. */
 export async function noteSetBack(
   tx: Writer,
   { by, now }: { readonly by: number; readonly now: number },
 ): Promise<boolean> {
   await tx.run(sql`INSERT INTO meta (key, value) VALUES (${setBack}, '') ON CONFLICT (key) DO NOTHING`)
-  const row = await tx.get<{ value: string }>(sql`SELECT value FROM meta WHERE key = ${setBack} ${lockRow(tx)}`)
-  const [at = 0, span = 0] = row!.value.split(' ').map(Number)
-  if (Math.abs(now - at) < lately && Math.abs(by - span) < about) return false
-  await putMeta(tx, setBack, `${now} ${by}`)
+  const known = await lockSetBack(tx)
+  if (known && Math.abs(now - known.at) < lately && Math.abs(by - known.by) < about) return false
+  await putSetBack(tx, { at: now, by, after: 0 })
   return true
+}
+
+function toSetBack(value = ''): SetBack | undefined {
+  const [at, by, after] = value.split(' ').map(Number)
+  if (!at || by === undefined) return undefined
+  return { at, by, ...(after !== undefined && { after }) }
 }
 
 /** It was set forward: being set back again is news. */
