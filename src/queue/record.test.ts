@@ -3,6 +3,8 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { Fault, type Log, silentLog } from '../base/index.ts'
+import { createRecorder } from './record.ts'
+import { defaultSchedule } from './schedule.ts'
 import { openWorld } from './testing/world.ts'
 
 test('what cannot be written down is said once a minute, and when it is over; nothing is sent again', async (t) => {
@@ -46,4 +48,34 @@ test('what cannot be written down is said once a minute, and when it is over; no
   assert.deepEqual(await world.queue.admin.list(), [])
   assert.ok(sent > 0)
   assert.equal(world.sent.length, 20, 'each once')
+})
+
+test('one result that never can be written does not make the log say again and again that it is over', async (t) => {
+  const world = await openWorld('sqlite')
+  t.after(() => world.close())
+  const lines: string[] = []
+  const note = (_: object, text: string) => void lines.push(text)
+  const log: Log = { ...silentLog, error: note, info: note, child: () => log }
+  const recorder = createRecorder({
+    store: world.store,
+    clock: world.clock,
+    log,
+    schedule: defaultSchedule,
+    reporter: world.queue.reporter,
+    fault: () => {},
+  })
+  let fails = true
+  const poison = recorder.persist(async () => {
+    if (fails) throw new Error('this one not')
+  })
+  for (let i = 0; i < 20; i++) {
+    await recorder.persist(async () => i)
+    await world.clock.advance(1_000)
+  }
+  assert.equal(lines.length, 1, lines.join(', '))
+  fails = false
+  await world.clock.advance(60_000)
+  await poison
+  assert.equal(lines.length, 2)
+  assert.match(lines[1]!, /writes down again/)
 })

@@ -66,23 +66,30 @@ interface Pending {
 
 const sayEveryMs = 60_000
 
-/** Says that results cannot be written when it begins, once a minute how many times since, and when it is over: never once for each. */
+/** Says that results cannot be written when it begins, once a minute how many times since, and when all are written again: never once for each. */
 function createTrouble(clock: Clock, log: Log) {
   let times = 0
   let said: number | undefined
+  let isOpen = false
+  /** Writes that failed and are tried again. */
+  let failing = 0
   return {
-    note(error: unknown): void {
+    /** `first`: this write did not fail before. */
+    note(error: unknown, first: boolean): void {
       times++
+      if (first) failing++
       const now = clock.monotonic()
       if (said !== undefined && now - said < sayEveryMs) return
       log.error({ err: error, times }, 'the queue could not write down what attempts came to, and tries again')
       said = now
+      isOpen = true
       times = 0
     },
-    over(): void {
-      if (said === undefined) return
+    /** A write that had failed is done, or given up. While others still fail it is not over. */
+    end(): void {
+      if (--failing > 0 || !isOpen) return
       log.info({ times }, 'the queue writes down again what attempts come to')
-      said = undefined
+      isOpen = false
       times = 0
     },
   }
@@ -97,17 +104,21 @@ export function createRecorder(options: RecordOptions): Recorder {
 
   /** A result must not be lost because the database is away for a minute: the message would be sent twice. */
   const persist = async <T>(write: () => Promise<T>): Promise<T | undefined> => {
-    for (let pause = 1_000; ; pause = Math.min(pause * 2, maxPause)) {
-      try {
-        const value = await write()
-        trouble.over()
-        return value
-      } catch (error) {
-        trouble.note(error)
-        if (closed) return undefined
-        await new Promise<void>((resolve) => clock.after(pause, resolve))
-        if (closed) return undefined
+    let failed = false
+    try {
+      for (let pause = 1_000; ; pause = Math.min(pause * 2, maxPause)) {
+        try {
+          return await write()
+        } catch (error) {
+          trouble.note(error, !failed)
+          failed = true
+          if (closed) return undefined
+          await new Promise<void>((resolve) => clock.after(pause, resolve))
+          if (closed) return undefined
+        }
       }
+    } finally {
+      if (failed && !closed) trouble.end()
     }
   }
 
