@@ -62,6 +62,8 @@ export function createIntake({ store, clock, log, promote, walk, readRules }: In
   const look = async () => {
     again = false
     try {
+      // With each look: a timer of its own would be put off by every look that something else asks for.
+      await freeClaims()
       await followClock()
       await promoteAll()
       // On SQLite nobody else puts mail in.
@@ -149,12 +151,8 @@ export function createIntake({ store, clock, log, promote, walk, readRules }: In
     if (!running) return
     cancelTimer?.()
     timerAt = clock.monotonic() + wait
-    cancelTimer = clock.after(wait, onTimer)
+    cancelTimer = clock.after(wait, wake)
   }
-  const onTimer = () => {
-    void freeClaims().finally(wake)
-  }
-
   let lastFreed: number | undefined
   /** Claims of processes that are no more are void: at the start, and while other nodes may die also later. */
   const freeClaims = async () => {
