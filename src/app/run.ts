@@ -36,17 +36,19 @@ type Obey = (signal: Signal) => void
  */
 function hearSignals(): (obey: Obey) => void {
   const heard = new Set<Signal>()
+  let hung: NodeJS.Timeout | undefined
   let keep: Obey = (signal) => {
     if (signal !== 'SIGHUP') {
       // Who asks twice does not want to wait, and a start that hangs is ended too.
       if (heard.has(signal)) process.exit(exitCodes.broken)
-      setTimeout(() => process.exit(exitCodes.broken), graceMs).unref()
+      hung ??= setTimeout(() => process.exit(exitCodes.broken), graceMs).unref()
     }
     heard.add(signal)
   }
   for (const signal of ['SIGHUP', 'SIGINT', 'SIGTERM'] as const) process.on(signal, () => keep(signal))
   return (obey) => {
     keep = obey
+    clearTimeout(hung)
     for (const signal of heard) obey(signal)
   }
 }

@@ -81,7 +81,7 @@ export function joinPort(port: MessagePort, services: { readonly [name: string]:
   const refuse = (packet: Packet) => {
     const fault = { code: 'error', message: 'what was said between two threads cannot be carried' } as const
     if ('method' in packet) settle({ id: packet.id, fault })
-    else if (!('signal' in packet)) answer({ id: packet.id, fault })
+    else if (!('signal' in packet)) post({ id: packet.id, fault })
   }
   const settle = ({ id, ok, fault }: Reply) => {
     const call = waiting.get(id)
@@ -89,14 +89,13 @@ export function joinPort(port: MessagePort, services: { readonly [name: string]:
     if (fault) call?.reject(fromWire(fault))
     else call?.resolve(ok)
   }
-  const answer = (reply: Reply) => post(reply)
   const run = async ({ id, service, method, args }: Request) => {
     try {
       const target = services[service] as Service | undefined
       if (!target || !(method in target)) throw new Fault('internal', `no service ${service}.${method}`)
-      answer({ id, ok: await target[method]!(...args) })
+      post({ id, ok: await target[method]!(...args) })
     } catch (error) {
-      answer({ id, fault: toWire(error) })
+      post({ id, fault: toWire(error) })
     }
   }
   port.on('message', (packets: readonly Packet[]) => {

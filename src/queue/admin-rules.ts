@@ -50,9 +50,10 @@ export function createRuleAdmin(options: RuleAdminOptions): RuleAdmin {
     await scheduler.withdraw(concerns)
     let held = 0
     for (let after = 0; ; ) {
-      const rows = await store.read((tx) => queueLaneRows.movable(tx, after, page))
+      const rows = await store.read((tx) => queueLaneRows.rowsAfter(tx, after, page))
       const ids: RecipientId[] = []
-      for (const { id, sender, address } of rows) {
+      for (const { id, sender, address, state } of rows) {
+        if (state === 'held') continue
         const path = sender === null ? null : toAddress(sender)
         if (matches(rule, { sender: path, recipient: toAddress(address) })) ids.push(id)
       }

@@ -17,7 +17,11 @@ export interface AdminOptions extends RuleAdminOptions {
   readonly trace?: TraceTx
 }
 
-/** Who does what is done here, in timelines. */
+/** What is done here, in timelines. */
+type Noted =
+  | { readonly kind: 'held' | 'released' | 'requeued' }
+  | { readonly kind: 'rerouted'; readonly target?: string }
+/** Who does it. */
 const by = 'an administrator'
 const page = 500
 const maxHeader = 65_536
@@ -30,8 +34,8 @@ export function createAdmin(options: AdminOptions): QueueAdmin {
     if (!row) throw new Fault('not-found', `there is no message ${id} in the queue`)
     return toMail(row)
   }
-  const note = async (tx: Writer, { trace: id }: Mail, kind: 'held' | 'released' | 'requeued') =>
-    trace?.add(tx, id, { at: clock.now(), kind, by })
+  const note = async (tx: Writer, { trace: id }: Mail, fact: Noted) =>
+    trace?.add(tx, id, { at: clock.now(), ...fact, by })
   /** First in the store, then in memory: what is read from now on is held. */
   const hold = async ({ id }: Mail, noted?: (tx: Writer) => Promise<void>): Promise<number> => {
     const held = await store.write([], async (tx) => {
@@ -99,12 +103,12 @@ export function createAdmin(options: AdminOptions): QueueAdmin {
     },
     async hold(id) {
       const mail = await find(id)
-      return hold(mail, (tx) => note(tx, mail, 'held'))
+      return hold(mail, (tx) => note(tx, mail, { kind: 'held' }))
     },
     async release(id) {
       const mail = await find(id)
       const freed = await store.write([], async (tx) => {
-        await note(tx, mail, 'released')
+        await note(tx, mail, { kind: 'released' })
         return queueRows.release(tx, id, clock.now())
       })
       wake()
@@ -114,7 +118,7 @@ export function createAdmin(options: AdminOptions): QueueAdmin {
     expire: (id) => fail(id, 'given up by an administrator', '5.4.7', true),
     requeue: (id) =>
       again(id, async (tx, mail) => {
-        await note(tx, mail, 'requeued')
+        await note(tx, mail, { kind: 'requeued' })
         await queueRows.renew(tx, id, clock.now())
       }),
     async route(id, target) {
@@ -122,12 +126,7 @@ export function createAdmin(options: AdminOptions): QueueAdmin {
       const route = target === 'mx' ? '' : target
       const rows = await recipients(store, id)
       return again(id, async (tx, mail) => {
-        await trace?.add(tx, mail.trace, {
-          at: clock.now(),
-          kind: 'rerouted',
-          by,
-          ...(target !== undefined && { target }),
-        })
+        await note(tx, mail, { kind: 'rerouted', ...(target !== undefined && { target }) })
         for (const row of rows) {
           const { route: _, ...params } = JSON.parse(row.params)
           await queueRows.setParams(tx, row.id, JSON.stringify({ ...params, ...(route !== undefined && { route }) }))

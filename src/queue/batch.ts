@@ -3,7 +3,7 @@
 import { type Address, formatAddress, type Path, parsePath } from '../address/index.ts'
 import type { AccountId, ContentId, QueueId, RecipientId } from '../base/index.ts'
 import { classifyText, type ReplyClass } from '../smtp/bounces/index.ts'
-import type { queueRows } from '../store/index.ts'
+import type { queueLaneRows, queueRows } from '../store/index.ts'
 import type { Place } from './lane.ts'
 import type { Limit } from './limit.ts'
 import type { Route } from './route.ts'
@@ -152,6 +152,17 @@ export function toMail(row: queueRows.MessageRow): Mail {
 export function toRecipient(row: RecipientRow): Recipient {
   const { id, kind } = row
   return { id, kind, address: toAddress(row.address), warned: row.warned !== 0, params: readParams(row.params) }
+}
+
+/** From whom to whom, as routes and rules look at it. */
+export function toParties(row: queueLaneRows.DueRow): {
+  readonly sender: Path
+  readonly recipient: Pick<Recipient, 'address' | 'kind' | 'params'>
+} {
+  return {
+    sender: row.sender === null ? null : toAddress(row.sender),
+    recipient: { address: toAddress(row.address), kind: row.kind, params: readParams(row.params) },
+  }
 }
 
 /** Reads what formatAddress wrote, also `postmaster` without a domain. */

@@ -2,24 +2,20 @@
 
 import assert from 'node:assert/strict'
 import { describe } from 'node:test'
-import { databases, onDatabase } from '../../test/stores.ts'
+import { databases } from '../../test/stores.ts'
 import { metaRows, queueLaneRows } from '../store/index.ts'
-import { openWorld, type World } from './testing/world.ts'
+import { onWorld } from './testing/on-world.ts'
+import type { World } from './testing/world.ts'
 
 const minute = 60_000
 const day = 24 * 60 * minute
 for (const dialect of databases)
   describe(`the clock is set (${dialect})`, () => {
     const run = (name: string, work: (world: World) => Promise<void>) =>
-      onDatabase(dialect, name, async (_t, url) => {
-        const world = await openWorld(url)
-        try {
-          world.answers = () => '451 4.3.0 not now'
-          await world.queue.start()
-          await work(world)
-        } finally {
-          await world.close()
-        }
+      onWorld(dialect, name, async (world) => {
+        world.answers = () => '451 4.3.0 not now'
+        await world.queue.start()
+        await work(world)
       })
     const waits = async (world: World) =>
       (await world.queue.admin.list())

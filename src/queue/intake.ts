@@ -2,7 +2,7 @@
 // when the wall clock was set, and on PostgreSQL when another node has died. Knows nothing of what becomes of the mail.
 
 import type { Clock, Log } from '../base/index.ts'
-import { metaRows, queueLaneRows, queueRows, type Store } from '../store/index.ts'
+import { metaRows, queueLaneRows, queueRows, type Reader, type Store } from '../store/index.ts'
 
 export interface IntakeOptions {
   readonly store: Store
@@ -38,6 +38,12 @@ const pagePause = 10
 const stallMs = 15 * 60_000
 /** The wall clock may drift so far from the monotonic one without having been set. */
 const drift = 60_000
+
+/** Whether what waits is being moved with a clock that was set back, and when the newest message came. */
+const readTimes = async (tx: Reader) => ({
+  isMoving: await metaRows.isSettingBack(tx),
+  newest: await queueLaneRows.newest(tx),
+})
 
 export function createIntake({ store, clock, log, promote, walk, readRules }: IntakeOptions): Intake {
   const longest = store.dialect === 'postgres' ? mostPauseOfNodes : mostPause
@@ -99,8 +105,11 @@ export function createIntake({ store, clock, log, promote, walk, readRules }: In
   const followClock = async () => {
     const is = clock.now() - clock.monotonic()
     const was = offset ?? is
-    if (await store.read(metaRows.isSettingBack)) await moveWaiting()
-    const newest = await store.read(queueLaneRows.newest)
+    let { isMoving, newest } = await store.read(readTimes)
+    if (isMoving) {
+      await moveWaiting()
+      newest = await store.read(queueLaneRows.newest)
+    }
     // While nobody looked too: a message cannot have come later than now.
     const back = Math.max(was - is, (newest ?? 0) - clock.now())
     if (is - was > drift) {
@@ -153,6 +162,7 @@ export function createIntake({ store, clock, log, promote, walk, readRules }: In
     timerAt = clock.monotonic() + wait
     cancelTimer = clock.after(wait, wake)
   }
+
   let lastFreed: number | undefined
   /** Claims of processes that are no more are void: at the start, and while other nodes may die also later. */
   const freeClaims = async () => {

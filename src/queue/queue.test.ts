@@ -2,12 +2,13 @@
 
 import assert from 'node:assert/strict'
 import { describe } from 'node:test'
-import { databases, onDatabase } from '../../test/stores.ts'
+import { databases } from '../../test/stores.ts'
 import { parseAddress } from '../address/index.ts'
 import { type AccountId, isFault, toId } from '../base/index.ts'
 import { metaRows, sql } from '../store/index.ts'
 import { parseRoutes } from './route.ts'
-import { openWorld, type World } from './testing/world.ts'
+import { onWorld } from './testing/on-world.ts'
+import type { World } from './testing/world.ts'
 
 const minute = 60_000
 const hour = 60 * minute
@@ -15,13 +16,9 @@ for (const dialect of databases)
   describe(`the queue on ${dialect}`, () => {
     let world: World
     const run = (name: string, work: () => Promise<void>) =>
-      onDatabase(dialect, name, async (_t, url) => {
-        world = await openWorld(url)
-        try {
-          await work()
-        } finally {
-          await world.close()
-        }
+      onWorld(dialect, name, (made) => {
+        world = made
+        return work()
       })
     const rows = async () => (await world.queue.admin.list()).flatMap(({ recipients }) => recipients)
 

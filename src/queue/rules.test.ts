@@ -2,24 +2,21 @@
 
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
-import { databases, onDatabase } from '../../test/stores.ts'
+import { databases } from '../../test/stores.ts'
 import { parseAddress } from '../address/index.ts'
 import { isFault } from '../base/index.ts'
 import { checkRule } from './rules.ts'
-import { openWorld, type World } from './testing/world.ts'
+import { onWorld } from './testing/on-world.ts'
+import type { World } from './testing/world.ts'
 
 const minute = 60_000
 for (const dialect of databases)
   describe(`rules of the queue on ${dialect}`, () => {
     let world: World
     const run = (name: string, work: () => Promise<void>) =>
-      onDatabase(dialect, name, async (_t, url) => {
-        world = await openWorld(url)
-        try {
-          await work()
-        } finally {
-          await world.close()
-        }
+      onWorld(dialect, name, (made) => {
+        world = made
+        return work()
       })
     const rows = async () => (await world.queue.admin.list()).flatMap(({ recipients }) => recipients)
     const states = async () => (await rows()).map(({ address, state }) => [address, state])

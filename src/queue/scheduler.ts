@@ -4,7 +4,7 @@
 import type { Address, Path } from '../address/index.ts'
 import type { Clock, Log } from '../base/index.ts'
 import { queueLaneRows, type Store, type Writer } from '../store/index.ts'
-import { type Batch, type Recipient, senderKey, type TriedBatch, toAddress } from './batch.ts'
+import { type Batch, type Recipient, senderKey, type TriedBatch, toParties } from './batch.ts'
 import { type Destination, type DestinationParts, toDestination } from './destination.ts'
 import { createDispatch, type Ended } from './dispatch.ts'
 import { comparePlaces, type Lane, laneRoom, type Place } from './lane.ts'
@@ -15,6 +15,7 @@ import type { Recorder } from './record.ts'
 import { createSites, createSurveyor } from './survey.ts'
 import { createLaneTable } from './table.ts'
 import type { TargetOptions } from './targets.ts'
+import { createWalk } from './walk.ts'
 
 /** What may change while it runs. */
 export interface SchedulerParts extends DestinationParts {
@@ -53,9 +54,6 @@ interface Arrival extends Place {
 export type Scheduler = ReturnType<typeof createScheduler>
 
 const page = 500
-/** Between two pages, and between two passes, of looking for mail of senders who have few lanes. */
-const seekPauseMs = 100
-const seekAgainMs = 10_000
 
 export function createScheduler(options: SchedulerOptions) {
   const { store, clock, log, recorder } = options
@@ -155,6 +153,17 @@ export function createScheduler(options: SchedulerOptions) {
     void giveBack(batches)
     return true
   }
+  const walkSoon = createWalk({
+    ...options,
+    table,
+    parts: () => parts,
+    isOpen: () => open,
+    makeRoom,
+    onShown(lane) {
+      loader.want(lane)
+      rest(lane)
+    },
+  })
   /** Closes an idle lane; another that waits in the store may take its place. */
   const rest = (lane: Lane) => {
     table.rest(lane)
@@ -198,8 +207,7 @@ export function createScheduler(options: SchedulerOptions) {
     const lanes = new Map<Lane, Arrival>()
     const turns = new Map<string, number>()
     for (const row of rows) {
-      const sender = row.sender === null ? null : toAddress(row.sender)
-      const recipient = { address: toAddress(row.address), kind: row.kind, params: JSON.parse(row.params) }
+      const { sender, recipient } = toParties(row)
       const rule = parts.rules.pausing({ sender, recipient: recipient.address })
       if (rule) {
         await queueLaneRows.holdFor(tx, [row.id], rule.id, heldBy(rule))
@@ -239,81 +247,6 @@ export function createScheduler(options: SchedulerOptions) {
     }
   }
 
-  let cursor = ''
-  let walking: Promise<void> | undefined
-  /** Opens lanes that have ready mail in the store, in circles, as far as there is room. */
-  const walk = async () => {
-    let whole = cursor === ''
-    while (open) {
-      const found = await store.read(async (tx) => {
-        const names = await queueLaneRows.lanesAfter(tx, cursor, page)
-        const firsts: (readonly [string, number])[] = []
-        for (const name of names) firsts.push([name, (await queueLaneRows.firstTurn(tx, name)) ?? 1])
-        return firsts
-      })
-      for (const [name, first] of found) {
-        if (!table.find(name) && !table.open) {
-          table.incomplete = true
-          void seek()
-          return
-        }
-        cursor = name
-        show(table.enter(name), first)
-      }
-      if (found.length === page) continue
-      cursor = ''
-      if (whole) break
-      whole = true
-    }
-    table.incomplete = !open
-  }
-  /** A lane has ready mail in the store, whoever put it there. */
-  const show = (lane: Lane, first: number) => {
-    lane.known = true
-    lane.reach(first - 1)
-    if (store.dialect === 'postgres' || lane.idle) lane.leave({ rank: -100, turn: 0, id: 0 })
-    loader.want(lane)
-    rest(lane)
-  }
-  let seeking = false
-  /**
-   * There is no room for all lanes, and they are walked in the order of their names: goes through the mail itself, a page at a time, for
-   * senders who have few lanes in memory, until there is room.
-   */
-  const seek = async () => {
-    if (seeking) return
-    seeking = true
-    try {
-      for (let after = 0; open && table.incomplete && !table.open; ) {
-        const rows = await store.read((tx) => queueLaneRows.standing(tx, after, page))
-        for (const row of rows) if (row.state === 'ready') await admitFew(row)
-        after = rows.length < page ? 0 : rows.at(-1)!.id
-        await new Promise<void>((resolve) => clock.after(after === 0 ? seekAgainMs : seekPauseMs, resolve))
-      }
-    } catch (error) {
-      log.error({ err: error }, 'the queue could not look for mail of others')
-    }
-    seeking = false
-  }
-  /** Opens the lane of this row when its sender has few. */
-  const admitFew = async (row: queueLaneRows.DueRow) => {
-    const sender = row.sender === null ? null : toAddress(row.sender)
-    const recipient = { address: toAddress(row.address), kind: row.kind, params: JSON.parse(row.params) }
-    const name = toDestination(parts, sender, recipient).lane
-    const known = table.find(name)
-    if ((known && !known.idle) || !makeRoom(senderKey(row.account, row.sender))) return
-    const first = await store.read((tx) => queueLaneRows.firstTurn(tx, name))
-    show(table.enter(name), first ?? 1)
-  }
-  const walkSoon = () => {
-    walking ??= walk()
-      .catch((error: unknown) => log.error({ err: error }, 'the queue could not look for lanes'))
-      .finally(() => {
-        walking = undefined
-      })
-    return walking
-  }
-
   return {
     table,
     sites,
@@ -334,19 +267,17 @@ export function createScheduler(options: SchedulerOptions) {
     /** Whether a batch at this place would enter memory now: on PostgreSQL it is inserted claimed. */
     wants(name: string, place: Place, sender: string): boolean {
       const lane = table.find(name)
-      if (!open) return false
-      return lane && !lane.idle ? wantsInto(lane, place) : !table.crowded || makeRoom(sender)
+      return open && (lane && !lane.idle ? wantsInto(lane, place) : mayFill(lane, sender))
     },
     /** What was just put: into memory, when it is next there; else the index has it. */
     add(batch: Batch, claimed: boolean): void {
-      const isNew = table.find(batch.lane)?.idle ?? true
-      const crowded = table.crowded && !(isNew && !claimed && open && makeRoom(batch.sender))
+      const roomy = !claimed && open && mayFill(table.find(batch.lane), batch.sender)
       const lane = table.enter(batch.lane)
-      if (claimed || (store.dialect === 'sqlite' && open && !crowded && wantsInto(lane, batch))) {
+      if (claimed || (store.dialect === 'sqlite' && roomy && wantsInto(lane, batch))) {
         enter(lane, batch)
         if (store.dialect === 'sqlite') while (lane.waiting > laneRoom && lane.batches.length > 1) evict(lane)
         dispatch.offer(lane)
-      } else if (open && !crowded) {
+      } else if (roomy) {
         lane.leave(batch)
         loader.want(lane)
       } else table.incomplete = true
@@ -414,6 +345,10 @@ export function createScheduler(options: SchedulerOptions) {
     },
   }
 
+  /** Whether new mail of this sender may have a lane in memory: where it is crowded only a new one, for which another was given up. */
+  function mayFill(lane: Lane | undefined, sender: string): boolean {
+    return !table.crowded || ((lane?.idle ?? true) && makeRoom(sender))
+  }
   function wantsInto(lane: Lane, place: Place): boolean {
     if (lane.closing) return false
     if (!lane.loading && !lane.reaches(place)) return false

@@ -144,6 +144,7 @@ export function toFailure({ stage, reply, message }: ConnectionFault, target: Ta
     ...(isTurnedAway(stage, reply) && { unusable: true }),
   }
 }
+
 /** Who refuses before he knows more than our address and name means these (RFC 5321 §3.1). */
 function isTurnedAway(stage: ConnectionFault['stage'], reply: Reply | undefined): boolean {
   return stage === 'bind' || ((stage === 'greeting' || stage === 'hello') && reply !== undefined && reply.code >= 500)

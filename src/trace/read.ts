@@ -95,30 +95,26 @@ async function readTimelines(tx: Reader, numbers: readonly number[], oldest: num
     tx,
     found.map(({ timeline }) => timeline),
   )
-  return found.map(({ n, timeline }) => ({ n, timeline: { ...timeline, standing: standing.get(timeline.id) ?? [] } }))
+  return found.map(({ n, timeline }) => ({
+    n,
+    timeline: { ...timeline, standing: (standing.get(timeline.id) ?? []).map(toStanding) },
+  }))
 }
 
 /** What the queue has of these messages now, by the id of the timeline. */
-async function readStanding(tx: Reader, timelines: readonly Bare[]): Promise<Map<string, Standing[]>> {
+async function readStanding(tx: Reader, timelines: readonly Bare[]): Promise<Map<string, queueRows.StandingRow[]>> {
   const queued = timelines.flatMap(({ events }) =>
     events.flatMap((event) => (event.kind === 'queued' ? [event.queue] : [])),
   )
   const rows = queued.length === 0 ? [] : await queueRows.standing(tx, queued.slice(0, page), shownAddresses)
-  const standing = new Map<string, Standing[]>()
-  for (const row of rows) {
-    const list = standing.get(row.trace)
-    if (list) list.push(toStanding(row))
-    else standing.set(row.trace, [toStanding(row)])
-  }
-  return standing
+  return Map.groupBy(rows, ({ trace }) => trace)
 }
 
 function toStanding({ address, message, state, attempts, next_at, reason }: queueRows.StandingRow): Standing {
-  const isHeld = state === 'held'
   return {
     to: address,
     queue: message,
-    state: isHeld ? 'held' : state === 'waiting' ? 'waiting' : 'ready',
+    state: state === 'claimed' ? 'ready' : state,
     attempts,
     ...(state === 'waiting' && { next: next_at }),
     reason,

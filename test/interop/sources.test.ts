@@ -1,10 +1,11 @@
 // Source addresses with real sockets: mail leaves from 127.0.0.2 to 127.0.0.9, each with its own name, by rules and within limits.
 
 import assert from 'node:assert/strict'
-import { createServer } from 'node:net'
+import type { Socket } from 'node:net'
 import { test } from 'node:test'
 import { serveZone } from '../../src/dns/testing/serve-zone.ts'
 import { full, type Installation, startInstallation } from '../server.ts'
+import { startSink } from '../world/sink.ts'
 import { message, Smtp } from '../world/talk.ts'
 
 /** Connections at this moment, and at the most. */
@@ -14,66 +15,41 @@ interface Open {
 }
 interface Seen extends Open {
   readonly names: Set<string>
-  /** Recipients of what was taken, and when, milliseconds. */
-  readonly taken: { readonly to: string; readonly at: number }[]
 }
 
 /** A server that takes all mail, slowly, and knows from where; it turns away who is in `blocked`. */
-async function startHost(t: { after(fn: () => void): void }, blocked: ReadonlySet<string> = new Set()) {
+async function startHost(t: Parameters<typeof startSink>[0], blocked: ReadonlySet<string> = new Set()) {
   const seen = new Map<string, Seen>()
   /** By the address that was connected to: a provider's. */
   const at = new Map<string, Open>()
-  const server = createServer((socket) => {
-    const address = socket.remoteAddress!
-    let here = seen.get(address)
-    if (!here) seen.set(address, (here = { names: new Set(), open: 0, most: 0, taken: [] }))
-    const me = here
-    let there = at.get(socket.localAddress!)
-    if (!there) at.set(socket.localAddress!, (there = { open: 0, most: 0 }))
-    const counted = new Set<Open>([me, there])
-    for (const one of counted) one.most = Math.max(one.most, ++one.open)
-    // A goodbye is heard before the next connection is; that the socket is closed may not be.
-    const leave = () => {
-      for (const one of counted) one.open--
-      counted.clear()
-    }
-    socket.on('close', leave)
-    socket.on('error', () => {})
-    if (blocked.has(address)) return void socket.end('554 5.7.1 your address is on our list\r\n')
-    let text = ''
-    let to = ''
-    let data = false
-    socket.write('220 host\r\n')
-    socket.on('data', (chunk) => {
-      text += chunk.toString('latin1')
-      for (;;) {
-        const mark = data ? '\r\n.\r\n' : '\r\n'
-        const end = text.indexOf(mark)
-        if (end < 0) return
-        const line = text.slice(0, end)
-        text = text.slice(end + mark.length)
-        if (data) {
-          data = false
-          const done = to
-          setTimeout(() => {
-            me.taken.push({ to: done, at: performance.now() })
-            socket.write('250 2.0.0 taken\r\n')
-          }, 30)
-          continue
-        }
-        const word = line.slice(0, 4).toUpperCase()
-        if (word === 'EHLO') me.names.add(line.slice(5))
-        if (word === 'RCPT') to = /<(.*?)>/.exec(line)?.[1] ?? ''
-        data = word === 'DATA'
-        if (word === 'QUIT') leave()
-        socket.write(data ? '354 go on\r\n' : word === 'QUIT' ? '221 bye\r\n' : '250 ok\r\n')
+  const leaving = new WeakMap<Socket, () => void>()
+  const sink = await startSink(t, {
+    host: '0.0.0.0',
+    serveMs: 30,
+    onConnect(socket) {
+      const address = socket.remoteAddress!
+      const me = seen.getOrInsertComputed(address, () => ({ names: new Set(), open: 0, most: 0 }))
+      const there = at.getOrInsertComputed(socket.localAddress!, () => ({ open: 0, most: 0 }))
+      const counted = new Set<Open>([me, there])
+      for (const one of counted) one.most = Math.max(one.most, ++one.open)
+      const leave = () => {
+        for (const one of counted) one.open--
+        counted.clear()
       }
-    })
+      leaving.set(socket, leave)
+      socket.on('close', leave)
+      return blocked.has(address) ? '554 5.7.1 your address is on our list' : undefined
+    },
+    onCommand(socket, line) {
+      if (line.startsWith('EHLO ')) seen.get(socket.remoteAddress!)!.names.add(line.slice(5))
+      // A goodbye is heard before the next connection is; that the socket is closed may not be.
+      if (line === 'QUIT') leaving.get(socket)!()
+    },
   })
-  await new Promise<void>((resolve) => server.listen(0, '0.0.0.0', resolve))
-  t.after(() => void server.close())
-  const sum = (list: Iterable<Seen>) => [...list].reduce((n, { taken }) => n + taken.length, 0)
-  return { port: (server.address() as { port: number }).port, seen, at, count: () => sum(seen.values()) }
+  /** What was taken for a domain, from one address of ours or all. */
+  const taken = (domain: string, by?: string) =>
+    sink.arrivals().filter((one) => one.to[0]!.endsWith(`@${domain}`) && (by === undefined || one.by === by))
+  return { port: sink.port, seen, at, taken, arrivals: sink.arrivals, count: () => sink.messages().length }
 }
 
 const pool = [2, 3, 4, 5, 6, 7, 8, 9].map((n) => ({ address: `127.0.0.${n}`, helo: `out${n}.a.test` }))
@@ -129,8 +105,7 @@ test('every address of a pool is used under its own name; rules choose a pool; a
   for (const { address, helo } of pool) assert.deepEqual([...host.seen.get(address)!.names], [helo])
   assert.equal(host.count(), 80)
 
-  const of = (address: string, domain: string) =>
-    host.seen.get(address)!.taken.filter(({ to }) => to.endsWith(`@${domain}`)).length
+  const of = (address: string, domain: string) => host.taken(domain, address).length
   await send(server, 'boss@a.test', people('small.test', 10))
   await send(server, 'ann@a.test', people('small.test', 20))
   await until(() => host.count() === 110)
@@ -164,22 +139,19 @@ test('limits of a source address and of a provider hold, and all arrives', async
     send(server, 'bob@a.test', people('small.test', 30)),
     send(server, 'eve@a.test', people('slow.test', 8)),
   ])
-  const count = (domain: string) =>
-    [...host.seen.values()].reduce((n, { taken }) => n + taken.filter(({ to }) => to.endsWith(`@${domain}`)).length, 0)
+  const count = (domain: string) => host.taken(domain).length
   await until(() => count('big.test') === 100 && count('small.test') === 30 && count('slow.test') > 0)
   assert.deepEqual([count('big.test'), count('small.test')], [100, 30])
   assert.ok(count('slow.test') > 0 && count('slow.test') <= 5)
   assert.equal(host.seen.get('127.0.0.4')?.most, 1)
   assert.equal(host.at.get('127.0.0.11')?.most, 2, 'connections from all our addresses to a provider')
-  assert.ok((host.seen.get('127.0.0.5')?.taken.length ?? 0) <= 3)
+  assert.ok(host.arrivals().filter(({ by }) => by === '127.0.0.5').length <= 3)
   // The others wait for their minute.
   const left = JSON.parse(await server.cliOk('queue', 'list', '--json'))
   assert.equal(left.length + count('slow.test'), 8)
   if (!full) return
   await until(() => count('slow.test') === 8, 120_000)
-  const times = [...host.seen.values()].flatMap(({ taken }) =>
-    taken.filter(({ to }) => to.endsWith('@slow.test')).map(({ at }) => at),
-  )
+  const times = host.taken('slow.test').map(({ at }) => at)
   times.sort((a, b) => a - b)
   assert.equal(times.length, 8)
   for (const [i, at] of times.entries()) assert.ok((times[i + 5] ?? Infinity) - at >= 59_000, `${times}`)

@@ -2,18 +2,30 @@
 
 import { createServer, type Socket } from 'node:net'
 
-export async function startSink(t: { after(fn: () => Promise<void>): void }) {
+export interface Watch {
+  /** Where it listens; absent: 127.0.0.1. */
+  readonly host?: string
+  /** Somebody has connected. What is returned he is told instead of a greeting, and that is all. */
+  readonly onConnect?: (socket: Socket) => string | undefined
+  readonly onCommand?: (socket: Socket, line: string) => void
+  /** How long a message takes, milliseconds. */
+  readonly serveMs?: number
+}
+
+export async function startSink(t: { after(fn: () => Promise<void>): void }, watch: Watch = {}) {
   const kept: string[] = []
-  const envelopes: Envelope[] = []
+  const arrivals: Arrival[] = []
   const open = new Set<Socket>()
   let paused = false
   const server = createServer((socket) => {
     open.add(socket)
     socket.on('error', () => {})
     socket.on('close', () => open.delete(socket))
-    if (!paused) talk(socket, kept, envelopes, () => paused)
+    const refusal = watch.onConnect?.(socket)
+    if (refusal !== undefined) socket.end(`${refusal}\r\n`)
+    else if (!paused) talk(socket, { kept, arrivals, silent: () => paused, watch })
   })
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+  await new Promise<void>((resolve) => server.listen(0, watch.host ?? '127.0.0.1', resolve))
   t.after(async () => {
     for (const socket of open) socket.destroy()
     await new Promise((resolve) => server.close(resolve))
@@ -22,7 +34,8 @@ export async function startSink(t: { after(fn: () => Promise<void>): void }) {
     port: (server.address() as { port: number }).port,
     messages: () => kept,
     /** Of each message, in the same order. */
-    envelopes: () => envelopes,
+    envelopes: (): Envelope[] => arrivals.map(({ from, to }) => ({ from, to })),
+    arrivals: () => arrivals,
     /** Paused, also open connections get no further answer. */
     pause(on: boolean) {
       paused = on
@@ -42,7 +55,21 @@ export interface Envelope {
   readonly to: readonly string[]
 }
 
-function talk(socket: Socket, kept: string[], envelopes: Envelope[], silent: () => boolean): void {
+/** From which address it came, and when it was taken, monotonic milliseconds. */
+export interface Arrival extends Envelope {
+  readonly by: string
+  readonly at: number
+}
+
+interface Desk {
+  readonly kept: string[]
+  readonly arrivals: Arrival[]
+  readonly silent: () => boolean
+  readonly watch: Watch
+}
+
+function talk(socket: Socket, { kept, arrivals, silent, watch }: Desk): void {
+  const by = socket.remoteAddress!
   let from = ''
   let to: string[] = []
   let text = ''
@@ -58,12 +85,18 @@ function talk(socket: Socket, kept: string[], envelopes: Envelope[], silent: () 
       const piece = text.slice(0, end)
       text = text.slice(end + (data ? 5 : 2))
       if (data) {
-        kept.push(`${piece}\r\n`)
-        envelopes.push({ from, to })
-        say('250 kept')
         data = false
+        const envelope = { from, to, by }
+        const take = () => {
+          kept.push(`${piece}\r\n`)
+          arrivals.push({ ...envelope, at: performance.now() })
+          say('250 kept')
+        }
+        if (watch.serveMs === undefined) take()
+        else setTimeout(take, watch.serveMs)
         continue
       }
+      watch.onCommand?.(socket, piece)
       data = /^DATA/i.test(piece)
       const path = /^(MAIL FROM|RCPT TO):<(.*?)>/i.exec(piece)
       if (path?.[1]?.toUpperCase() === 'MAIL FROM') [from, to] = [path[2]!, []]

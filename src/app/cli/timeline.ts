@@ -129,13 +129,13 @@ function describe(event: TraceEvent): string[] {
     case 'requeued':
       return [`put back to its beginning by ${event.by}`]
     case 'rerouted':
-      return [`sent ${way(event.target)} by ${event.by}`]
+      return [`sent ${routeWords(event.target)} by ${event.by}`]
     case 'not kept':
       return [`${event.count} more refused since ${formatTime(event.since)}, which have no timeline`]
   }
 }
 
-const way = (target: string | undefined) =>
+const routeWords = (target: string | undefined) =>
   target === undefined ? 'the usual way again' : target === 'mx' ? 'by MX' : `by way of ${target}`
 
 function stored({ copies, count }: Extract<TraceEvent, { kind: 'stored' }>): string[] {

@@ -148,18 +148,12 @@ export async function lanesAfter(tx: Reader, after: string, limit: number): Prom
   return rows.map(({ lane }) => lane)
 }
 
-/** Rows by id after `after`, for a rule that somebody made. */
-export function movable(tx: Reader, after: number, limit: number): Promise<DueRow[]> {
-  return tx.all<DueRow>(
-    sql`SELECT r.id, r.message, r.address, r.kind, r.params, r.rank, m.sender, m.account
-        FROM queue_recipient r JOIN queue_message m ON m.id = r.message
-        WHERE r.id > ${after} AND r.state <> 'held' ORDER BY r.id LIMIT ${limit}`,
-  )
+export interface StandingRow extends DueRow {
+  readonly state: 'waiting' | 'ready' | 'claimed' | 'held'
 }
-
-/** All rows by id after `after`: whose mail is ready, and where it goes. */
-export function standing(tx: Reader, after: number, limit: number): Promise<(DueRow & { readonly state: string })[]> {
-  return tx.all<DueRow & { readonly state: string }>(
+/** All rows by id after `after`: whose mail it is, and where it goes. */
+export function rowsAfter(tx: Reader, after: number, limit: number): Promise<StandingRow[]> {
+  return tx.all<StandingRow>(
     sql`SELECT r.id, r.message, r.address, r.kind, r.params, r.rank, r.state, m.sender, m.account
         FROM queue_recipient r JOIN queue_message m ON m.id = r.message
         WHERE r.id > ${after} ORDER BY r.id LIMIT ${limit}`,

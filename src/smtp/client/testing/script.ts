@@ -86,3 +86,15 @@ export const run = (script: Script, outgoing: OutgoingMail, more: Partial<Client
     }
   })
 export const fault = (stage: string) => (error: unknown) => error instanceof ConnectionFault && error.stage === stage
+
+/** A small message as it goes where nothing may be sent ahead: each command waits for its answer. */
+export const oneByOne = (from: string): Script => [
+  { hear: `${from}\r\n` },
+  { say: '250 ok\r\n' },
+  { hear: 'RCPT TO:<x@b.test>\r\n' },
+  { say: '250 ok\r\n' },
+  { hear: 'DATA\r\n' },
+  { say: '354 go\r\n' },
+  { hear: 'a\r\n..b\r\n.\r\n' },
+  { say: '250 2.0.0 queued\r\n' },
+]
