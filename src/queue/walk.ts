@@ -22,9 +22,11 @@ export interface WalkOptions {
 }
 
 const page = 500
-/** Between two pages, and between two passes, of looking for mail of senders who have few lanes. */
-const seekPauseMs = 100
-const seekAgainMs = 10_000
+/** Between two pages of looking for mail of senders who have few lanes; 50,000 recipients take 3 s. */
+const seekPauseMs = 25
+/** Before the next pass, twice as long after each that changed nothing: what is put, or due again, finds room by itself. */
+const seekAgainMs = 1_000
+const seekAgainMost = 60_000
 
 /** Resolves when one walk is over, begun now or by who asked before. */
 export function createWalk({ store, clock, log, table, parts, isOpen, makeRoom, onShown }: WalkOptions) {
@@ -69,11 +71,21 @@ export function createWalk({ store, clock, log, table, parts, isOpen, makeRoom, 
     if (seeking) return
     seeking = true
     try {
-      for (let after = 0; isOpen() && table.incomplete && !table.open; ) {
+      for (let after = 0, again = seekAgainMs; isOpen() && table.incomplete && !table.open; ) {
         const rows = await store.read((tx) => queueLaneRows.rowsAfter(tx, after, page))
-        for (const row of rows) if (row.state === 'ready') await admit(row)
+        // Whoever has many lanes gets no other: the rest of his mail need not be looked at.
+        const refused = new Set<string>()
+        for (const row of rows) {
+          const who = senderKey(row.account, row.sender)
+          if (row.state !== 'ready' || refused.has(who)) continue
+          const found = await admit(row, who)
+          if (found === 'refused') refused.add(who)
+          if (found === 'opened') again = seekAgainMs
+        }
         after = rows.length < page ? 0 : rows.at(-1)!.id
-        await new Promise<void>((resolve) => clock.after(after === 0 ? seekAgainMs : seekPauseMs, resolve))
+        const wait = after === 0 ? again : seekPauseMs
+        if (after === 0) again = Math.min(2 * again, seekAgainMost)
+        await new Promise<void>((resolve) => clock.after(wait, resolve))
       }
     } catch (error) {
       log.error({ err: error }, 'the queue could not look for mail of others')
@@ -81,13 +93,15 @@ export function createWalk({ store, clock, log, table, parts, isOpen, makeRoom, 
     seeking = false
   }
   /** Opens the lane of this row when its sender has few. */
-  const admit = async (row: queueLaneRows.DueRow) => {
+  const admit = async (row: queueLaneRows.DueRow, who: string): Promise<'known' | 'refused' | 'opened'> => {
     const { sender, recipient } = toParties(row)
     const name = toDestination(parts(), sender, recipient).lane
     const known = table.find(name)
-    if ((known && !known.idle) || !makeRoom(senderKey(row.account, row.sender))) return
+    if (known && !known.idle) return 'known'
+    if (!makeRoom(who)) return 'refused'
     const first = await store.read((tx) => queueLaneRows.firstTurn(tx, name))
     show(table.enter(name), first ?? 1)
+    return 'opened'
   }
 
   return (): Promise<void> => {
