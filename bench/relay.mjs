@@ -1,11 +1,11 @@
-// Relaying, for run.mjs: what a server takes by SMTP for relay.test it hands on to smtp-sink. One sink serves both sides for the whole run, and
+// Relaying: what a server takes by SMTP for relay.test it hands on to smtp-sink. One sink serves both sides for the whole run, and
 // its own counter says when the last message has arrived.
 
 import { spawn } from 'node:child_process'
-import { now, r1, r3, sleep, treeMem, waitQuiet } from './lib.mjs'
+import { meter, now, sleep, waitQuiet } from './lib.mjs'
 
 /** Debian's smtp-sink on the port that both sides relay to. */
-export async function startSink(port) {
+async function startSink(port) {
   const become = process.getuid() === 0 ? ['-u', 'nobody'] : []
   const child = spawn('/usr/sbin/smtp-sink', [...become, '-c', `127.0.0.1:${port}`, '1000'], {
     stdio: ['ignore', 'pipe', 'inherit'],
@@ -20,7 +20,7 @@ export async function startSink(port) {
   })
   await sleep(300)
   if (child.exitCode !== null) throw new Error(`smtp-sink did not start on port ${port}`)
-  return { count: () => count, stop: () => child.kill() }
+  return { pid: child.pid, count: () => count, stop: () => child.kill() }
 }
 
 function inject(port, { messages, sessions, size }) {
@@ -34,14 +34,13 @@ function inject(port, { messages, sessions, size }) {
 }
 
 /** Puts `messages` in and waits until all have come out; what was accepted and relayed in a second, and what one message cost. */
-export async function relay(sink, at, load) {
-  const pids = String(at.pid).split(',')
-  const cpu = () => pids.reduce((sum, pid) => sum + treeMem(pid).cpu_s, 0)
+async function relay(sink, side, load) {
   await waitQuiet(load.wait)
   const before = sink.count()
-  const used = cpu()
+  const noise = meter([...side.pids, sink.pid])
+  const used = side.cpu()
   const began = now()
-  await inject(at.smtp, load)
+  await inject(side.smtp, load)
   const accepted = now()
   while (sink.count() < before + load.messages) {
     if (now() - began > 180_000) throw new Error(`only ${sink.count() - before} of ${load.messages} messages arrived`)
@@ -51,9 +50,32 @@ export async function relay(sink, at, load) {
   // What is written down after the last reply belongs to the message too.
   await sleep(300)
   return {
-    accepted: r1((load.messages / (accepted - began)) * 1_000),
-    relayed: r1((load.messages / (relayed - began)) * 1_000),
-    cpu: r3(((cpu() - used) / load.messages) * 1_000),
+    accepted: (load.messages / (accepted - began)) * 1_000,
+    relayed: (load.messages / (relayed - began)) * 1_000,
+    cpu: ((side.cpu() - used) / load.messages) * 1_000,
+    noise: noise().foreign,
     twice: sink.count() - before - load.messages,
+  }
+}
+
+/** Both sides in turn, each until its last message is at the sink. */
+export async function relayPhase({ figures, sides, port, reps, wait, sessions = [10, 50], messages = 4_000 }) {
+  const sink = await startSink(port)
+  try {
+    for (const side of sides) await relay(sink, side, { messages, size: 4_096, sessions: 10, wait })
+    for (const count of sessions) {
+      const label = `4 KiB, ${count} sessions`
+      for (let rep = 0; rep < reps; rep++)
+        for (const side of sides) {
+          const result = await relay(sink, side, { messages, size: 4_096, sessions: count, wait })
+          if (result.twice > 0) throw new Error(`${side.name} relayed ${result.twice} messages twice`)
+          figures.add(`relayed, ${label}`, { unit: '/s', wanted: '≥ 3' }, side.name, result.relayed, result.noise)
+          figures.add(`relay CPU a message, ${label}`, { unit: 'ms' }, side.name, result.cpu, result.noise)
+        }
+      figures.say(`relayed, ${label}`)
+      figures.say(`relay CPU a message, ${label}`)
+    }
+  } finally {
+    sink.stop()
   }
 }
