@@ -4,7 +4,7 @@ import assert from 'node:assert/strict'
 import { cpus, loadavg } from 'node:os'
 import { test } from 'node:test'
 import { full, startInstallation } from '../server.ts'
-import { type Delays, delaysWhile, fillMailbox, Sink } from './many.ts'
+import { type Delays, delaysWhile, fillMailbox, Sink } from '../world/many.ts'
 
 const users = { 'ada@posthorn.test': 'correct horse', 'bob@posthorn.test': 'battery staple' }
 const count = full ? 100_000 : 3_000

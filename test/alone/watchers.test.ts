@@ -4,8 +4,8 @@ import assert from 'node:assert/strict'
 import { readFileSync } from 'node:fs'
 import { test } from 'node:test'
 import { full, type Installation, startInstallation } from '../server.ts'
-import { Sink } from './many.ts'
-import { sleep } from './talk.ts'
+import { Sink } from '../world/many.ts'
+import { sleep } from '../world/talk.ts'
 
 /** One user may have a hundred connections. */
 const perUser = full ? 100 : 20
