@@ -90,6 +90,9 @@ test(`killed at random, ${rounds} rounds, ${connections} connections`, async (t)
   assert.ok(attempts.filter(({ acknowledged }) => acknowledged).length > rounds * connections, 'the load was real')
 })
 
+/** The load goes on until the process is dead: rare points come late on a crowded machine. */
+const mostMs = 20_000
+
 /** Whether the server came up: with mail waiting from the round before it may reach its point before it greets anybody. */
 async function startWith(server: Installation, fault: string): Promise<boolean> {
   try {
@@ -110,7 +113,7 @@ test('killed between every pair of steps', async (t) => {
     for (let round = 0; round < roundsPerPoint; round++) {
       // The server kills itself at the nth time that it passes the point.
       const begun = await startWith(server, `${point}:${nth(point)}`)
-      const running = begun ? load(server, connections, `${point}-${round}`, 3_000) : Promise.resolve([])
+      const running = begun ? load(server, connections, `${point}-${round}`, mostMs) : Promise.resolve([])
       attempts.push(...(await running))
       // The load ends with its connections, a moment before the process is gone.
       const died = await Promise.race([
