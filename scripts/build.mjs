@@ -19,9 +19,20 @@ import {
 import { dirname, join, resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { build } from 'esbuild'
+import { builtins, tables } from './bundle.mjs'
 
 const root = resolve(dirname(fileURLToPath(import.meta.url)), '..')
 const dist = join(root, 'dist')
+/**
+ * What begins anew: the server, the commands, the threads (src/app/entry.ts). Each is built alone, with all it needs, into one file and
+ * what it loads later, instead of the twenty that they could share: none of them sees what another has loaded.
+ */
+const parts = {
+  main: 'src/app/main.ts',
+  program: 'src/app/cli/program.ts',
+  doors: 'src/app/doors.ts',
+  indexing: 'src/app/indexing.ts',
+}
 /** A server that runs loads parts of its own build later on: an older one stays for a while. */
 const kept = 5
 
@@ -29,23 +40,22 @@ const began = new Date()
 mkdirSync(dist, { recursive: true })
 const fresh = mkdtempSync(join(dist, '.build-'))
 try {
-  await build({
-    absWorkingDir: root,
-    // The threads begin in files of their own: src/app/entry.ts.
-    entryPoints: { main: 'src/app/main.ts', doors: 'src/app/doors.ts', indexing: 'src/app/indexing.ts' },
-    outdir: fresh,
-    bundle: true,
-    splitting: true,
-    format: 'esm',
-    platform: 'node',
-    target: 'node26',
-    // What is loaded by `require` in packages that are not modules.
-    banner: { js: "import { createRequire } from 'node:module';const require = createRequire(import.meta.url);" },
-    // Never asked for: pg looks whether it is there.
-    external: ['pg-native'],
-    legalComments: 'linked',
-    logLevel: 'warning',
-  })
+  for (const name of Object.keys(parts))
+    await build({
+      absWorkingDir: root,
+      entryPoints: { [name]: parts[name] },
+      outdir: fresh,
+      bundle: true,
+      splitting: true,
+      format: 'esm',
+      platform: 'node',
+      target: 'node26',
+      plugins: [otherParts(name), builtins, tables(fresh)],
+      // Never asked for: pg looks whether it is there.
+      external: ['pg-native'],
+      legalComments: 'linked',
+      logLevel: 'warning',
+    })
   install(fresh)
 } finally {
   rmSync(fresh, { recursive: true, force: true })
@@ -70,4 +80,18 @@ function install(folder) {
     .map((name) => ({ name, at: lstatSync(join(dist, name)).mtimeMs }))
     .sort((a, b) => b.at - a.at)
   for (const { name } of builds.slice(kept - 1)) rmSync(join(dist, name), { recursive: true, force: true })
+}
+
+/** What one part loads of another stands there. */
+function otherParts(own) {
+  const names = new Map(Object.entries(parts).map(([name, path]) => [join(root, path), name]))
+  return {
+    name: 'other-parts',
+    setup({ onResolve }) {
+      onResolve({ filter: /^\./ }, ({ path, kind, resolveDir }) => {
+        const name = kind === 'dynamic-import' && names.get(join(resolveDir, path))
+        return name && name !== own ? { path: `./${name}.js`, external: true } : undefined
+      })
+    },
+  }
 }

@@ -9,17 +9,20 @@ import { type CertificatePair, loadCertificate } from '../tls/index.ts'
 import type { Bound } from './banner.ts'
 import { checkParts } from './check.ts'
 import { type Core, composeCore } from './compose-core.ts'
-import type { Doors } from './compose-doors.ts'
+import type { composeDoors, Doors } from './compose-doors.ts'
 import { type Config, type ListenerName, type TakenOver, takeOver } from './config/index.ts'
 import { controlPath, serveControl } from './control.ts'
 import { prepareFolder } from './health.ts'
+import { beginWork, keepCompiled } from './heap.ts'
+import { tidyWhenIdle } from './idle.ts'
 import type { Privileges } from './privileges.ts'
 import type { CoreServices } from './services.ts'
+import { spawnDoors } from './thread.ts'
 import { version } from './version.ts'
 
 export interface StartOptions {
-  /** Doors in worker threads; otherwise everything is called directly in this one. */
-  readonly threads: boolean
+  /** Makes the doors in this thread, where everything is called directly; absent: they have threads of their own. */
+  readonly here?: typeof composeDoors
   readonly log: Log
   readonly clock?: Clock
   /** Absent: the resolver that the configuration names. */
@@ -46,12 +49,18 @@ export interface RunningServer {
    * before anything has changed.
    */
   reconfigure(next: Config): Promise<TakenOver>
+  /** Ends the start: what it compiled is kept for the next one, and from now on the threads save memory and give back what they need no more. */
+  settle(): Promise<void>
   /** No new work from now on; what is under way ends within `graceMs` or is cut off. */
   stop(graceMs?: number): Promise<void>
 }
 
 /** What the core asks of the doors, in whatever thread they are. */
-export type DoorsService = Omit<Doors, 'close'> & { open(): Promise<void> }
+export interface DoorsService extends Omit<Doors, 'close'> {
+  open(): Promise<void>
+  keepCompiled(): Promise<void>
+  tidyWhenIdle(): Promise<void>
+}
 
 /** What the thread of the doors is told first. */
 export interface DoorsStart {
@@ -102,6 +111,13 @@ export async function startServer(config: Config, options: StartOptions): Promis
         await Promise.all(doors.map(({ service }) => service.reconfigure(fresh)))
         return taken
       },
+      async settle() {
+        await Promise.all(doors.map(({ service }) => service.keepCompiled()))
+        keepCompiled()
+        beginWork()
+        await Promise.all(doors.map(({ service }) => service.tidyWhenIdle()))
+        tidyWhenIdle()
+      },
       async stop(graceMs = 30_000) {
         await Promise.all(doors.map((one) => one.end(graceMs)))
         await undo.pop()?.()
@@ -134,30 +150,30 @@ interface OpenDoors {
 
 type DoorsOptions = StartOptions & { readonly clock: Clock }
 
-function openDoors(config: Config, certificate: CertificatePair, services: CoreServices, options: DoorsOptions) {
-  const one = (index: number) =>
-    options.threads
-      ? openInThread({ config, certificate, index }, services, options)
-      : openHere({ config, certificate, index }, services, options)
-  return Promise.all(Array.from({ length: options.threads ? config.doors : 1 }, (_, index) => one(index)))
+function openDoors(
+  config: Config,
+  certificate: CertificatePair,
+  services: CoreServices,
+  options: DoorsOptions,
+): Promise<OpenDoors[]> {
+  const { here } = options
+  if (here) return here({ config, certificate, index: 0 }, services, options).then((doors) => [inThisThread(doors)])
+  const one = (index: number) => openInThread({ config, certificate, index }, services, options)
+  return Promise.all(Array.from({ length: config.doors }, (_, index) => one(index)))
 }
 
 type Opening = Omit<DoorsStart, 'port'>
 
-async function openHere(start: Opening, services: CoreServices, options: DoorsOptions): Promise<OpenDoors> {
-  const { composeDoors } = await import('./compose-doors.ts')
-  const doors = await composeDoors(start, services, options)
-  return {
-    service: { ...doors, open: async () => {} },
-    async end(graceMs) {
-      await doors.stop(graceMs)
-      await doors.close()
-    },
-  }
-}
+const inThisThread = (doors: Doors): OpenDoors => ({
+  service: { ...doors, open: async () => {}, keepCompiled: async () => {}, tidyWhenIdle: async () => {} },
+  async end(graceMs) {
+    await doors.stop(graceMs)
+    await doors.close()
+  },
+})
 
 async function openInThread(start: Opening, services: CoreServices, options: DoorsOptions): Promise<OpenDoors> {
-  const worker = options.workers?.[start.index] ?? (await import('./thread.ts')).spawnDoors()
+  const worker = options.workers?.[start.index] ?? spawnDoors()
   const channel = new MessageChannel()
   const port: Port = joinPort(channel.port1, { ...services })
   worker.postMessage({ ...start, port: channel.port2 }, [channel.port2])

@@ -11,6 +11,7 @@ import { zoneResolver } from '../dns/index.ts'
 import { createSpool } from '../mail/index.ts'
 import { createSmtpServer } from '../smtp/server/index.ts'
 import type { Shared } from './cli/context.ts'
+import { composeDoors } from './compose-doors.ts'
 import { type Config, checkConfig, embeddedDefault, formatEndpoint } from './config/index.ts'
 import { type RunningServer, startServer } from './core.ts'
 
@@ -32,7 +33,7 @@ export async function dev(shared: Shared): Promise<void> {
   const log = createLog('info')
   let server: RunningServer | undefined
   const { sink, port } = await openSink(log, () => server!)
-  server = await startServer(devConfig(folder, port), { threads: false, log, dns: zoneResolver(zone) })
+  server = await startServer(devConfig(folder, port), { here: composeDoors, log, dns: zoneResolver(zone) })
   await seed(server)
   process.stdout.write(
     shared.json ? `${JSON.stringify({ folder, ports: server.ports, users, password })}\n` : page(server),

@@ -1,16 +1,15 @@
 // The thread of the doors: waits for its configuration, then serves the core's wishes: open, listen, count, stop.
 
-import { flushCompileCache } from 'node:module'
 import { parentPort } from 'node:worker_threads'
 import { createLog, joinPort, realClock } from '../base/index.ts'
 import { composeDoors, type Doors } from './compose-doors.ts'
 import type { DoorsService, DoorsStart } from './core.ts'
 import { readFault } from './fault.ts'
+import { keepCompiled } from './heap.ts'
 import { tidyWhenIdle } from './idle.ts'
 import type { CoreServices } from './services.ts'
 
 parentPort!.once('message', (start: DoorsStart) => {
-  tidyWhenIdle()
   const { port, config } = start
   const log = createLog(config.log.level)
   let doors: Doors | undefined
@@ -38,9 +37,11 @@ parentPort!.once('message', (start: DoorsStart) => {
       log.setLevel(next.config.log.level)
       await doors?.reconfigure(next)
     },
+    keepCompiled: async () => keepCompiled(),
+    tidyWhenIdle: async () => tidyWhenIdle(),
     async stop(graceMs) {
       // A thread that is ended from outside would not keep what it compiled.
-      flushCompileCache()
+      keepCompiled()
       await doors?.stop(graceMs)
       await doors?.close()
     },

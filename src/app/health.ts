@@ -1,6 +1,6 @@
 // Whether the server can do its work: disk, store, queue (asked in the core) and the core itself (asked by the doors).
 
-import { mkdir } from 'node:fs/promises'
+import { access, constants, mkdir } from 'node:fs/promises'
 import { type Clock, Fault } from '../base/index.ts'
 import type { Health, HealthPart } from '../http/server/index.ts'
 import { metaRows, type Store } from '../store/index.ts'
@@ -85,7 +85,6 @@ const words = (error: unknown) => (error instanceof Error ? error.message : Stri
 
 /** Makes the data folder and says in one line why it cannot be used. */
 export async function prepareFolder(folder: string): Promise<void> {
-  const { access, constants } = await import('node:fs/promises')
   try {
     await mkdir(folder, { recursive: true, mode: 0o700 })
     await access(folder, constants.R_OK | constants.W_OK | constants.X_OK)

@@ -1,6 +1,8 @@
 // Gives memory back once after work: V8 keeps the nursery that a rush has grown, and collects nothing while nothing is allocated.
 // Knows its own thread only.
 
+import { lendCollector } from './heap.ts'
+
 const lookEveryMs = 2_000
 /** Shares of the time that the loop works: above the first there was work; below the second nobody waits for it. */
 const busy = 0.1
@@ -13,12 +15,12 @@ const quietLooks = 3
  */
 const warmMs = 2_000
 const warmLooks = 30
-/** Loading the program leaves much behind; it goes so soon after the start, unless somebody is waiting already. */
-const startMs = 500
+/** Loading the program leaves much behind; it goes so soon, unless somebody is waiting already. */
+const startMs = 200
 
-/** Watches the loop of this thread for as long as the process lives. */
+/** Watches the loop of this thread for as long as the process lives; after `beginWork` (heap.ts). */
 export function tidyWhenIdle(): void {
-  // bin/posthorn asks for it; set from within, the flag would make V8 reject its kept code.
+  lendCollector()
   const collect = globalThis.gc
   if (!collect) return
   let last = performance.eventLoopUtilization()

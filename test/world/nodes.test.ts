@@ -4,6 +4,7 @@ import assert from 'node:assert/strict'
 import { join } from 'node:path'
 import { after, type TestContext, test } from 'node:test'
 import pg from 'pg'
+import { composeDoors } from '../../src/app/compose-doors.ts'
 import { checkConfig } from '../../src/app/config/index.ts'
 import { startServer } from '../../src/app/core.ts'
 import { fakeClock, silentLog } from '../../src/base/index.ts'
@@ -140,7 +141,7 @@ test('mail that is due and that nobody can take stalls the queue: /health says s
     smtp: { trustedNetworks: ['127.0.0.0/8'] },
   }
   const server = await startServer(checkConfig(value, {}, made.folder), {
-    threads: false,
+    here: composeDoors,
     log: silentLog,
     clock,
     dns: zoneResolver(''),

@@ -8,6 +8,7 @@ import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 import type { TestContext } from 'node:test'
 import { parseAddress } from '../../src/address/index.ts'
+import { composeDoors } from '../../src/app/compose-doors.ts'
 import { checkConfig } from '../../src/app/config/index.ts'
 import { type RunningServer, startServer } from '../../src/app/core.ts'
 import { type Log, realClock } from '../../src/base/index.ts'
@@ -66,7 +67,7 @@ async function openWorld(t: TestContext, store: string): Promise<World> {
     smtp: { trustedNetworks: ['127.0.0.1/32'] },
   }
   const server = await startServer(checkConfig(value, {}, folder), {
-    threads: false,
+    here: composeDoors,
     log,
     clock: realClock,
     dns: zoneResolver(''),

@@ -1,7 +1,7 @@
 // The schema as words: the commented example file and docs/configuration.md.
 
 import { stringify } from 'yaml'
-import type { z } from 'zod'
+import type * as z from 'zod'
 import { shapeOf } from './load.ts'
 import { type Note, notes, schema } from './schema.ts'
 

@@ -2,7 +2,7 @@
 // Knows the shape of the file, not what the rooms do with it.
 
 import { isIP } from 'node:net'
-import { z } from 'zod'
+import * as z from 'zod'
 import { isNetwork, parseDuration, parseEndpoint, parseSize } from './units.ts'
 
 /** What a key says about itself. */

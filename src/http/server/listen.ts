@@ -1,11 +1,10 @@
-// Opens the web door's ports. The routes stand in app.ts.
+// Opens the web door's ports. What speaks HTTP there stands in door.ts and is loaded with the first connection: Node's own part of it
+// brings a client and HTTP/2 along, and a mail server need not wait for them.
 
-import http from 'node:http'
-import https from 'node:https'
-import type { Server } from 'node:net'
+import { createServer, type Server, type Socket } from 'node:net'
 import type { SecureContextOptions } from 'node:tls'
 import type { Log } from '../../base/index.ts'
-import { createHandler } from './app.ts'
+import type { Door, DoorOptions } from './door.ts'
 import type { HttpSources } from './types.ts'
 
 export interface HttpServer {
@@ -21,36 +20,74 @@ export interface HttpServer {
 const maxConnections = 500
 
 export function createHttpServer(options: { sources: HttpSources; tls: SecureContextOptions; log: Log }): HttpServer {
-  const handler = createHandler(options.sources, options.log)
-  const plain: http.Server[] = []
-  const secure: https.Server[] = []
-  let tls = options.tls
+  const servers: Server[] = []
+  const loader = new DoorLoader(options)
   return {
-    async listen({ host, port, tls: implicit, reusePort }) {
-      const server = implicit ? https.createServer({ ...tls }, handler) : http.createServer(handler)
+    async listen({ host, port, tls, reusePort }) {
+      // As Node's own servers: whoever says no more may still hear the answer, but not inside TLS.
+      const server = createServer({ allowHalfOpen: !tls, noDelay: true }, (socket) => loader.take(socket, tls))
       server.maxConnections = maxConnections
-      server.headersTimeout = 10_000
-      server.requestTimeout = 30_000
       await open(server, { host, port, reusePort: reusePort === true })
-      if (implicit) secure.push(server as https.Server)
-      else plain.push(server as http.Server)
+      servers.push(server)
       return (server.address() as { port: number }).port
     },
-    setCertificate(next) {
-      tls = next
-      for (const server of secure) server.setSecureContext(tls)
-    },
+    setCertificate: (tls) => loader.setCertificate(tls),
     async stop() {
-      await Promise.all(
-        [...plain, ...secure].map(
-          (server) =>
-            new Promise((resolve) => {
-              server.close(resolve)
-              server.closeIdleConnections()
-            }),
-        ),
-      )
+      const closed = servers.map((server) => new Promise((resolve) => server.close(resolve)))
+      loader.stop()
+      await Promise.all(closed)
     },
+  }
+}
+
+/** Gives each connection to the door, which is loaded when the first one comes. */
+class DoorLoader {
+  readonly #options: DoorOptions
+  #tls: SecureContextOptions
+  #loading: Promise<void> | undefined
+  #door: Door | undefined
+  #stopped = false
+
+  constructor(options: DoorOptions) {
+    this.#options = options
+    this.#tls = options.tls
+  }
+
+  take(socket: Socket, tls: boolean): void {
+    if (this.#door) {
+      this.#door.take(socket, tls)
+      return
+    }
+    // Until the door has it nobody else hears that the client went away.
+    const ignore = () => {}
+    socket.on('error', ignore)
+    this.#loading ??= this.#load()
+    this.#loading.then(
+      () => {
+        socket.off('error', ignore)
+        if (this.#stopped) socket.destroy()
+        else if (!socket.destroyed) this.#door!.take(socket, tls)
+      },
+      (error: unknown) => {
+        this.#options.log.error({ err: error }, 'http: the web door could not be loaded')
+        socket.destroy()
+      },
+    )
+  }
+
+  async #load(): Promise<void> {
+    const { createDoor } = await import('./door.ts')
+    this.#door = createDoor({ ...this.#options, tls: this.#tls })
+  }
+
+  setCertificate(tls: SecureContextOptions): void {
+    this.#tls = tls
+    this.#door?.setCertificate(tls)
+  }
+
+  stop(): void {
+    this.#stopped = true
+    this.#door?.stop()
   }
 }
 

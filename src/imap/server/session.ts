@@ -14,7 +14,7 @@ import {
   type Received,
 } from '../wire/index.ts'
 import type { ConnectionControl, GreetedContext, State } from './command.ts'
-import { CompressedSocket } from './compress.ts'
+import type { CompressedSocket } from './compress.ts'
 import { type Dispatch, type Parsed, refusedBy } from './dispatch.ts'
 import { type Hidden, hidesCapability, nothingHidden } from './hidden.ts'
 import { Input } from './input.ts'
@@ -68,6 +68,7 @@ export class Session implements ConnectionControl {
   #bye: string | undefined
   #tlsWanted = false
   #compression: 'none' | 'wanted' | 'active' | 'ending' = 'none'
+  #compressed: CompressedSocket | undefined
   #waiting = false
   #tag = ''
   readonly #enabled = new Set<string>()
@@ -219,7 +220,7 @@ export class Session implements ConnectionControl {
     this.#tag = parsed.tag
     await this.#finish(parsed, await this.#host.dispatch.run(parsed, this))
     if (this.#tlsWanted) await this.#secureConnection()
-    if (this.#compression === 'wanted') this.#compressConnection()
+    if (this.#compression === 'wanted') await this.#compressConnection()
     if (this.#compression === 'ending') await this.#endCompression()
   }
 
@@ -400,12 +401,16 @@ export class Session implements ConnectionControl {
     this.#compression = 'wanted'
   }
 
-  #compressConnection(): void {
+  async #compressConnection(): Promise<void> {
     this.#compression = 'active'
+    // Few clients ask for it: nobody else loads it.
+    const { CompressedSocket } = await import('./compress.ts')
+    if (this.#socket.destroyed) throw new ConnectionClosed()
     this.#input.detach()
     const { queue } = this.#input
     // What a client sent without waiting for the reply is compressed already, or ends the connection.
     const socket = new CompressedSocket(this.#socket, Buffer.from(queue.take(queue.length)))
+    this.#compressed = socket
     this.#socket = socket
     this.#out.attach(socket)
     this.#input.attach(socket)
@@ -415,8 +420,9 @@ export class Session implements ConnectionControl {
   async #endCompression(): Promise<void> {
     this.#compression = 'none'
     this.#input.detach()
-    if (this.#input.queue.length > 0 || !(this.#socket instanceof CompressedSocket)) throw new ConnectionClosed()
-    const socket = await this.#socket.release()
+    if (this.#input.queue.length > 0 || !this.#compressed) throw new ConnectionClosed()
+    const socket = await this.#compressed.release()
+    this.#compressed = undefined
     if (socket.destroyed) throw new ConnectionClosed()
     this.#socket = socket
     this.#out.attach(socket)
