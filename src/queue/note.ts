@@ -31,7 +31,8 @@ async function noteMail(
 ): Promise<void> {
   const at = clock.now()
   for (const some of Map.groupBy(settled, wayOf).values()) {
-    const { relay, source, tls, tookMs: ms, by } = some[0]!.outcome
+    const [{ outcome, report }] = some as [Settled]
+    const { relay, source, tls, tookMs: ms, by } = outcome
     const shown = some.slice(0, shownAddresses)
     if (by === undefined)
       await trace.add(tx, mail.trace, {
@@ -50,6 +51,7 @@ async function noteMail(
         kind: 'removed',
         to: shown.map(({ outcome }) => formatAddress(outcome.recipient.address)),
         by,
+        ...(report !== undefined && { reported: true }),
       })
   }
   for (const [kind, some] of Map.groupBy(settled, ({ report }) => report)) {
@@ -62,7 +64,8 @@ async function noteMail(
 }
 
 /** What recipients have in common that share an event. */
-const wayOf = ({ outcome: { relay, source, tls, by } }: Settled): string => `${by} ${relay} ${source} ${tls}`
+const wayOf = ({ outcome: { relay, source, tls, by }, report }: Settled): string =>
+  by === undefined ? `${relay} ${source} ${tls}` : `by ${by} ${report}`
 
 function toResult({ outcome, state, nextAt: next }: Settled): AttemptResult {
   const { recipient, status, reason: reply } = outcome

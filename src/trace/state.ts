@@ -31,7 +31,7 @@ function apply(states: Map<string, TraceState>, to: readonly string[], event: Tr
   else if (event.kind === 'queued') set(event.to, 'waiting')
   else if (event.kind === 'returned') {
     if (event.action === 'failed') set([event.to], 'failed')
-  } else if (event.kind === 'removed') set(event.to, 'removed')
+  } else if (event.kind === 'removed') set(event.to, event.reported ? 'failed' : 'removed')
   else if (event.kind === 'attempt') for (const { to: name, result } of event.results) set([name], resultStates[result])
 }
 

@@ -91,7 +91,8 @@ export type TraceFact =
     }
   /** Somebody was told: of a failure, a delay, a delivery. */
   | { readonly kind: 'report'; readonly about: string; readonly to: string }
-  | { readonly kind: 'removed'; readonly to: readonly string[]; readonly by: string }
+  /** By somebody; `reported`: given up as if its time had run out, so that its sender is told. */
+  | { readonly kind: 'removed'; readonly to: readonly string[]; readonly by: string; readonly reported?: true }
   | { readonly kind: 'held' | 'released' | 'requeued'; readonly by: string }
   /** Somebody named another next hop; absent: the usual way again. */
   | { readonly kind: 'rerouted'; readonly by: string; readonly target?: string }

@@ -117,7 +117,8 @@ test('posthorn trace tells what became of each message', async (t) => {
     await server.cliOk('queue', 'requeue', number)
     await server.cliOk('queue', 'remove', number, '--bounce')
     const [removed] = await find(server, 'two@else.test')
-    assert.deepEqual([removed?.states, removed?.standing], [{ removed: 1 }, []])
+    assert.deepEqual([removed?.states, removed?.standing], [{ failed: 1 }, []])
+    assert.match(await server.cliOk('trace', 'gone@dead.test'), /given up by an administrator: gone@dead\.test/)
     const since = kinds(removed)!
       .filter((kind) => kind !== 'attempt')
       .slice(2)

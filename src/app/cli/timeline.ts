@@ -121,7 +121,9 @@ function describe(event: TraceEvent): string[] {
     case 'report':
       return [`${event.to} is told: ${event.about}`]
     case 'removed':
-      return [`taken out of the queue by ${event.by}: ${list(event.to, event.to.length, shownInLine)}`]
+      return [
+        `${event.reported ? 'given up' : 'taken out of the queue'} by ${event.by}: ${list(event.to, event.to.length, shownInLine)}`,
+      ]
     case 'held':
       return [`held by ${event.by}`]
     case 'released':
