@@ -73,7 +73,7 @@ export function sizeOf(content: { readonly size: number }, item: Arrival): numbe
 
 /** Takes room for so much. Fault `over-quota`, `not-found` when the account is gone; without effect then. */
 export async function takeRoom(tx: Writer, account: AccountId, bytes: number, messages: number): Promise<void> {
-  if (await mailboxRows.takeRoom(tx, account, bytes, messages)) return
+  if (await tx.takeRoom(account, bytes, messages)) return
   if (!(await mailboxRows.usage(tx, account))) throw new Fault('not-found', 'there is no such account')
   throw new Fault('over-quota', 'the account has no room for this')
 }

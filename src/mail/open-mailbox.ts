@@ -44,10 +44,9 @@ export class OpenMailbox {
 
   /** UIDs and modseqs that were told to clients and then lost are not given again. */
   async #advance(epoch: number): Promise<void> {
-    await mailboxRows.advanceModseq(this.#tx, this.row.account, leap.modseq)
+    this.#modseq = this.row.modseq = await this.#tx.leapModseq(this.account, leap.modseq)
     this.row.uidNext += leap.uid
     this.row.epoch = epoch
-    await this.touch()
   }
 
   get account(): AccountId {

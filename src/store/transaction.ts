@@ -1,12 +1,13 @@
 // What every write transaction does beyond its statements: one modseq per account, change rows, rings. Knows no database.
 
 import { type AccountId, Fault, formatRanges, normaliseRanges, type Range } from '../base/index.ts'
-import { insertChange, nextModseq } from './rows/change.ts'
+import { insertChange, nextModseq, takeRoom } from './rows/change.ts'
 import type { ChangeNote, Reader, Ring, Scope, Sql, Topic, Writer } from './types.ts'
 
 /** The statements of one open transaction on one connection. */
 export interface Statements extends Reader {
   run(query: Sql): Promise<number>
+  insert(query: Sql): Promise<number | undefined>
 }
 
 interface Noted {
@@ -39,33 +40,49 @@ export class Transaction implements Writer {
     this.now = now
   }
 
-  async all<R>(query: Sql): Promise<R[]> {
-    this.#assertOpen()
-    return this.#statements.all<R>(query)
+  all<R>(query: Sql): Promise<R[]> {
+    return this.#ended ? tooLate() : this.#statements.all<R>(query)
   }
 
-  async get<R>(query: Sql): Promise<R | undefined> {
-    this.#assertOpen()
-    return this.#statements.get<R>(query)
+  get<R>(query: Sql): Promise<R | undefined> {
+    return this.#ended ? tooLate() : this.#statements.get<R>(query)
   }
 
-  async run(query: Sql): Promise<number> {
-    this.#assertOpen()
-    return this.#statements.run(query)
+  run(query: Sql): Promise<number> {
+    return this.#ended ? tooLate() : this.#statements.run(query)
+  }
+
+  insert(query: Sql): Promise<number | undefined> {
+    return this.#ended ? tooLate() : this.#statements.insert(query)
   }
 
   async modseq(account: AccountId): Promise<number> {
     const known = this.#modseqs.get(account)
-    if (known !== undefined) return known
-    if (!inScope(this.#scope, account)) throw new Error(`account ${account} is not in the scope of this write`)
-    const modseq = await nextModseq(this, account)
+    return known ?? this.leapModseq(account, 1)
+  }
+
+  async leapModseq(account: AccountId, by: number): Promise<number> {
+    this.#assertInScope(account)
+    const modseq = await nextModseq(this, account, by)
     if (modseq === undefined) throw new Fault('not-found', `there is no account ${account}`)
     this.#modseqs.set(account, modseq)
     return modseq
   }
 
+  async takeRoom(account: AccountId, bytes: number, messages: number): Promise<boolean> {
+    this.#assertInScope(account)
+    const modseq = await takeRoom(this, account, bytes, messages, this.#modseqs.has(account) ? 0 : 1)
+    if (modseq === undefined) return false
+    this.#modseqs.set(account, modseq)
+    return true
+  }
+
+  #assertInScope(account: AccountId): void {
+    if (!inScope(this.#scope, account)) throw new Error(`account ${account} is not in the scope of this write`)
+  }
+
   changed(account: AccountId, note: ChangeNote): void {
-    this.#assertOpen()
+    if (this.#ended) throw ended()
     const key = `${account} ${note.kind} ${note.container} ${note.what}`
     const noted = this.#noted.get(key)
     if (noted) noted.ranges.push(...note.ids)
@@ -97,11 +114,10 @@ export class Transaction implements Writer {
   end(): void {
     this.#ended = true
   }
-
-  #assertOpen(): void {
-    if (this.#ended) throw new Error('this transaction has ended: a work may use tx only until it returns')
-  }
 }
+
+const ended = () => new Error('this transaction has ended: a work may use tx only until it returns')
+const tooLate = () => Promise.reject(ended())
 
 function inScope(scope: Scope, account: AccountId): boolean {
   if (scope === 'server') return true

@@ -19,8 +19,10 @@ export interface Reader {
 }
 
 export interface Writer extends Reader {
-  /** Rows changed. A new row's id comes from `get` with `RETURNING id`. */
+  /** Rows changed. */
   run(query: Sql): Promise<number>
+  /** Runs an INSERT of one row into a table with an `id`, and gives that; undefined when ON CONFLICT DO NOTHING made no row. */
+  insert(query: Sql): Promise<number | undefined>
   /** Wall clock of the transaction, milliseconds. */
   readonly now: number
   /**
@@ -28,6 +30,10 @@ export interface Writer extends Reader {
    * The account must be in the scope of the write.
    */
   modseq(account: AccountId): Promise<number>
+  /** Puts the account's modseq, and this transaction's in it, so far that no client has heard of it, whatever was lost. */
+  leapModseq(account: AccountId, by: number): Promise<number>
+  /** Takes room for mail in the account, and this transaction's modseq in it; false, and nothing is taken, when there is not enough or no such account. */
+  takeRoom(account: AccountId, bytes: number, messages: number): Promise<boolean>
   /** Notes a change row of this transaction (one row per account, kind, container and `what` is written at commit) and rings the bell after it. */
   changed(account: AccountId, change: ChangeNote): void
   /** Rings `bell` for a job queue or another topic after the commit. */
@@ -66,7 +72,7 @@ export interface ReadStore {
 }
 
 export interface Store extends ReadStore {
-  /** Resolves when the work's rows are on stable storage; rejects with the work's own error, and then nothing of it is left. Inside, only `tx` is awaited. */
+  /** Resolves when the work's rows are on stable storage; rejects with the work's own error, and then nothing of it is left. Inside, only `tx` is awaited. It may be run more than once: what it did to anything but `tx` counts as of the last time. */
   write<T>(scope: Scope, work: (tx: Writer) => Promise<T>, options?: { readonly durable?: boolean }): Promise<T>
   /** Rises when told UIDs may have been lost (power failure, restore): a mailbox row with an older epoch is advanced before use. */
   readonly epoch: number

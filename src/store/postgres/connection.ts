@@ -3,6 +3,7 @@
 
 import pg from 'pg'
 import { Fault } from '../../base/index.ts'
+import { sql } from '../sql.ts'
 import type { Statements } from '../transaction.ts'
 import type { Sql, SqlValue } from '../types.ts'
 
@@ -54,6 +55,7 @@ export function statementsOf(client: pg.ClientBase): Statements {
     all: async <R>(q: Sql) => (await query(q)).rows as R[],
     get: async <R>(q: Sql) => (await query(q)).rows[0] as R | undefined,
     run: async (q) => (await query(q)).rowCount ?? 0,
+    insert: async (q) => ((await query(sql`${q} RETURNING id`)).rows[0] as { id: number } | undefined)?.id,
   }
 }
 

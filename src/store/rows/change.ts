@@ -2,7 +2,7 @@
 
 import type { AccountId } from '../../base/index.ts'
 import { sql } from '../sql.ts'
-import type { ChangeNote, Reader, Writer } from '../types.ts'
+import type { ChangeNote, Reader, Sql, Writer } from '../types.ts'
 
 export interface ChangeRow {
   readonly modseq: number
@@ -14,11 +14,30 @@ export interface ChangeRow {
 }
 
 /** Raises the account's counter; undefined when there is no such account. */
-export async function nextModseq(tx: Writer, account: AccountId): Promise<number | undefined> {
-  const row = await tx.get<{ modseq: number }>(
-    sql`UPDATE account SET modseq = modseq + 1 WHERE id = ${account} RETURNING modseq`,
-  )
-  return row?.modseq
+export function nextModseq(tx: Writer, account: AccountId, by = 1): Promise<number | undefined> {
+  return modseqAfter(tx, sql`UPDATE account SET modseq = modseq + ${by} WHERE id = ${account}`, account)
+}
+
+/** Takes room if there is enough, and raises the counter by `step`; undefined when there is not. Exact, because the account is locked. */
+export function takeRoom(
+  tx: Writer,
+  account: AccountId,
+  bytes: number,
+  messages: number,
+  step: 0 | 1,
+): Promise<number | undefined> {
+  const update = sql`
+    UPDATE account SET used_bytes = used_bytes + ${bytes}, used_messages = used_messages + ${messages}, modseq = modseq + ${step}
+    WHERE id = ${account} AND disabled < 2 AND (quota_bytes IS NULL OR used_bytes + ${bytes} <= quota_bytes)
+      AND (quota_messages IS NULL OR used_messages + ${messages} <= quota_messages)`
+  return modseqAfter(tx, update, account)
+}
+
+/** The account's modseq after an UPDATE of its row; undefined when that changed nothing. SQLite's RETURNING costs more than a second statement. */
+async function modseqAfter(tx: Writer, update: Sql, account: AccountId): Promise<number | undefined> {
+  if (tx.dialect === 'postgres') return (await tx.get<{ modseq: number }>(sql`${update} RETURNING modseq`))?.modseq
+  if ((await tx.run(update)) === 0) return undefined
+  return (await tx.get<{ modseq: number }>(sql`SELECT modseq FROM account WHERE id = ${account}`))?.modseq
 }
 
 export async function insertChange(

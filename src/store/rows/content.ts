@@ -41,7 +41,7 @@ export function hold(tx: Writer, hash: Uint8Array): Promise<{ id: number; file: 
 
 /** Undefined when another transaction put the same bytes meanwhile: `hold` finds them then. */
 export async function insert(tx: Writer, row: ContentRow): Promise<number | undefined> {
-  const made = await tx.get<{ id: number }>(sql`
+  const made = await tx.insert(sql`
     INSERT INTO content (hash, size, file, structure, envelope, bodystructure, has8bit, message_id, refs, sent_at, base_subject,
       sort_from, sort_to, sort_cc, display_from, display_to, subject_text, from_text, to_text, cc_text, bcc_text,
       preview, has_attachment, created_at)
@@ -51,10 +51,10 @@ export async function insert(tx: Writer, row: ContentRow): Promise<number | unde
       ${clean(row.baseSubject)}, ${clean(row.sortFrom)}, ${clean(row.sortTo)}, ${clean(row.sortCc)},
       ${clean(row.displayFrom)}, ${clean(row.displayTo)}, ${clean(row.subject)}, ${clean(row.from)}, ${clean(row.to)},
       ${clean(row.cc)}, ${clean(row.bcc)}, ${clean(row.preview)}, ${row.hasAttachment ? 1 : 0}, ${tx.now})
-    ON CONFLICT (hash) DO NOTHING RETURNING id`)
-  if (!made) return undefined
-  if (row.data) await tx.run(sql`INSERT INTO content_data (content, data) VALUES (${made.id}, ${row.data})`)
-  return made.id
+    ON CONFLICT (hash) DO NOTHING`)
+  if (made === undefined) return undefined
+  if (row.data) await tx.run(sql`INSERT INTO content_data (content, data) VALUES (${made}, ${row.data})`)
+  return made
 }
 
 /** What a transaction needs to know of content that is already stored. */

@@ -24,11 +24,11 @@ export interface NewJobRow {
 }
 
 export async function insertJob(tx: Writer, job: NewJobRow): Promise<JobId> {
-  const row = await tx.get<{ id: number }>(
+  const id = await tx.insert(
     sql`INSERT INTO job (name, payload, content, run_at)
-        VALUES (${job.name}, ${job.payload}, ${job.content}, ${job.runAt}) RETURNING id`,
+        VALUES (${job.name}, ${job.payload}, ${job.content}, ${job.runAt})`,
   )
-  return toId<JobId>(row!.id)
+  return toId<JobId>(id!)
 }
 
 /** Whether a job of this name waits or runs. */

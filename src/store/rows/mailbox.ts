@@ -147,20 +147,6 @@ export function usage(tx: Reader, account: number): Promise<UsageRow | undefined
     FROM account WHERE id = ${account} AND disabled < 2`)
 }
 
-/** Takes room if there is enough; whether it was taken. Exact, because the account is locked. */
-export async function takeRoom(tx: Writer, account: number, bytes: number, messages: number): Promise<boolean> {
-  const changed = await tx.run(sql`
-    UPDATE account SET used_bytes = used_bytes + ${bytes}, used_messages = used_messages + ${messages}
-    WHERE id = ${account} AND disabled < 2 AND (quota_bytes IS NULL OR used_bytes + ${bytes} <= quota_bytes)
-      AND (quota_messages IS NULL OR used_messages + ${messages} <= quota_messages)`)
-  return changed === 1
-}
-
-/** Puts the account's modseq beyond what a lost disk may have told to clients. */
-export function advanceModseq(tx: Writer, account: number, by: number): Promise<number> {
-  return tx.run(sql`UPDATE account SET modseq = modseq + ${by} WHERE id = ${account}`)
-}
-
 export function giveRoom(tx: Writer, account: number, bytes: number, messages: number): Promise<number> {
   return tx.run(sql`
     UPDATE account SET used_bytes = used_bytes - ${bytes}, used_messages = used_messages - ${messages}

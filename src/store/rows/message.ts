@@ -15,11 +15,10 @@ export interface NewMessageRow {
 }
 
 export async function insert(tx: Writer, row: NewMessageRow): Promise<number> {
-  const made = await tx.get<{ id: number }>(sql`
+  const id = await tx.insert(sql`
     INSERT INTO message (account, content, prefix, size, received_at, thread)
-    VALUES (${row.account}, ${row.content}, ${row.prefix}, ${row.size}, ${row.receivedAt}, ${row.thread})
-    RETURNING id`)
-  return made!.id
+    VALUES (${row.account}, ${row.content}, ${row.prefix}, ${row.size}, ${row.receivedAt}, ${row.thread})`)
+  return id!
 }
 
 /** Bound it by asking for the thread's size first. */

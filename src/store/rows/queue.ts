@@ -36,12 +36,12 @@ export interface RecipientRow {
 }
 
 export async function insertMessage(tx: Writer, row: Omit<MessageRow, 'id'>): Promise<QueueId> {
-  const made = await tx.get<{ id: QueueId }>(
+  const id = await tx.insert(
     sql`INSERT INTO queue_message (content, prefix, sender, account, utf8, body8, params, size, created_at, trace)
         VALUES (${row.content}, ${row.prefix}, ${row.sender}, ${row.account}, ${row.utf8}, ${row.body8}, ${row.params},
-          ${row.size}, ${row.created_at}, ${row.trace}) RETURNING id`,
+          ${row.size}, ${row.created_at}, ${row.trace})`,
   )
-  return made!.id
+  return id as QueueId
 }
 
 export async function insertRecipient(
@@ -54,12 +54,12 @@ export async function insertRecipient(
     readonly rule: number | null
   },
 ): Promise<RecipientId> {
-  const made = await tx.get<{ id: RecipientId }>(
+  const id = await tx.insert(
     sql`INSERT INTO queue_recipient (message, address, domain, kind, state, owner, next_at, reason, params, lane, rank, turn, rule)
         VALUES (${row.message}, ${row.address}, ${row.domain}, ${row.kind}, ${row.state}, ${row.owner}, ${row.next_at},
-          ${row.reason}, ${row.params}, ${row.lane}, ${row.rank}, ${row.turn}, ${row.rule}) RETURNING id`,
+          ${row.reason}, ${row.params}, ${row.lane}, ${row.rank}, ${row.turn}, ${row.rule})`,
   )
-  return made!.id
+  return id as RecipientId
 }
 
 /** The time at which the next recipient is due. */

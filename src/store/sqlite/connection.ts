@@ -31,16 +31,24 @@ export class Connection {
     this.#db.exec(`PRAGMA cache_size = -${options.cacheKiB}`)
   }
 
-  async all<R>(query: Sql): Promise<R[]> {
-    return this.#prepare(query).all(...(query.values as Bound)) as R[]
+  // SQLite has answered when it returns: what is handed out is a promise only because other databases have not.
+  all<R>(query: Sql): Promise<R[]> {
+    return settle(() => this.#prepare(query).all(...(query.values as Bound)) as R[])
   }
 
-  async get<R>(query: Sql): Promise<R | undefined> {
-    return this.#prepare(query).get(...(query.values as Bound)) as R | undefined
+  get<R>(query: Sql): Promise<R | undefined> {
+    return settle(() => this.#prepare(query).get(...(query.values as Bound)) as R | undefined)
   }
 
-  async run(query: Sql): Promise<number> {
-    return Number(this.#prepare(query).run(...(query.values as Bound)).changes)
+  run(query: Sql): Promise<number> {
+    return settle(() => Number(this.#prepare(query).run(...(query.values as Bound)).changes))
+  }
+
+  insert(query: Sql): Promise<number | undefined> {
+    return settle(() => {
+      const { changes, lastInsertRowid } = this.#prepare(query).run(...(query.values as Bound))
+      return changes === 0 ? undefined : Number(lastInsertRowid)
+    })
   }
 
   control(text: Control): void {
@@ -96,6 +104,15 @@ export class Connection {
     let statement = this.#statements.get(strings)
     if (!statement) this.#statements.set(strings, (statement = this.#db.prepare(strings.join('?'))))
     return statement
+  }
+}
+
+/** One promise instead of the three that an async function on top of another makes: there are twenty statements to a message. */
+function settle<T>(run: () => T): Promise<T> {
+  try {
+    return Promise.resolve(run())
+  } catch (error) {
+    return Promise.reject(error)
   }
 }
 

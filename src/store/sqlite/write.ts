@@ -1,4 +1,5 @@
-// Group commit: the writes of one turn of the loop share one transaction and one sync, with a savepoint each.
+// Group commit: the writes of one turn of the loop share one transaction and one sync. When one of them fails, all are taken back and
+// run again with a savepoint each: failures are rare, and a savepoint copies each page that several works change.
 // A work awaits only its tx, so a whole batch runs within one turn; a work that awaits anything else is rejected.
 
 import { type AccountId, type Clock, Fault, type Log } from '../../base/index.ts'
@@ -90,7 +91,10 @@ export class GroupWriter {
     const worked: Worked[] = []
     try {
       this.#begin(taken)
-      await this.#runWorks(taken, worked)
+      if (!(await this.#runWorks(taken, worked, taken.length > 1 ? 'together' : 'alone'))) {
+        this.#takeBack(taken, worked)
+        await this.#runWorks(taken, worked, 'apart')
+      }
       this.#commit(worked)
     } catch (error) {
       this.#undo(error, [...worked.map(({ waiting }) => waiting), ...taken])
@@ -128,28 +132,41 @@ export class GroupWriter {
     connection.control('BEGIN IMMEDIATE')
   }
 
-  /** Runs the works of `taken` one after the other, moving them to `worked`; those for which the batch has no time left go back. */
-  async #runWorks(taken: Waiting[], worked: Worked[]): Promise<void> {
+  /**
+   * Runs the works of `taken` one after the other, moving them to `worked`; those for which the batch has no time left go back. False: one
+   * of several that run together failed, and what the others did cannot be told from what it did.
+   */
+  async #runWorks(taken: Waiting[], worked: Worked[], how: 'alone' | 'together' | 'apart'): Promise<boolean> {
     const { connection, clock, fault } = this.#options
     const start = clock.monotonic()
-    const alone = taken.length === 1
     while (taken.length > 0) {
       if (worked.length > 0 && clock.monotonic() - start > batchMs) {
         this.#queue.unshift(...taken.splice(0))
-        return
+        return true
       }
       const waiting = taken[0]!
-      if (!alone) connection.control('SAVEPOINT work')
+      if (how === 'apart') connection.control('SAVEPOINT work')
       const outcome = await this.#runWork(waiting)
       fault?.('write.worked')
       if ('error' in outcome) {
-        this.#undoWork(waiting, outcome.error, alone)
+        if (isBroken(outcome.error) || !connection.inTransaction) throw outcome.error
+        if (how === 'together') return false
+        this.#undoWork(waiting, outcome.error, how === 'alone')
       } else {
-        if (!alone) connection.control('RELEASE work')
+        if (how === 'apart') connection.control('RELEASE work')
         worked.push({ waiting, ...outcome })
       }
       taken.shift()
     }
+    return true
+  }
+
+  /** Begins the transaction anew, with all its works before it. */
+  #takeBack(taken: Waiting[], worked: Worked[]): void {
+    const { connection } = this.#options
+    taken.unshift(...worked.splice(0).map(({ waiting }) => waiting))
+    connection.control('ROLLBACK')
+    connection.control('BEGIN IMMEDIATE')
   }
 
   #runWork({ scope, work }: Waiting): Promise<Outcome> {
@@ -171,10 +188,9 @@ export class GroupWriter {
     })
   }
 
-  /** Takes back one work; throws when storage failed or took the whole transaction back by itself. */
+  /** Takes back one work. */
   #undoWork({ reject }: Waiting, error: unknown, alone: boolean): void {
     const { connection } = this.#options
-    if (isBroken(error) || !connection.inTransaction) throw error
     if (alone) connection.control('ROLLBACK')
     else {
       connection.control('ROLLBACK TO work')
