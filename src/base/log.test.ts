@@ -21,3 +21,14 @@ test('a new level holds at once, for children that exist already and for theirs'
   child.error({}, 'no')
   assert.deepEqual(said(), [])
 })
+
+test('a password does not stand in the log, alone or in an object', () => {
+  const lines: string[] = []
+  const log = createLog('info', { write: (text) => void lines.push(text) })
+  log.info({ password: 'secret1', user: { name: 'joe', password: 'secret2' }, n: 1 }, 'said')
+  const { password, user, n } = JSON.parse(lines[0]!)
+  assert.deepEqual(
+    { password, user, n },
+    { password: '[Redacted]', user: { name: 'joe', password: '[Redacted]' }, n: 1 },
+  )
+})

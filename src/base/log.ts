@@ -29,10 +29,23 @@ export function createLog(level: Level, stream?: DestinationStream): LevelledLog
     level: 'trace',
     timestamp: pino.stdTimeFunctions.isoTime,
     base: null,
-    redact: ['password', '*.password'],
+    formatters: { log: withoutPasswords },
   }
   return new PinoLog(pino(options, stream ?? pino.destination({ dest: 1, sync: true })), { rank: ranks[level] })
 }
+
+/** Nobody logs a password; if somebody does all the same, it does not stand in the log. pino's own `redact` costs a tenth of the line. */
+function withoutPasswords(fields: Record<string, unknown>): Record<string, unknown> {
+  let clean = fields
+  for (const name in fields) {
+    const value = fields[name]
+    if (name === 'password') clean = { ...clean, password: redacted }
+    else if (typeof value === 'object' && value !== null && 'password' in value)
+      clean = { ...clean, [name]: { ...value, password: redacted } }
+  }
+  return clean
+}
+const redacted = '[Redacted]'
 
 /** pino gives each child a level of its own when it is made: so pino says everything, and what is shared decides. */
 class PinoLog implements LevelledLog {

@@ -3,6 +3,8 @@
 import { BlockList, isIP, SocketAddress } from 'node:net'
 
 const mapped = '::ffff:'
+/** Answers that one list of networks remembers. */
+const maxKnown = 1_000
 
 /** An address as people write it: an IPv4 client of an IPv6 socket is an IPv4 client. */
 export function toClientIp(address: string | undefined): string {
@@ -32,9 +34,18 @@ export function createNetworkTest(networks: readonly string[]): (ip: string) => 
       throw new TypeError(`${network} is no network`)
     list.addSubnet(address, prefix, family === 4 ? 'ipv4' : 'ipv6')
   }
+  if (networks.length === 0) return () => false
+  // Asked several times for each connection, and often for the same few clients.
+  const known = new Map<string, boolean>()
   return (ip) => {
-    const family = isIP(ip)
-    return family !== 0 && list.check(ip, family === 4 ? 'ipv4' : 'ipv6')
+    let found = known.get(ip)
+    if (found === undefined) {
+      const family = isIP(ip)
+      found = family !== 0 && list.check(ip, family === 4 ? 'ipv4' : 'ipv6')
+      if (known.size >= maxKnown) known.clear()
+      known.set(ip, found)
+    }
+    return found
   }
 }
 

@@ -146,6 +146,8 @@ function describe(scan: Scan, found: NewContent['digest']): Omit<NewContent, 'ha
   }
 }
 
+const emptyLine = Buffer.from('\r\n\r\n')
+
 /** Finds the empty line that ends the top header, across chunks. */
 class HeadCollector {
   #chunks: Buffer[] = []
@@ -155,13 +157,15 @@ class HeadCollector {
 
   /** How many bytes of the chunk belong to the header; undefined while it goes on. */
   push(chunk: Buffer): number | undefined {
-    const joined = Buffer.concat([this.#tail, chunk])
-    const at = joined.indexOf('\r\n\r\n')
-    const split = at < 0 ? undefined : at + 4 - this.#tail.length
+    // Over the seam between two chunks first, so that a chunk is not copied to be searched.
+    const seam = Buffer.concat([this.#tail, chunk.subarray(0, 3)])
+    const before = seam.indexOf(emptyLine)
+    const within = before < 0 ? chunk.indexOf(emptyLine) : before - this.#tail.length
+    const split = before < 0 && within < 0 ? undefined : within + emptyLine.length
     this.#length += split ?? chunk.length
     if (this.#length > maxHeader) throw new Fault('too-large', `the header is larger than ${maxHeader} bytes`)
     this.#chunks.push(split === undefined ? chunk : chunk.subarray(0, split))
-    this.#tail = joined.subarray(-3)
+    this.#tail = chunk.length < 3 ? seam.subarray(-3) : Buffer.from(chunk.subarray(-3))
     return split
   }
 

@@ -1,7 +1,8 @@
-// The bell: says that something changed, never what it was. Heard in the thread that wrote at once, in the others a turn later.
+// The bell: says that something changed, never what it was. Heard in the thread that wrote at once, in the others a turn later; when
+// accounts change all the time, a few milliseconds later.
 
 import { BroadcastChannel } from 'node:worker_threads'
-import type { Log } from '../base/index.ts'
+import type { AccountId, Log } from '../base/index.ts'
 import type { Bell, Ring } from './types.ts'
 
 export interface RingingBell extends Bell {
@@ -14,14 +15,50 @@ export function createBell(name: string, log: Log): RingingBell {
   const channel = new BroadcastChannel(name)
   channel.unref()
   const local = createHearers(log)
+  const afar = gather((rings) => channel.postMessage(rings))
   return {
     on: local.on,
     ring(rings) {
       if (rings.length === 0) return
-      channel.postMessage(rings)
+      afar.ring(rings)
       local.tell(rings)
     },
-    close: () => channel.close(),
+    close() {
+      afar.close()
+      channel.close()
+    },
+  }
+}
+
+/** How long rings of accounts wait for others after one was told: under a rush each would wake every thread. */
+const restMs = 5
+
+/** Tells the first ring at once and what comes in the milliseconds after it together, each account once. Topics never wait. */
+function gather(tell: (rings: readonly Ring[]) => void) {
+  const accounts = new Map<AccountId, number>()
+  let rest: NodeJS.Timeout | undefined
+  const tellAll = (topics: readonly Ring[]) => {
+    const rings: Ring[] = [...topics]
+    for (const [account, modseq] of accounts) rings.push({ account, modseq })
+    accounts.clear()
+    if (rings.length > 0) tell(rings)
+  }
+  const wake = () => {
+    rest = accounts.size > 0 ? setTimeout(wake, restMs).unref() : undefined
+    tellAll([])
+  }
+  return {
+    ring(rings: readonly Ring[]) {
+      for (const ring of rings) if ('account' in ring) accounts.set(ring.account, ring.modseq)
+      const topics = rings.filter((ring) => 'topic' in ring)
+      if (rest && topics.length === 0) return
+      tellAll(topics)
+      rest ??= setTimeout(wake, restMs).unref()
+    },
+    close() {
+      clearTimeout(rest)
+      tellAll([])
+    },
   }
 }
 

@@ -63,7 +63,7 @@ export function createSmtpServer(options: SmtpServerOptions): SmtpServer {
     return (perIp.get(client.address) ?? 0) >= most ? replies.tooManyFromYou : undefined
   }
   /** Takes a place among the sessions of an address, and leaves it with the socket. */
-  const sit = (socket: net.Socket, client: Client): Seat => {
+  const sit = (socket: net.Socket, client: Client): Seat & { leave(): void } => {
     let ip = client.address
     const enter = () => perIp.set(ip, (perIp.get(ip) ?? 0) + 1)
     const leave = () => {
@@ -72,8 +72,8 @@ export function createSmtpServer(options: SmtpServerOptions): SmtpServer {
       else perIp.delete(ip)
     }
     enter()
-    socket.once('close', leave)
     return {
+      leave,
       refuse: (next) => (next.address === ip ? undefined : turnedAwayByIp(next)),
       move(next) {
         if (next.address === ip || socket.destroyed) return
@@ -102,6 +102,7 @@ export function createSmtpServer(options: SmtpServerOptions): SmtpServer {
     stats.connections++
     stats.open++
     const { server, limits, trusted, xclient, xforward } = current
+    const seat = sit(socket, client)
     const session = new SmtpSession(socket, {
       server,
       limits,
@@ -111,12 +112,13 @@ export function createSmtpServer(options: SmtpServerOptions): SmtpServer {
       // Asked of who connected: XCLIENT must not open XCLIENT to whom it names.
       may: { xclient: isTrusted(client, xclient), xforward: isTrusted(client, xforward) },
       isTrusted: (one) => isTrusted(one, trusted),
-      seat: sit(socket, client),
+      seat,
       secure,
     })
     if (isSecure && socket instanceof tls.TLSSocket) session.noteTls(socket)
     sessions.add(session)
     socket.once('close', () => {
+      seat.leave()
       sessions.delete(session)
       stats.open--
       if (sessions.size === 0) idle?.()
@@ -124,7 +126,7 @@ export function createSmtpServer(options: SmtpServerOptions): SmtpServer {
     void serve(session, kind === 'submissions' && !isSecure)
   }
 
-  const accept = async (socket: net.Socket, kind: Kind) => {
+  const acceptFromProxy = async (socket: net.Socket, kind: Kind) => {
     const { proxies, limits } = current
     // Until the session hears it.
     const ignore = () => {}
@@ -151,9 +153,11 @@ export function createSmtpServer(options: SmtpServerOptions): SmtpServer {
       current = settle({ ...options, ...settings })
     },
     async listen(kind, address, { reusePort = false } = {}) {
-      // Half open: a client that sends everything and shuts its side still gets its answers.
-      const server = net.createServer({ allowHalfOpen: true, noDelay: true, keepAlive: true }, (socket) => {
-        void accept(socket, kind)
+      // Half open: a client that sends everything and shuts its side still gets its answers. Keep-alive is not needed: each wait has its end.
+      const server = net.createServer({ allowHalfOpen: true, noDelay: true }, (socket) => {
+        const client = directClient(socket.remoteAddress)
+        if (current.proxies(client.address)) void acceptFromProxy(socket, kind)
+        else handle(socket, kind, { client })
       })
       const bound = await bind(server, address, reusePort)
       listeners.push(server)

@@ -39,8 +39,11 @@ export class DotDecoder implements LineFaults {
     // Where the line would have begun in this chunk's coordinates.
     let lineStart = -this.#line
     while (i < length && state !== at.ended) {
-      const byte = chunk[i]!
+      let byte = chunk[i]!
       if (state === at.inside) {
+        // Nearly all bytes are text: they are passed in a loop of their own.
+        while (byte > CR && ++i < length) byte = chunk[i]!
+        if (i === length) break
         if (byte === CR) state = at.cr
         else if (byte === LF) this.bare = true
         i++
