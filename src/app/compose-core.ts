@@ -99,7 +99,7 @@ export async function composeCore(config: Config, around: CoreSurroundings): Pro
   }
   const handlers: JobHandlers = {
     ...housekeepingHandlers({ store, log }),
-    ...mailHandlers(store),
+    ...mailHandlers(store, clock),
     ...returned.handlers,
     ...trace.handlers,
     post: createPostHandler(parts),

@@ -22,6 +22,7 @@ const handlersOf = (store: Store, more: Partial<JobHandlers> = {}): JobHandlers 
   'sweep-traces': nothing,
   'remove-account': nothing,
   'sweep-mailbox': nothing,
+  'pack-mailbox': nothing,
   'read-returned': nothing,
   'forget-returned': nothing,
   ...more,

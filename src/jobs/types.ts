@@ -19,6 +19,8 @@ export interface JobMap {
   readonly 'remove-account': { readonly account: AccountId }
   /** Takes away the rows of a mailbox that was deleted. */
   readonly 'sweep-mailbox': { readonly mailbox: MailboxId }
+  /** Packs what FETCH shows of the mailbox's messages. */
+  readonly 'pack-mailbox': { readonly mailbox: MailboxId }
   /** Deletes contents that nobody refers to, and files that no content names. */
   readonly 'sweep-contents': Record<never, never>
   /** Takes away timelines that are no longer kept. */

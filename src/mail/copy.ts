@@ -112,6 +112,7 @@ export async function move(
     await (leaves ? removeEntries(tx, from.mailbox, chunk) : entryRows.remove(tx, from.mailbox, chunk))
   source.row.size -= sizes
   if (leaves) await mailboxRows.giveRoom(tx, from.owner, sizes, chosen.uids.length)
+  await source.forget(chosen.uids)
   tx.changed(from.owner, { kind: 'email', container: from.mailbox, what: 'destroyed', ids: toRanges(chosen.uids) })
   await target.save()
   if (source !== target) await source.save()
@@ -161,6 +162,7 @@ async function destroy(
   for (const chunk of chunks(gone)) await removeEntries(tx, id, chunk)
   mailbox.row.size -= bytes
   await mailboxRows.giveRoom(tx, account, bytes, gone.length)
+  await mailbox.forget(gone)
   await mailbox.save()
   tx.changed(account, { kind: 'email', container: id as MailboxId, what: 'destroyed', ids: toRanges(gone) })
   return { gone, next }

@@ -2,8 +2,10 @@
 // counters, blocks and modseqs never disagree. Lives no longer than its transaction, under the account's lock.
 
 import { type AccountId, Fault, type MailboxId, type Range, type Ranges } from '../base/index.ts'
-import { createBlock, flagRows, mailboxRows, type PackedBlock, type Writer } from '../store/index.ts'
+import { blockSize, createBlock, flagRows, mailboxRows, type PackedBlock, type Writer } from '../store/index.ts'
+import { fetchBlockSize } from './fetch-block.ts'
 import { deleted, seen } from './flags.ts'
+import { askForPacking } from './pack.ts'
 import type { FlagBits } from './types.ts'
 
 /** How far numbers jump in a mailbox that is older than the store's epoch: beyond what may have been given since its last backup. */
@@ -70,6 +72,8 @@ export class OpenMailbox {
     const number = Math.floor(this.row.uidNext / 256)
     if (number >= lastBlock) throw new Fault('limit', 'this mailbox has given all its UIDs')
     await this.#saveTail()
+    // The block before is complete.
+    if ((this.row.uidNext & (blockSize - 1)) === 0 && number > 0) await askForPacking(this.#tx, this.row)
     this.#tail = (await flagRows.load(this.#tx, this.row.id, number)) ?? createBlock(number)
     return this.#place(this.#tail, bits, size)
   }
@@ -119,6 +123,11 @@ export class OpenMailbox {
   async #saveTail(): Promise<void> {
     if (this.#tail) await flagRows.save(this.#tx, this.row.id, this.#tail)
     this.#tail = undefined
+  }
+
+  /** These are gone: a block that tells of them is packed anew. Before `save`. */
+  async forget(uids: readonly number[]): Promise<void> {
+    if (uids[0]! < this.row.uidNext - fetchBlockSize) await askForPacking(this.#tx, this.row)
   }
 
   /** Writes what was added and the counters. */

@@ -13,6 +13,7 @@ import {
 import { readPage } from '../events/index.ts'
 import {
   contentRows,
+  fetchBlockRows,
   flagRows,
   mailboxRows,
   messageRows,
@@ -23,6 +24,7 @@ import {
   toBuffer,
 } from '../store/index.ts'
 import { listAcl } from './acl.ts'
+import { readBlocks } from './fetch-block.ts'
 import { loadKeywords } from './flags.ts'
 import { findHolders, findWordHolders } from './holders.ts'
 import { listMailboxes } from './mailboxes.ts'
@@ -80,8 +82,15 @@ export function createMailReads(store: ReadStore, index?: SearchReader): MailRea
     changesSince: (mailbox, since) => store.read((tx) => readChanges(tx, mailbox, since)),
     expunged: (mailbox, since, uids) => readExpunged(store, mailbox, since, uids),
     rows: (mailbox, uids, want) => store.read((tx) => readRows(tx, mailbox, uids, want)),
+    fetchBlocks: (mailbox, from, to, want) =>
+      store.read(async (tx) => {
+        const parts = ['facts' as const, ...want]
+        const last = Math.min(to, from + fetchBlockRows.blocksAtOnce - 1)
+        return readBlocks(await fetchBlockRows.load(tx, mailbox, from, last, parts), parts)
+      }),
     facts: (mailbox, uids, want) => store.read((tx) => readFacts(tx, mailbox, uids, want)),
     bytes: (row, start, end) => readBytes(store, row, start, end),
+    wholes: (mailbox, uids) => store.read((tx) => readWholes(tx, mailbox, uids)),
     stream: (row, start, end) => streamBytes(store, row, start, end),
     texts: (mailbox, uids, want) =>
       readTexts(store, mailbox, () => store.read((tx) => readFacts(tx, mailbox, uids, ['size'])), want),
@@ -231,6 +240,14 @@ async function readBytes(store: ReadStore, row: MessageRow, start: number, end: 
   const head = toBuffer(prefix).subarray(from, to)
   if (to <= row.prefixSize) return head
   return Buffer.concat([head, await readContent(store, row, 0, to - row.prefixSize)])
+}
+
+async function readWholes(tx: Reader, mailbox: MailboxId, uids: readonly number[]) {
+  const rows = await messageRows.wholes(tx, mailbox, uids)
+  return rows.map(({ uid, prefix, data }) => ({
+    uid,
+    bytes: prefix.length === 0 ? toBuffer(data) : Buffer.concat([prefix, data]),
+  }))
 }
 
 /** Bytes of the content alone. */

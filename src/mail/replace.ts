@@ -38,6 +38,7 @@ export async function replace(
   const added = await appendOne(tx, target, { ...item.content, id }, { ...item, flags })
   await removeEntries(tx, from.mailbox, [uid])
   source.row.size -= bytes
+  await source.forget([uid])
   tx.changed(from.owner, { kind: 'email', container: from.mailbox, what: 'destroyed', ids: [[uid, uid]] })
   await target.save()
   if (source !== target) await source.save()

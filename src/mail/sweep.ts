@@ -1,12 +1,13 @@
 // What jobs do after a mailbox was deleted or an account removed: rows go in bounded pages, a transaction each.
 
-import type { AccountId, MailboxId } from '../base/index.ts'
+import type { AccountId, Clock, MailboxId } from '../base/index.ts'
 import type { JobHandlers } from '../jobs/index.ts'
 import {
   aclRows,
   annotationRows,
   changeRows,
   entryRows,
+  fetchBlockRows,
   flagRows,
   mailboxRows,
   type Store,
@@ -15,10 +16,14 @@ import {
   type Writer,
 } from '../store/index.ts'
 import { removeEntries } from './copy.ts'
+import { packMailbox } from './pack.ts'
 
 /** The handlers of the jobs that mail puts. */
-export function mailHandlers(store: Store): Pick<JobHandlers, 'sweep-mailbox'> {
-  return { 'sweep-mailbox': ({ mailbox }) => sweepMailbox(store, mailbox) }
+export function mailHandlers(store: Store, clock: Clock): Pick<JobHandlers, 'sweep-mailbox' | 'pack-mailbox'> {
+  return {
+    'sweep-mailbox': ({ mailbox }) => sweepMailbox(store, mailbox),
+    'pack-mailbox': ({ mailbox }, job) => packMailbox(store, clock, mailbox, job),
+  }
 }
 
 /** Removes the rows of a mailbox that was deleted (`sweep-mailbox`). May be called again at any time. */
@@ -35,6 +40,7 @@ async function sweepPage(tx: Writer, mailbox: number): Promise<boolean> {
     await removeEntries(tx, mailbox, uids)
     return true
   }
+  if ((await fetchBlockRows.sweep(tx, mailbox)) > 0) return true
   if ((await flagRows.sweep(tx, mailbox)) > 0) return true
   await mailboxRows.remove(tx, mailbox)
   return false

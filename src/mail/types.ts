@@ -3,7 +3,8 @@
 import type { AccountId, ContentId, MailboxId, MessageId, Ranges, ThreadId } from '../base/index.ts'
 import type { ChangePage } from '../events/index.ts'
 import type { Digest, Part } from '../mime/index.ts'
-import type { Reader, Writer } from '../store/index.ts'
+import type { fetchBlockRows, Reader, Writer } from '../store/index.ts'
+import type { FetchBlock } from './fetch-block.ts'
 
 export type Role = 'inbox' | 'drafts' | 'sent' | 'junk' | 'trash' | 'archive'
 
@@ -145,10 +146,25 @@ export interface MailReads {
   expunged(mailbox: MailboxId, since: number, uids: Ranges): Promise<Ranges>
   /** Rows by UID, ascending; missing UIDs are left out. Ask for at most 1,000 UIDs. */
   rows(mailbox: MailboxId, uids: Ranges, want: RowFields): Promise<MessageRow[]>
+  /**
+   * Those parts of what FETCH shows of the UIDs block * 64 … block * 64 + 63, for the blocks `from` … `to`, of which at most 4 are read; those
+   * that are not packed (yet) are left out.
+   */
+  fetchBlocks(
+    mailbox: MailboxId,
+    from: number,
+    to: number,
+    want: readonly FetchPart[],
+  ): Promise<ReadonlyMap<number, FetchBlock>>
   /** Single facts of at most 1,000 messages, for searching: as `rows`, at a third of its cost. */
   facts(mailbox: MailboxId, uids: Ranges, want: readonly Fact[]): Promise<MessageFacts[]>
   /** Bytes of a message as IMAP sees it (prefix + content), `end` exclusive. */
   bytes(row: MessageRow, start: number, end: number): Promise<Buffer>
+  /**
+   * The whole bytes of the messages with these UIDs that stand in the database, ascending; others are left out. The caller sees to it that
+   * together they are at most a megabyte.
+   */
+  wholes(mailbox: MailboxId, uids: readonly number[]): Promise<{ readonly uid: number; readonly bytes: Buffer }[]>
   /** The same in chunks of at most 64 KiB. */
   stream(row: MessageRow, start: number, end: number): AsyncIterable<Buffer>
   /**
@@ -172,6 +188,7 @@ export interface MailReads {
   ): Promise<{ usedBytes: number; usedMessages: number; quotaBytes?: number; quotaMessages?: number }>
 }
 
+export type FetchPart = fetchBlockRows.Part
 export type Fact = keyof Omit<MessageFacts, 'uid'>
 /** Only what was wanted is set. The texts of headers are folded. */
 export interface MessageFacts {
@@ -297,6 +314,8 @@ export interface MailWrites {
   setQuota(actor: AccountId, owner: AccountId, limits: QuotaLimits): Promise<void>
   /** Changes what one user was given ("a"); an entry without rights goes. Fault `invalid` when it would take a right from the owner. */
   setAcl(mailbox: Access, change: AclChange): Promise<void>
+  /** Has what FETCH shows of the mailbox packed soon, where that was not done. */
+  pack(account: AccountId, mailbox: MailboxId): Promise<void>
   /** Takes the messages that nobody has seen as \Recent: returns the first UID that is recent for the caller. The owner's alone. */
   claimRecent(account: AccountId, mailbox: MailboxId): Promise<number>
 }

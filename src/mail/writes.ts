@@ -9,6 +9,7 @@ import { copy, everything, expunge, move, type Piece, withdraw } from './copy.ts
 import { claimRecent, createMailbox, deleteMailbox, noPlace, renameMailbox, subscribe } from './mailboxes.ts'
 import { isServer, setMetadata } from './metadata.ts'
 import { OpenMailbox } from './open-mailbox.ts'
+import { requestPacking } from './pack.ts'
 import { setQuota } from './quota.ts'
 import { replace } from './replace.ts'
 import { changeableNames, noMailbox, permit } from './rights.ts'
@@ -101,6 +102,7 @@ export function createMailWrites({ store, log }: MailWritesOptions): MailWrites 
       store.write(isServer(mailbox) ? 'server' : mailbox.owner, (tx) => setMetadata(tx, mailbox, changes)),
     setQuota: (actor, owner, limits) => store.write('server', (tx) => setQuota(tx, actor, owner, limits)),
     setAcl: (mailbox, change) => store.write(mailbox.owner, (tx) => setAcl(tx, mailbox, change)),
+    pack: (account, mailbox) => store.write(account, (tx) => requestPacking(tx, mailbox)),
     // Forgotten in a crash, it shows a message as recent twice: no harm.
     claimRecent: (account, mailbox) =>
       store.write(account, (tx) => claimRecent(tx, account, mailbox), { durable: false }),

@@ -36,6 +36,8 @@ export class MailboxView {
   count = 0
   mailbox!: Mailbox
   keywords: readonly string[] = []
+  /** Packing of what FETCH shows was asked for once. */
+  askedToPack = false
   /** The mailbox was deleted. */
   gone = false
   /** UIDs up to this were shown as \Recent to a session of this thread or claimed in the store. */

@@ -52,10 +52,26 @@ const two = (n: number) => (n < 10 ? `0${n}` : `${n}`)
 
 /** INTERNALDATE of a time, in UTC and with its quotes. */
 export function formatDateTime(ms: number): string {
-  const t = new Date(ms)
-  const day = t.getUTCDate()
-  const date = `${day < 10 ? ' ' : ''}${day}-${months[t.getUTCMonth()]}-${String(t.getUTCFullYear()).padStart(4, '0')}`
-  return `"${date} ${two(t.getUTCHours())}:${two(t.getUTCMinutes())}:${two(t.getUTCSeconds())} +0000"`
+  const seconds = Math.floor(ms / 1000)
+  const day = Math.floor(seconds / 86_400)
+  // Messages side by side mostly came on one day.
+  if (day !== lastDay) {
+    lastDay = day
+    lastDate = formatDay(day)
+  }
+  const rest = seconds - day * 86_400
+  const hours = (rest / 3600) | 0
+  const minutes = ((rest / 60) | 0) % 60
+  return `"${lastDate} ${two(hours)}:${two(minutes)}:${two(rest % 60)} +0000"`
+}
+
+let lastDay = Number.NaN
+let lastDate = ''
+
+function formatDay(day: number): string {
+  const t = new Date(day * DAY)
+  const date = t.getUTCDate()
+  return `${date < 10 ? ' ' : ''}${date}-${months[t.getUTCMonth()]}-${String(t.getUTCFullYear()).padStart(4, '0')}`
 }
 
 /** The calendar day that a Date header names in its own zone, or undefined when it names none: `Mon, 1 Jan 2024 …`. */

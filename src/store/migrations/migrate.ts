@@ -8,13 +8,14 @@ import { sharing } from './0002-sharing.ts'
 import { scheduler } from './0003-scheduler.ts'
 import { returned } from './0004-returned.ts'
 import { trace } from './0005-trace.ts'
+import { fetchBlocks } from './0007-fetch-blocks.ts'
 
 export interface Migration {
   readonly name: string
   readonly statements: readonly string[]
 }
 
-export const migrations: readonly Migration[] = [mail, sharing, scheduler, returned, trace]
+export const migrations: readonly Migration[] = [mail, sharing, scheduler, returned, trace, fetchBlocks]
 
 /** What a database must offer to be migrated. */
 export interface Schema {

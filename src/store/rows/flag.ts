@@ -35,6 +35,13 @@ export async function changedSince(tx: Reader, mailbox: number, since: number, a
   return rows.map((row) => decodeBlock(row.block, row.data))
 }
 
+/** Blocks after `after`, ascending: 100 of them. */
+export async function page(tx: Reader, mailbox: number, after: number): Promise<PackedBlock[]> {
+  const rows = await tx.all<Row>(sql`
+    SELECT block, data FROM flag_block WHERE mailbox = ${mailbox} AND block > ${after} ORDER BY block LIMIT 100`)
+  return rows.map((row) => decodeBlock(row.block, row.data))
+}
+
 export function save(tx: Writer, mailbox: number, block: PackedBlock): Promise<number> {
   return tx.run(sql`
     INSERT INTO flag_block (mailbox, block, modseq, data)

@@ -18,11 +18,13 @@ export interface MailboxRow {
   readonly unseen: number
   readonly deleted: number
   readonly size: number
+  /** 1: a job that packs what FETCH shows waits. */
+  readonly packing: number
 }
 
 const select = sql`
   SELECT id, account, name, role, uidvalidity AS "uidValidity", uidnext AS "uidNext", modseq, epoch,
-    recent_uid AS "recentUid", messages, unseen, deleted, size
+    recent_uid AS "recentUid", messages, unseen, deleted, size, packing
   FROM mailbox`
 
 /** One mailbox that is not buried. */
@@ -80,7 +82,7 @@ export async function insert(
 export function save(tx: Writer, row: Omit<MailboxRow, 'account' | 'name' | 'role' | 'recentUid' | 'uidValidity'>) {
   return tx.run(sql`
     UPDATE mailbox SET uidnext = ${row.uidNext}, modseq = ${row.modseq}, epoch = ${row.epoch}, messages = ${row.messages},
-      unseen = ${row.unseen}, deleted = ${row.deleted}, size = ${row.size}
+      unseen = ${row.unseen}, deleted = ${row.deleted}, size = ${row.size}, packing = ${row.packing}
     WHERE id = ${row.id}`)
 }
 
@@ -94,6 +96,10 @@ export function setModseq(tx: Writer, id: number, modseq: number): Promise<numbe
 
 export function setRecent(tx: Writer, id: number, uid: number): Promise<number> {
   return tx.run(sql`UPDATE mailbox SET recent_uid = ${uid} WHERE id = ${id}`)
+}
+
+export function setPacking(tx: Writer, id: number, packing: 0 | 1): Promise<number> {
+  return tx.run(sql`UPDATE mailbox SET packing = ${packing} WHERE id = ${id}`)
 }
 
 /** Hides the mailbox at once; its name is free again. */

@@ -202,6 +202,49 @@ export function bytes(tx: Reader, mailbox: number, uids: readonly number[]): Pro
     WHERE e.mailbox = ${mailbox} AND e.uid ${among(tx, uids)} ORDER BY e.uid LIMIT 1000`)
 }
 
+/** Bytes of the messages with these UIDs that stand in the database: the caller knows the sizes. */
+export function wholes(
+  tx: Reader,
+  mailbox: number,
+  uids: readonly number[],
+): Promise<{ uid: number; prefix: Uint8Array; data: Uint8Array }[]> {
+  return tx.all(sql`
+    SELECT e.uid, m.prefix, d.data
+    FROM entry e JOIN message m ON m.id = e.message JOIN content_data d ON d.content = m.content
+    WHERE e.mailbox = ${mailbox} AND e.uid ${among(tx, uids)} ORDER BY e.uid LIMIT 1000`)
+}
+
+/** What a message shows in FETCH, with the beginning of its content. */
+export interface FetchRow {
+  readonly uid: number
+  readonly size: number
+  readonly receivedAt: number
+  readonly has8bit: number
+  readonly prefix: Uint8Array
+  readonly envelope: string
+  readonly bodystructure: string
+  readonly structure: string
+  readonly file: string | null
+  /** Null when the content stands in a file. */
+  readonly head: Uint8Array | null
+}
+
+/** `limit` times `headBytes` bounds what it reads. */
+export function forFetch(
+  tx: Reader,
+  mailbox: number,
+  from: number,
+  to: number,
+  limit: number,
+  headBytes: number,
+): Promise<FetchRow[]> {
+  return tx.all<FetchRow>(sql`
+    SELECT e.uid, m.size, m.received_at AS "receivedAt", c.has8bit, m.prefix, c.envelope, c.bodystructure, c.structure, c.file,
+      substr(d.data, 1, ${headBytes}) AS head
+    ${joined} LEFT JOIN content_data d ON d.content = c.id
+    WHERE e.mailbox = ${mailbox} AND e.uid >= ${from} AND e.uid <= ${to} ORDER BY e.uid LIMIT ${limit}`)
+}
+
 /** What a message takes along into another account. */
 export interface CopyRow {
   readonly uid: number

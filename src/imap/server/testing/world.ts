@@ -6,7 +6,14 @@ import { join } from 'node:path'
 import { type Duplex, duplexPair } from 'node:stream'
 import { type AccountWrites, createAccountReads, createAccountWrites } from '../../../accounts/index.ts'
 import { type AccountId, directClient, realClock, silentLog } from '../../../base/index.ts'
-import { createMailReads, createMailTx, createMailWrites, createSpool, type MailWrites } from '../../../mail/index.ts'
+import {
+  createMailReads,
+  createMailTx,
+  createMailWrites,
+  createSpool,
+  type MailWrites,
+  packMailbox,
+} from '../../../mail/index.ts'
 import { openReadStore, openSearchReader, openStore, type ReadStore, type StoreOptions } from '../../../store/index.ts'
 import { createImapServer, type ImapServer, type ImapServerOptions } from '../index.ts'
 
@@ -18,6 +25,8 @@ export interface ImapWorld {
   readonly store: ReadStore
   readonly accounts: { readonly ann: AccountId; readonly bob: AccountId }
   readonly updateAccount: AccountWrites['updateAccount']
+  /** Packs what FETCH shows of ann's mailbox, as the job does. */
+  pack(name: string): Promise<void>
   /** A connection from 127.0.0.1. */
   connect(): ImapClient
   close(): Promise<void>
@@ -82,6 +91,9 @@ export async function openImapWorld(options: Partial<ImapServerOptions> = {}): P
     store: readable,
     accounts: { ann: ann.id, bob: bob.id },
     updateAccount: accounts.updateAccount,
+    async pack(name) {
+      await packMailbox(store, realClock, (await createMailReads(readable).mailbox(ann.id, name))!.id)
+    },
     connect() {
       const [near, far] = duplexPair()
       void server.handle(far, directClient('127.0.0.1'))

@@ -16,6 +16,7 @@ import {
   placesOf,
   type SectionItem,
 } from '../../../wire/index.ts'
+import { Bulk } from '../../bulk.ts'
 import { type Command, command, type SelectedContext } from '../../command.ts'
 import { inOrderOf, newest, withLowest } from '../../message-limit.ts'
 import { Progress } from '../../progress.ts'
@@ -24,6 +25,8 @@ import type { Picked } from '../../selected.ts'
 import { SEEN } from '../../view.ts'
 import { assertMayVanish, tellEarlier, toUids } from '../vanished.ts'
 import { inUtf8 } from './in-utf8.ts'
+import { BlockReader, blockOf, DENSE, endOfBlock, type PackedPlan, planPacked, writePacked } from './packed.ts'
+import { createReadAhead, type MessageBytes } from './read-ahead.ts'
 import { findEncoded, findSection, isDecodable, needsStructure } from './section.ts'
 import { writeBinary } from './write-binary.ts'
 import { writeBody } from './write-body.ts'
@@ -101,8 +104,18 @@ function changedAfter({ selected: { view } }: SelectedContext, picked: Picked, m
 }
 
 /** The FETCH responses of the picked messages. */
-export const fetchMessages = (context: SelectedContext, picked: Picked, items: readonly FetchItem[]): Promise<Tally> =>
-  isLight(items) ? fetchLight(context, picked, items) : fetchRows(context, picked, items)
+export async function fetchMessages(
+  context: SelectedContext,
+  picked: Picked,
+  items: readonly FetchItem[],
+): Promise<Tally> {
+  const tally = { missing: picked.missing, undecodable: 0 }
+  const plan = planPacked(context, items)
+  if (plan && isLight(items)) await fetchLight(context, picked, plan, tally)
+  else if (plan && picked.count >= DENSE) await fetchBlocks(context, picked, items, plan, tally)
+  else await fetchRows(context, picked, items, tally)
+  return tally
+}
 
 /** Messages that were left out, and those of which a part was. */
 interface Tally {
@@ -117,31 +130,79 @@ function outcome(missing: number, undecodable: number): Outcome {
   return { status: 'NO', code: 'UNKNOWN-CTE', text: 'a part has an encoding that is not known: fetch BODY instead' }
 }
 
-async function fetchLight(context: SelectedContext, picked: Picked, items: readonly FetchItem[]): Promise<Tally> {
-  const { selected, out } = context
-  let { missing } = picked
+/** What the view knows. */
+async function fetchLight(context: SelectedContext, picked: Picked, plan: PackedPlan, tally: Tally): Promise<void> {
+  const bulk = new Bulk(context.out)
   const progress = new Progress(context, picked.count)
-  for (let i = 0; i < picked.count; i++) {
-    const uid = picked.uids[i]!
-    const index = selected.view.indexOf(uid)
-    if (index < 0) missing++
-    else {
-      let text = selected.head(picked.numbers[i]!, uid)
-      for (let n = 0; n < items.length; n++) {
-        if (n > 0) text += ' '
-        const { kind } = items[n]!
-        if (kind === 'uid') text += `UID ${uid}`
-        else
-          text += kind === 'flags' ? `FLAGS (${selected.flagWords(index)})` : `MODSEQ (${selected.view.modseqs[index]})`
-      }
-      out.text(`${text})\r\n`)
-    }
-    if (i % LINES === LINES - 1) await progress.step(i + 1)
+  for (let at = 0; at < picked.count; at += LINES) {
+    const end = Math.min(at + LINES, picked.count)
+    tally.missing += writePacked(context, bulk, plan, undefined, picked, at, end).length
+    await progress.step(end)
   }
-  return { missing, undecodable: 0 }
+  bulk.flush()
 }
 
-async function fetchRows(context: SelectedContext, picked: Picked, items: readonly FetchItem[]): Promise<Tally> {
+/** What is packed, block by block; the messages between from their rows. */
+async function fetchBlocks(
+  context: SelectedContext,
+  picked: Picked,
+  items: readonly FetchItem[],
+  plan: PackedPlan,
+  tally: Tally,
+): Promise<void> {
+  const bulk = new Bulk(context.out)
+  const progress = new Progress(context, picked.count)
+  const blocks = new BlockReader(context, picked, plan.parts)
+  const fromRows = async (part: Picked) => {
+    if (part.count === 0) return
+    bulk.flush()
+    await fetchRows(context, part, items, tally)
+  }
+  let done = 0
+  for (let at = 0; at < picked.count; ) {
+    const end = endOfBlock(picked, at)
+    const block = end - at >= DENSE ? await blocks.read(at) : undefined
+    if (block) {
+      await fromRows(partOf(picked, done, at))
+      const left = writePacked(context, bulk, plan, block, picked, at, end)
+      await fromRows(chosenOf(picked, left))
+      await progress.step((done = end))
+    } else if (end - at >= DENSE) askForPacking(context, picked.uids[at]!)
+    at = end
+  }
+  await fromRows(partOf(picked, done, picked.count))
+  bulk.flush()
+}
+
+/** What is complete and not packed is from before there were blocks, or quite new. */
+function askForPacking({ services, selected: { view }, log }: SelectedContext, uid: number): void {
+  if (view.askedToPack || blockOf(uid) >= blockOf(view.mailbox.uidNext)) return
+  view.askedToPack = true
+  services.writes
+    .pack(view.account, view.id)
+    .catch((error: unknown) => log.debug({ err: error }, 'packing was not asked for'))
+}
+
+const partOf = ({ numbers, uids }: Picked, from: number, to: number): Picked => ({
+  count: to - from,
+  missing: 0,
+  numbers: numbers.subarray(from, to),
+  uids: uids.subarray(from, to),
+})
+
+const chosenOf = ({ numbers, uids }: Picked, places: readonly number[]): Picked => ({
+  count: places.length,
+  missing: 0,
+  numbers: Uint32Array.from(places, (i) => numbers[i]!),
+  uids: Uint32Array.from(places, (i) => uids[i]!),
+})
+
+async function fetchRows(
+  context: SelectedContext,
+  picked: Picked,
+  items: readonly FetchItem[],
+  tally: Tally,
+): Promise<void> {
   const { services, selected, connection } = context
   const has = (kind: FetchItem['kind']) => items.some((item) => item.kind === kind)
   const want = {
@@ -152,12 +213,12 @@ async function fetchRows(context: SelectedContext, picked: Picked, items: readon
   }
   const marksSeen = selected.may('s') && items.some((item) => isSectionItem(item) && !item.peek)
   const decodes = has('binary') || has('binarysize')
-  const tally = { missing: picked.missing, undecodable: 0 }
   const progress = new Progress(context, picked.count)
   for (let at = 0; at < picked.count; at += PAGE) {
     const uids = picked.uids.subarray(at, at + PAGE)
     const seen = marksSeen ? await markSeen(context, uids) : new Set<number>()
     const rows = await services.reads.rows(selected.view.id, toRanges(uids), want)
+    const reads = createReadAhead(services.reads, selected.view.id, rows)
     const down = uids[0]! > uids[uids.length - 1]!
     let next = down ? rows.length - 1 : 0
     for (let i = 0; i < uids.length; i++) {
@@ -171,11 +232,10 @@ async function fetchRows(context: SelectedContext, picked: Picked, items: readon
       const possible = decodes ? items.filter((item) => isPossible(row, item)) : items
       if (possible.length < items.length) tally.undecodable++
       const shown = seen.has(row.uid) ? withFlags(context, possible) : possible
-      if (shown.length > 0) await fetchRow(context, picked.numbers[at + i]!, row, shown)
+      if (shown.length > 0) await fetchRow(context, picked.numbers[at + i]!, row, shown, reads)
       await progress.step(at + i + 1)
     }
   }
-  return tally
 }
 
 /** Not what would have to be decoded and cannot. */
@@ -204,7 +264,13 @@ async function markSeen({ services, selected }: SelectedContext, uids: Uint32Arr
   return new Set(unseen)
 }
 
-async function fetchRow(context: SelectedContext, number: number, row: MessageRow, items: readonly FetchItem[]) {
+async function fetchRow(
+  context: SelectedContext,
+  number: number,
+  row: MessageRow,
+  items: readonly FetchItem[],
+  reads: MessageBytes,
+) {
   const { out, selected } = context
   const has = (kind: FetchItem['kind']) => items.some((item) => item.kind === kind)
   selected.absorb()
@@ -213,7 +279,7 @@ async function fetchRow(context: SelectedContext, number: number, row: MessageRo
   for (let i = 0; i < items.length; i++) {
     const item = items[i]!
     if (i > 0) out.text(' ')
-    if (isSectionItem(item)) await fetchSection(context, row, item)
+    if (isSectionItem(item)) await fetchSection(context, row, item, reads)
     else out.text(formatItem(context, row, item.kind))
   }
   out.text(')\r\n')
@@ -242,9 +308,14 @@ const formats: { readonly [kind in PlainKind]: (context: SelectedContext, row: M
 }
 const formatItem = (context: SelectedContext, row: MessageRow, kind: PlainKind) => formats[kind](context, row)
 
-async function fetchSection({ services, out }: SelectedContext, row: MessageRow, item: SectionItem): Promise<void> {
-  if (item.kind === 'body') await writeBody(services.reads, out, row, item, findSection(row, item.section))
-  else await writeBinary(services.reads, out, row, item, findEncoded(row, item.section))
+async function fetchSection(
+  { out }: SelectedContext,
+  row: MessageRow,
+  item: SectionItem,
+  reads: MessageBytes,
+): Promise<void> {
+  if (item.kind === 'body') await writeBody(reads, out, row, item, findSection(row, item.section))
+  else await writeBinary(reads, out, row, item, findEncoded(row, item.section))
 }
 
 export const fetchCommands: readonly Command[] = [

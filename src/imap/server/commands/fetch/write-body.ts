@@ -1,6 +1,6 @@
 // The bytes of a FETCH item, written as a literal: small ones at once, large ones as they are read.
 
-import type { MailReads, MessageRow } from '../../../../mail/index.ts'
+import { endsWithEmptyLine, type MailReads, type MessageRow } from '../../../../mail/index.ts'
 import { parseFields } from '../../../../mime/index.ts'
 import type { BodyItem, Section } from '../../../wire/index.ts'
 import type { Output } from '../../output.ts'
@@ -64,9 +64,5 @@ function chooseFields(header: Buffer, { text, fields = [] }: Section): Buffer {
   return Buffer.concat([...chosen, Buffer.from(hasEmptyLine(header) ? '\r\n' : '')])
 }
 
-/** Whether it ends with an empty line; one that was cut at MAX_HEADER has it further on. */
-function hasEmptyLine(header: Buffer): boolean {
-  if (header.length === MAX_HEADER) return true
-  const end = header.length - (header.at(-2) === 13 ? 2 : 1)
-  return header.at(-1) === 10 && (end === 0 || header[end - 1] === 10)
-}
+/** A header that was cut at MAX_HEADER has it further on. */
+const hasEmptyLine = (header: Buffer) => header.length === MAX_HEADER || endsWithEmptyLine(header)
