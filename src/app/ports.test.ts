@@ -125,6 +125,7 @@ async function walkMail(mail: CoreServices['mail'], account: AccountId, { store 
   assert.deepEqual((await mail.expunge(ownAccess(account, inbox))).uids, [[1, 1]])
   assert.deepEqual((await mail.move(ownAccess(account, inbox), [[2, 2]], ownAccess(account, trash))).source, [2])
   assert.equal((await mail.replace(ownAccess(account, trash), 1, ownAccess(account, inbox), item)).uid, 3)
+  await mail.pack(account, trash)
   assert.equal(await mail.claimRecent(account, trash), 1)
   assert.equal((await mail.createMailbox(account, 'Work/2026')).name, 'Work/2026')
   await mail.renameMailbox(account, 'Work/2026', 'Work/Old')
