@@ -144,7 +144,8 @@ export async function imapPhase({ figures, sides, reps, n, wait, only }) {
   const label = n >= 1_000_000 ? `${n / 1_000_000}M` : n >= 1_000 ? `${n / 1_000}k` : `${n}`
   const box = `bench${label}`
   const warm = 'warm'
-  const due = (name) => !only || name.toLowerCase().includes(only.toLowerCase())
+  const texts = only?.toLowerCase().split(',')
+  const due = (name) => !texts || texts.some((text) => name.toLowerCase().includes(text))
   /** `once` on each side in turn, `reps` times. It answers with an object: figure → value. */
   const measure = async (name, abouts, once, { times = reps, on = sides } = {}) => {
     if (!due(name)) return

@@ -32,7 +32,7 @@ Options:
   --sessions N,N      only these numbers of sessions
   --messages N        as many messages in each repetition of smtp, lmtp, relay
   --formats F,F       Dovecot's formats (sdbox,mdbox,maildir)
-  --only TEXT         imap: only operations whose name has TEXT in it
+  --only TEXT,TEXT    imap: only operations whose name has one of these in it
   --side posthorn     one side alone
   --doors N           threads of doors
   --wait MS           how long to wait for a quiet machine before each repetition (3000)

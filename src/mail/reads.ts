@@ -41,6 +41,8 @@ const maxRows = 1000
 const maxGap = 16
 const maxRanges = 4
 const chunkSize = 65_536
+/** A message up to this size is read with its row. */
+const smallBytes = 65_536
 
 /** Without an index searches look at every message. */
 export function createMailReads(store: ReadStore, index?: SearchReader): MailReads {
@@ -79,6 +81,7 @@ export function createMailReads(store: ReadStore, index?: SearchReader): MailRea
     subscriptions: (account) => store.read((tx) => listSubscriptions(tx, account)),
     keywords: (mailbox) => store.read((tx) => loadKeywords(tx, mailbox)),
     changes: (account, cursor) => store.read((tx) => readPage(tx, account, cursor)),
+    version: () => store.version(),
     changesSince: (mailbox, since) => store.read((tx) => readChanges(tx, mailbox, since)),
     expunged: (mailbox, since, uids) => readExpunged(store, mailbox, since, uids),
     rows: (mailbox, uids, want) => store.read((tx) => readRows(tx, mailbox, uids, want)),
@@ -153,6 +156,8 @@ async function readRows(tx: Reader, mailbox: MailboxId, uids: Ranges, want: RowF
   }
   const isLean = columns.envelope + columns.bodystructure + columns.structure + columns.preview === 0
   if (isLean) {
+    const [first] = asked
+    if (want.bytes && asked.length === 1 && first![0] === first![1]) return readWhole(tx, mailbox, first![0])
     const rows = await readPages(asked, maxRows, (from, to) => messageRows.lean(tx, mailbox, from, to, maxRows))
     return rows.map(toLean)
   }
@@ -234,6 +239,7 @@ async function readBytes(store: ReadStore, row: MessageRow, start: number, end: 
   const from = Math.max(0, start)
   const to = Math.min(end, row.size)
   if (from >= to) return Buffer.alloc(0)
+  if (row.bytes) return row.bytes.subarray(from, to)
   if (from >= row.prefixSize) return readContent(store, row, from - row.prefixSize, to - row.prefixSize)
   const prefix = await store.read((tx) => messageRows.prefix(tx, row.message))
   if (!prefix) throw gone()
@@ -242,12 +248,19 @@ async function readBytes(store: ReadStore, row: MessageRow, start: number, end: 
   return Buffer.concat([head, await readContent(store, row, 0, to - row.prefixSize)])
 }
 
+async function readWhole(tx: Reader, mailbox: MailboxId, uid: number): Promise<MessageRow[]> {
+  const found = await messageRows.whole(tx, mailbox, uid, smallBytes)
+  if (!found) return []
+  const { prefix, data } = found
+  return [data === null ? toLean(found) : { ...toLean(found), bytes: joinBytes(prefix, data) }]
+}
+
+const joinBytes = (prefix: Uint8Array, data: Uint8Array) =>
+  prefix.length === 0 ? toBuffer(data) : Buffer.concat([prefix, data])
+
 async function readWholes(tx: Reader, mailbox: MailboxId, uids: readonly number[]) {
   const rows = await messageRows.wholes(tx, mailbox, uids)
-  return rows.map(({ uid, prefix, data }) => ({
-    uid,
-    bytes: prefix.length === 0 ? toBuffer(data) : Buffer.concat([prefix, data]),
-  }))
+  return rows.map(({ uid, prefix, data }) => ({ uid, bytes: joinBytes(prefix, data) }))
 }
 
 /** Bytes of the content alone. */

@@ -137,6 +137,8 @@ export interface MailReads {
   keywords(mailbox: MailboxId): Promise<string[]>
   /** What changed in the account after `cursor`; without one only where the log ends. Undefined when the account is gone. */
   changes(account: AccountId, cursor?: number): Promise<ChangePage | undefined>
+  /** While two calls give the same, nothing was changed between them; undefined when that cannot be told at once. */
+  version(): string | undefined
   /** Mailbox row, keywords and the blocks with modseq above `since`, in one snapshot; undefined when the mailbox is gone. */
   changesSince(
     mailbox: MailboxId,
@@ -236,6 +238,8 @@ export interface RowFields {
   readonly bodystructure?: boolean
   readonly structure?: boolean
   readonly preview?: boolean
+  /** Of a single message that is small: its bytes, when nothing else is wanted. */
+  readonly bytes?: boolean
 }
 export interface MessageRow {
   readonly uid: number
@@ -255,6 +259,8 @@ export interface MessageRow {
   readonly structure?: Part
   /** First words of the text. */
   readonly preview?: string
+  /** The whole message, if it was read already. */
+  readonly bytes?: Buffer
 }
 
 export interface AppendItem {

@@ -14,6 +14,8 @@ export interface ReadEngine {
   readonly dialect: Reader['dialect']
   readonly bell: Bell
   read<T>(work: (tx: Reader) => Promise<T>): Promise<T>
+  /** See ReadStore. */
+  version(): string | undefined
   close(): Promise<void>
 }
 /** What a database offers to the core. */
@@ -39,6 +41,7 @@ export async function openStore(options: StoreOptions): Promise<Store> {
       epoch,
       incarnation,
       read: (work) => engine.read(work),
+      version: () => engine.version(),
       write: (scope, work, { durable = true } = {}) => engine.write(scope, work, durable),
       check: async () => [...(await engine.integrity()), ...(await missingFiles(engine, blobs))],
       close: once(async () => {

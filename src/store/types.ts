@@ -66,6 +66,8 @@ export interface ReadStore {
   readonly dialect: 'sqlite' | 'postgres'
   /** A consistent snapshot. Keep it short (250 ms): continue by key in another read. */
   read<T>(work: (tx: Reader) => Promise<T>): Promise<T>
+  /** While two calls give the same, nobody has committed anything between them; undefined when that cannot be told at once. */
+  version(): string | undefined
   readonly blobs: Blobs
   readonly bell: Bell
   close(): Promise<void>

@@ -27,7 +27,9 @@ export interface ViewReader {
 
 export class MailboxView {
   readonly id: MailboxId
-  readonly #reads: Pick<MailReads, 'changesSince'>
+  readonly #reads: Pick<MailReads, 'changesSince' | 'version'>
+  /** Of the store when it was read last. */
+  #version: string | undefined
   uids = new Uint32Array(0)
   lo = new Uint32Array(0)
   hi = new Uint32Array(0)
@@ -52,7 +54,7 @@ export class MailboxView {
   #again: Promise<void> | undefined
   #words = new Map<number, string>()
 
-  constructor(id: MailboxId, reads: Pick<MailReads, 'changesSince'>) {
+  constructor(id: MailboxId, reads: Pick<MailReads, 'changesSince' | 'version'>) {
     this.id = id
     this.#reads = reads
   }
@@ -96,7 +98,10 @@ export class MailboxView {
   async #load(): Promise<void> {
     if (this.gone) return
     const since = this.mailbox ? this.mailbox.modseq : 0
+    const version = this.#reads.version()
+    if (version !== undefined && version === this.#version) return
     const found = await this.#reads.changesSince(this.id, since)
+    this.#version = version
     if (!found) {
       this.gone = true
       this.#ring()

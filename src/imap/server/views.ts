@@ -14,7 +14,7 @@ export interface MailboxViews {
 }
 
 export function createMailboxViews(
-  reads: Pick<MailReads, 'changesSince'>,
+  reads: Pick<MailReads, 'changesSince' | 'version'>,
   bell: Bell,
   clock: Clock,
   log: Log,

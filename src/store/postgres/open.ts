@@ -46,6 +46,7 @@ export async function openPostgres(
     dialect: 'postgres',
     bell,
     ...transact,
+    version: () => undefined,
     // PostgreSQL checks its pages as it reads them and its keys as they are written.
     integrity: async () => [],
     async close() {
@@ -64,6 +65,7 @@ export async function openPostgresReader(options: ReadStoreOptions): Promise<Rea
     dialect: 'postgres',
     bell,
     read,
+    version: () => undefined,
     async close() {
       await reads.end()
       bell.close()

@@ -214,6 +214,18 @@ export function wholes(
     WHERE e.mailbox = ${mailbox} AND e.uid ${among(tx, uids)} ORDER BY e.uid LIMIT 1000`)
 }
 
+/** One message with its bytes, if they stand in the database and are at most `most`. */
+export function whole(
+  tx: Reader,
+  mailbox: number,
+  uid: number,
+  most: number,
+): Promise<(LeanRow & { readonly prefix: Uint8Array; readonly data: Uint8Array | null }) | undefined> {
+  return tx.get(sql`
+    SELECT ${leanColumns}, m.prefix, CASE WHEN c.size <= ${most} THEN d.data END AS data
+    ${joined} LEFT JOIN content_data d ON d.content = c.id WHERE e.mailbox = ${mailbox} AND e.uid = ${uid}`)
+}
+
 /** What a message shows in FETCH, with the beginning of its content. */
 export interface FetchRow {
   readonly uid: number

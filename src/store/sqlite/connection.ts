@@ -6,6 +6,7 @@ import { sql } from '../sql.ts'
 import type { Sql } from '../types.ts'
 
 const walState = sql`PRAGMA wal_checkpoint(NOOP)`
+const dataVersion = sql`PRAGMA data_version`
 
 /** What begins and ends transactions: run so often that its text is parsed once. */
 type Control =
@@ -71,6 +72,11 @@ export class Connection {
   /** All rows of a pragma. */
   pragmaRows(text: string): Record<string, unknown>[] {
     return this.#db.prepare(`PRAGMA ${text}`).all()
+  }
+
+  /** Changes when another connection has committed something. */
+  version(): number {
+    return (this.#prepare(dataVersion).get() as { data_version: number }).data_version
   }
 
   /** Frames of the write-ahead log that are not yet copied back to the database. */

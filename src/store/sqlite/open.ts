@@ -34,6 +34,7 @@ export async function openSqlite(options: StoreOptions, steps?: readonly Migrati
       dialect: 'sqlite',
       bell,
       read: (work) => pool.read(work),
+      version: () => pool.version(),
       write: (scope, work, durable) => writer.write(scope, work, durable),
       integrity: async () => inspect(path),
       async close() {
@@ -60,6 +61,7 @@ export async function openSqliteReader(options: ReadStoreOptions): Promise<ReadE
     dialect: 'sqlite',
     bell,
     read: (work) => pool.read(work),
+    version: () => pool.version(),
     async close() {
       pool.close()
       bell.close()

@@ -42,6 +42,12 @@ export class ReadPool {
     }
   }
 
+  /** Counted by each connection for itself: told by the one that reads next. */
+  version(): string | undefined {
+    const connection = this.#free.at(-1)
+    return connection && `${this.#all.indexOf(connection)}.${connection.version()}`
+  }
+
   close(): void {
     this.#closed = true
     for (const connection of this.#free.splice(0)) connection.close()

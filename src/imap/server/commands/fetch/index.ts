@@ -210,6 +210,7 @@ async function fetchRows(
     bodystructure: has('bodystructure'),
     structure: has('structure') || items.some((item) => isSectionItem(item) && needsStructure(item.section)),
     preview: has('preview'),
+    bytes: items.some((item) => isSectionItem(item) && item.kind === 'body'),
   }
   const marksSeen = selected.may('s') && items.some((item) => isSectionItem(item) && !item.peek)
   const decodes = has('binary') || has('binarysize')
