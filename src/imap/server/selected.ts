@@ -328,19 +328,27 @@ export class SelectedMailbox implements ViewReader {
     return this.uidOnly ? `* ${uid} UIDFETCH (` : `* ${number} FETCH (`
   }
 
-  /** The untagged FETCH that tells the flags of the message at `index`; with UID and MODSEQ to who wants modseqs (RFC 7162 §3.2.4). */
+  /** What an untagged FETCH tells of a change: with UID and MODSEQ to who wants modseqs (RFC 7162 §3.2.4). */
+  changeKinds(withUid: boolean): ('uid' | 'flags' | 'modseq')[] {
+    const uid = (withUid || this.condstore || this.rev2) && !this.uidOnly
+    return [...(uid ? ['uid' as const] : []), 'flags', ...(this.condstore ? ['modseq' as const] : [])]
+  }
+
+  /** The untagged FETCH that tells the flags of the message at `index`; see `changeKinds`. */
   formatChange(index: number, withUid: boolean, withFlags = true): string {
     const uid = this.view.uids[index]!
     const items: string[] = []
-    if ((withUid || this.condstore || this.rev2) && !this.uidOnly) items.push(`UID ${uid}`)
-    if (withFlags) items.push(`FLAGS (${this.flagWords(index)})`)
-    if (this.condstore) items.push(`MODSEQ (${this.view.modseqs[index]})`)
+    for (const kind of this.changeKinds(withUid)) {
+      if (kind === 'uid') items.push(`UID ${uid}`)
+      else if (kind === 'modseq') items.push(`MODSEQ (${this.view.modseqs[index]})`)
+      else if (withFlags) items.push(`FLAGS (${this.flagWords(index)})`)
+    }
     return `${this.head(this.numberAt(index), uid)}${items.join(' ')})\r\n`
   }
 
   /** This change was already told, as the answer to the command that made it. */
   told(uid: number): void {
-    this.#changed.delete(uid)
+    if (this.#changed.size > 0) this.#changed.delete(uid)
   }
 
   formatFlags(): string {

@@ -2,11 +2,13 @@
 
 import { Fault, formatRanges, inRanges, type Ranges, SyntaxFault, toRanges } from '../../../base/index.ts'
 import { type Cursor, parseUnchangedSince, type SequenceSet } from '../../wire/index.ts'
+import { Bulk } from '../bulk.ts'
 import { type Command, command, type SelectedContext } from '../command.ts'
 import { inOrderOf, newest, withLowest } from '../message-limit.ts'
 import { Progress, whileWaiting } from '../progress.ts'
 import type { Outcome } from '../replies.ts'
 import type { Picked } from '../selected.ts'
+import { planPacked, writePacked } from './fetch/packed.ts'
 
 interface StoreArguments {
   readonly set: SequenceSet
@@ -59,9 +61,10 @@ const storeCommand = (name: string, rfc: string, byUid: boolean) =>
       selected.absorb()
       const done = await whileWaiting(context, services.writes.setFlags(selected.access, toRanges(picked.uids), change))
       await selected.view.catchUp()
+      selected.absorb({ uids: picked.uids, modseq: done.modseq })
       // Who wants modseqs is told the new ones even when he asked for silence (RFC 7162 §3.1.3).
-      if (silent && !selected.condstore) selected.absorb({ uids: picked.uids, modseq: done.modseq })
-      else await answer(context, inOrderOf(some), byUid, silent, done.modified)
+      if (!silent) await answer(context, inOrderOf(some), byUid)
+      else if (selected.condstore) await answerInSilence(context, inOrderOf(some), byUid, done.modified)
       const outcome = done.modified.length > 0 ? modified(picked, done.modified, byUid) : { text: 'stored' }
       return withLowest(context, lowest, outcome)
     },
@@ -73,26 +76,43 @@ function modified({ numbers, uids }: Picked, failed: Ranges, byUid: boolean): Ou
   return { code: `MODIFIED ${formatRanges(toRanges(named))}`, text: 'some had changed' }
 }
 
-/** What failed UNCHANGEDSINCE is told with its flags, also in silence: its client has to look at them. */
-async function answer(
+/** Messages between two looks at the clock. */
+const TURN = 256
+
+/** The flags of all, as each message has them now. */
+async function answer(context: SelectedContext, picked: Picked, byUid: boolean): Promise<void> {
+  const { selected, out } = context
+  const progress = new Progress(context, picked.count)
+  selected.tellKeywords(out)
+  const bulk = new Bulk(out)
+  const kinds = selected.changeKinds(byUid).map((kind) => ({ kind }))
+  const plan = planPacked(context, kinds)!
+  for (let at = 0; at < picked.count; at += TURN) {
+    const end = Math.min(at + TURN, picked.count)
+    writePacked(context, bulk, plan, undefined, picked, at, end)
+    await progress.step(end)
+  }
+  bulk.flush()
+}
+
+/** What failed UNCHANGEDSINCE is told with its flags: its client has to look at them. Of the others the modseq. */
+async function answerInSilence(
   context: SelectedContext,
   { count, uids }: Picked,
   byUid: boolean,
-  silent: boolean,
   failed: Ranges,
 ): Promise<void> {
   const { selected, out } = context
   const progress = new Progress(context, count)
-  selected.absorb()
   selected.tellKeywords(out)
   for (let i = 0; i < count; i++) {
     const uid = uids[i]!
     const index = selected.view.indexOf(uid)
     if (index >= 0) {
-      out.text(selected.formatChange(index, byUid, !silent || inRanges(failed, uid)))
+      out.text(selected.formatChange(index, byUid, inRanges(failed, uid)))
       selected.told(uid)
     }
-    if (i % 256 === 255) await progress.step(i + 1)
+    if (i % TURN === TURN - 1) await progress.step(i + 1)
   }
 }
 

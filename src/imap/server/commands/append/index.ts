@@ -3,7 +3,8 @@
 import { type CommandText, Cursor, type LiteralSink } from '../../../wire/index.ts'
 import { type AuthenticatedContext, command } from '../../command.ts'
 import { MessageLimit } from '../../replies.ts'
-import { finishMessages, type Message, parseMessage, placeMessage } from './message.ts'
+import { finishMessages, type Message, parseMessage, placeMessage, placeNext } from './message.ts'
+import { AppendLiteral } from './spool.ts'
 
 function parse(p: Cursor): readonly Message[] {
   p.sp().mailbox()
@@ -23,8 +24,9 @@ async function place(context: AuthenticatedContext, text: CommandText, size: num
   p.sp()
   // The first literal may be the mailbox's name.
   if (p.peek() === '{' && text.literals.length === 0) return 'inline'
-  const placed = text.literals.filter((literal) => !Buffer.isBuffer(literal)).length
-  if (placed >= limits.appendMessages) throw new MessageLimit(limits.appendMessages)
+  const placed = text.literals.filter((literal) => literal instanceof AppendLiteral)
+  if (placed.length >= limits.appendMessages) throw new MessageLimit(limits.appendMessages)
+  if (placed.length > 0) return placeNext(context, placed[0]!, size)
   return placeMessage(context, p.mailbox(), size, (owner) => services.accounts.hasRoom(owner, size))
 }
 

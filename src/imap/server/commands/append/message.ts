@@ -1,7 +1,7 @@
 // One message of APPEND or REPLACE: its flags, its date, and its bytes, which go to the spool while they arrive.
 
 import { type AccountId, Fault, SyntaxFault } from '../../../../base/index.ts'
-import type { AppendItem } from '../../../../mail/index.ts'
+import type { Access, AppendItem } from '../../../../mail/index.ts'
 import type { Cursor } from '../../../wire/index.ts'
 import type { AuthenticatedContext } from '../../command.ts'
 import { assertStorable } from '../store.ts'
@@ -35,17 +35,31 @@ export function parseMessage(p: Cursor): Message {
  * the transaction, `hasRoom` a hint.
  */
 export async function placeMessage(
-  { options, services, account, connection }: AuthenticatedContext,
+  context: AuthenticatedContext,
   name: string,
   size: number,
   hasRoom: (owner: AccountId) => Promise<boolean>,
 ): Promise<AppendLiteral> {
+  assertSize(context, size)
+  const { access } = await context.services.reads.resolve(context.account, name, 'i')
+  if (!(await hasRoom(access.owner))) throw new Fault('over-quota', 'the account is full')
+  return openLiteral(context, access, size)
+}
+
+/** The same for a further message of a command: it goes where the first one goes. */
+export function placeNext(context: AuthenticatedContext, first: AppendLiteral, size: number): AppendLiteral {
+  assertSize(context, size)
+  return openLiteral(context, first.to, size)
+}
+
+function assertSize({ options }: AuthenticatedContext, size: number): void {
   if (size > options.maxMessageSize)
     throw new Fault('too-large', `a message is at most ${options.maxMessageSize} bytes`)
-  const { access } = await services.reads.resolve(account, name, 'i')
-  if (!(await hasRoom(access.owner))) throw new Fault('over-quota', 'the account is full')
+}
+
+function openLiteral({ services, connection }: AuthenticatedContext, to: Access, size: number): AppendLiteral {
   const spool = services.spool()
-  return new AppendLiteral(access, connection.utf8 ? unwrapUtf8(spool, size) : spool)
+  return new AppendLiteral(to, connection.utf8 ? unwrapUtf8(spool, size) : spool)
 }
 
 /** Everything that was spooled, or nothing: what is wrong with one message frees all. */
