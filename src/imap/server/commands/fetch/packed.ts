@@ -18,6 +18,8 @@ import type { Picked } from '../../selected.ts'
 /** A block costs as much as so many rows. */
 export const DENSE = 5
 
+type Column = Exclude<FetchPart, 'facts'>
+
 /** Writes one item of the message in `slot`. */
 type Write = (bulk: Bulk, message: PackedMessage) => void
 interface PackedMessage {
@@ -52,7 +54,7 @@ const words = {
 
 /** The plan for these items in this session. Items that set \Seen are not for it. */
 export function planPacked(context: SelectedContext, items: readonly FetchItem[]): PackedPlan | undefined {
-  const parts = new Set<FetchPart>()
+  const parts = new Set<Column>()
   const writes: Write[] = []
   for (const item of items) {
     const write = writerOf(context, item, parts)
@@ -66,15 +68,16 @@ export function planPacked(context: SelectedContext, items: readonly FetchItem[]
     parts: columns,
     writes,
     // Who enabled UTF-8 is shown what was encoded for others (see in-utf8.ts).
-    holds: (block, slot) =>
-      isPresent(block, slot) &&
-      !(utf8 && is8bit(block, slot)) &&
-      columns.every((part) => part === 'facts' || lengthOf(block[part]!, slot) > 0),
+    holds(block, slot) {
+      if (!isPresent(block, slot) || (utf8 && is8bit(block, slot))) return false
+      for (const part of columns) if (lengthOf(block[part]!, slot) === 0) return false
+      return true
+    },
     tellsFlags: kinds.has('flags') && (kinds.has('modseq') || !context.selected.condstore),
   }
 }
 
-function writerOf({ selected }: SelectedContext, item: FetchItem, parts: Set<FetchPart>): Write | undefined {
+function writerOf({ selected }: SelectedContext, item: FetchItem, parts: Set<Column>): Write | undefined {
   const { view } = selected
   switch (item.kind) {
     case 'uid':
