@@ -1,5 +1,6 @@
 // The thread of the doors: waits for its configuration, then serves the core's wishes: open, listen, count, stop.
 
+import { isIP } from 'node:net'
 import { parentPort } from 'node:worker_threads'
 import { createLog, joinPort, realClock } from '../base/index.ts'
 import { composeDoors, type Doors } from './compose-doors.ts'
@@ -8,6 +9,9 @@ import { readFault } from './fault.ts'
 import { keepCompiled } from './heap.ts'
 import { tidyWhenIdle } from './idle.ts'
 import type { CoreServices } from './services.ts'
+
+// While the core reads its configuration: Node's pattern of an IPv6 address takes V8 milliseconds, and no port opens without it.
+isIP('::')
 
 parentPort!.once('message', (start: DoorsStart) => {
   const { port, config } = start

@@ -2,10 +2,17 @@
 // What is said here is kept in the index: whoever changes it begins that anew (see store/search/rows.ts).
 
 /** Letters and digits; scripts without spaces apart. Texts are folded and their marks taken out before. */
-const anyWord =
+const toAnyWord = () =>
   /[\p{Script=Han}\p{Script=Hiragana}\p{Script=Katakana}\p{Script=Thai}\p{Script=Lao}\p{Script=Khmer}\p{Script=Myanmar}ー]+|[[\p{L}\p{N}]--[\p{Script=Han}\p{Script=Hiragana}\p{Script=Katakana}\p{Script=Thai}\p{Script=Lao}\p{Script=Khmer}\p{Script=Myanmar}ー]]+/gv
-const spaceless =
+const toSpaceless = () =>
   /^[\p{Script=Han}\p{Script=Hiragana}\p{Script=Katakana}\p{Script=Thai}\p{Script=Lao}\p{Script=Khmer}\p{Script=Myanmar}ー]/v
+/** V8 takes milliseconds for the sets of characters: not at the start, and not where all is ASCII. */
+let anyWord: RegExp | undefined
+let spaceless: RegExp | undefined
+const isSpaceless = (text: string): boolean => {
+  spaceless ??= toSpaceless()
+  return spaceless.test(text)
+}
 const asciiWord = /[a-z0-9]+/g
 const marks = /\p{M}+/gu
 const mark = /^\p{M}/u
@@ -21,8 +28,9 @@ export function* wordsOf(text: string): Generator<string> {
     for (const [word] of text.matchAll(asciiWord)) yield word.slice(0, maxWord)
     return
   }
+  anyWord ??= toAnyWord()
   for (const [word] of text.replace(marks, '').matchAll(anyWord)) {
-    if (word.charCodeAt(0) < 128 || !spaceless.test(word)) yield word.slice(0, maxWord)
+    if (word.charCodeAt(0) < 128 || !isSpaceless(word)) yield word.slice(0, maxWord)
     else yield* pairsOf(word)
   }
 }
@@ -47,7 +55,7 @@ export function wantedWords(needle: string): string[] {
 /** Whether it is all of one script without spaces and a pair at most: then who holds the text holds the word. */
 export function isPair(needle: string): boolean {
   const points = [...needle]
-  return points.length === 2 && points.every((point) => spaceless.test(point) && !mark.test(point))
+  return points.length === 2 && points.every((point) => isSpaceless(point) && !mark.test(point))
 }
 
 /** Counts wanted words in a text that may come in pieces. */

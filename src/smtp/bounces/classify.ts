@@ -57,25 +57,40 @@ interface Phrase {
   readonly order: number
 }
 
-/** Phrases by their first word; those whose first word goes on apart. */
-const byWord = new Map<string, Phrase[]>()
-const loose: Phrase[] = []
-for (const [group, [name, list]] of textPatterns.entries()) {
-  for (const pieces of list.split(',').map(toPieces)) {
-    const phrase = { pieces, class: name, order: group }
-    const [, word = '', more] = pieces[0]!.split(' ')
-    if (more === undefined) loose.push(phrase)
-    else byWord.set(word, [...(byWord.get(word) ?? []), phrase])
-  }
+interface Phrases {
+  /** By their first word. */
+  readonly byWord: ReadonlyMap<string, readonly Phrase[]>
+  /** Those whose first word goes on. */
+  readonly loose: readonly Phrase[]
 }
 
+function readPhrases(): Phrases {
+  const byWord = new Map<string, Phrase[]>()
+  const loose: Phrase[] = []
+  for (const [group, [name, list]] of textPatterns.entries()) {
+    for (const pieces of list.split(',').map(toPieces)) {
+      const phrase = { pieces, class: name, order: group }
+      const [, word = '', more] = pieces[0]!.split(' ')
+      const known = byWord.get(word)
+      if (more === undefined) loose.push(phrase)
+      else if (known) known.push(phrase)
+      else byWord.set(word, [phrase])
+    }
+  }
+  return { byWord, loose }
+}
+
+/** Read with the first refusal: many servers see none for days, and every start would wait. */
+let phrases: Phrases | undefined
+
 function byText(folded: string): ReplyClass | undefined {
+  phrases ??= readPhrases()
   let best: Phrase | undefined
   const look = (phrase: Phrase) => {
     if ((best === undefined || phrase.order < best.order) && contains(folded, phrase.pieces)) best = phrase
   }
-  for (const word of new Set(folded.split(' '))) byWord.get(word)?.forEach(look)
-  loose.forEach(look)
+  for (const word of new Set(folded.split(' '))) phrases.byWord.get(word)?.forEach(look)
+  phrases.loose.forEach(look)
   return best?.class
 }
 
