@@ -2,6 +2,7 @@
 // than from several hundred modules in each of two threads. bin/posthorn runs it as long as no source is newer.
 //   npm run build        also done by `npm start` and `npm test` when something has changed
 
+import { spawn } from 'node:child_process'
 import { createHash } from 'node:crypto'
 import {
   chmodSync,
@@ -15,7 +16,9 @@ import {
   rmSync,
   symlinkSync,
   utimesSync,
+  writeFileSync,
 } from 'node:fs'
+import { tmpdir } from 'node:os'
 import { dirname, join, resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { build } from 'esbuild'
@@ -60,6 +63,7 @@ try {
 } finally {
   rmSync(fresh, { recursive: true, force: true })
 }
+await startOnce()
 
 /** Under a name of its content; `dist/current` leads to it from one moment to the next. */
 function install(folder) {
@@ -93,5 +97,25 @@ function otherParts(own) {
         return name && name !== own ? { path: `./${name}.js`, external: true } : undefined
       })
     },
+  }
+}
+
+/**
+ * What a start compiles is kept for the next: it is done here, in a folder that goes again, so that the first start is as quick as the
+ * others. Where it cannot be done the first start is slower.
+ */
+async function startOnce() {
+  const folder = mkdtempSync(join(tmpdir(), 'posthorn-build-'))
+  try {
+    const config = join(folder, 'posthorn.yaml')
+    writeFileSync(config, `hostname: localhost\ndata: data\nlisten:\n  smtp: 127.0.0.1:0\n`)
+    const env = Object.fromEntries(Object.entries(process.env).filter(([name]) => !name.startsWith('POSTHORN_')))
+    const stdio = ['ignore', 'pipe', 'ignore']
+    const child = spawn(join(root, 'bin', 'posthorn'), ['run', '--config', config], { env, stdio, timeout: 30_000 })
+    // Its first words are that it is ready; when it ends in order, it keeps what it compiled.
+    child.stdout.once('data', () => child.kill()).resume()
+    await new Promise((done) => child.once('error', done).once('exit', done))
+  } finally {
+    rmSync(folder, { recursive: true, force: true })
   }
 }

@@ -1,7 +1,7 @@
 // posthorn config check | example | docs
 
 import type { Command } from 'commander'
-import { formatEndpoint } from '../config/index.ts'
+import { formatEndpoint } from '../config/units.ts'
 import { command, outputOf, readConfig, type Shared } from './context.ts'
 
 export function configCommands(program: Command): void {
@@ -9,7 +9,7 @@ export function configCommands(program: Command): void {
 
   command(config, 'check', 'says what is wrong with the configuration, or what it comes to').action(
     async (options: Shared) => {
-      const found = readConfig(options)
+      const found = await readConfig(options)
       const { checkParts } = await import('../check.ts')
       checkParts(found, Date.now())
       const listen = Object.entries(found.listen).map(([name, at]) => [name, at?.map(formatEndpoint)] as const)

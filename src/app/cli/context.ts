@@ -2,7 +2,8 @@
 
 import type { Command } from 'commander'
 import { isFault } from '../../base/index.ts'
-import { type Config, ConfigError, loadConfig } from '../config/index.ts'
+import { ConfigError } from '../config/error.ts'
+import type { Config } from '../config/index.ts'
 import { connectControl, controlPath } from '../control.ts'
 import type { AdminServices } from '../services.ts'
 import { CommandError, createOutput, exitCodes, type Output } from './output.ts'
@@ -30,14 +31,18 @@ export function toNumber(text: string): number {
   return Number(text)
 }
 
-export const readConfig = (shared: Shared): Config => loadConfig(shared.config, process.env)
+/** The schema is loaded by who asks for the configuration: it takes as long as everything else of a command. */
+export async function readConfig(shared: Shared): Promise<Config> {
+  const { loadConfig } = await import('../config/index.ts')
+  return loadConfig(shared.config, process.env)
+}
 
 export const outputOf = (shared: Shared): Output =>
   createOutput(shared.json === true, (text) => process.stdout.write(text))
 
 /** Runs `work` on the services: of the running server when there is one, else on the store opened under its lock. */
 export async function withServices<T>(shared: Shared, work: (services: AdminServices, config: Config) => Promise<T>) {
-  const config = readConfig(shared)
+  const config = await readConfig(shared)
   const control = await connectControl(controlPath(config.data))
   if (control) {
     try {

@@ -2,7 +2,7 @@
 
 import { stripVTControlCharacters, styleText } from 'node:util'
 import { isFault } from '../../base/index.ts'
-import { ConfigError } from '../config/index.ts'
+import { ConfigError } from '../config/error.ts'
 
 /** How a command ends: 0 done, 1 refused or failed, 2 not called rightly or not configured. */
 export const exitCodes = { done: 0, refused: 1, usage: 2 } as const
