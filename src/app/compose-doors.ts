@@ -117,7 +117,7 @@ export async function composeDoors(options: DoorsOptions, core: CoreServices, ar
     },
     async stop(graceMs) {
       const closing = listeners.map((listener) => listener.close())
-      await Promise.all([smtp.stop(graceMs), imap.stop(graceMs), pop3.stop(graceMs), http.stop(), ...closing])
+      await Promise.all([smtp.stop(graceMs), imap.stop(graceMs), pop3.stop(graceMs), http.stop(graceMs), ...closing])
       await refusals.stop()
     },
     async close() {

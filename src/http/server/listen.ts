@@ -12,8 +12,8 @@ export interface HttpServer {
   listen(endpoint: { host: string; port: number; tls: boolean; reusePort?: boolean }): Promise<number>
   /** New connections get this certificate. */
   setCertificate(tls: SecureContextOptions): void
-  /** Stops accepting and lets requests in flight end. */
-  stop(): Promise<void>
+  /** Stops accepting; requests in flight end within `graceMs` or are cut off. */
+  stop(graceMs: number): Promise<void>
 }
 
 /** More than this many open connections are closed at once: nothing here needs them. */
@@ -21,21 +21,28 @@ const maxConnections = 500
 
 export function createHttpServer(options: { sources: HttpSources; tls: SecureContextOptions; log: Log }): HttpServer {
   const servers: Server[] = []
+  const sockets = new Set<Socket>()
   const loader = new DoorLoader(options)
   return {
     async listen({ host, port, tls, reusePort }) {
       // As Node's own servers: whoever says no more may still hear the answer, but not inside TLS.
-      const server = createServer({ allowHalfOpen: !tls, noDelay: true }, (socket) => loader.take(socket, tls))
+      const server = createServer({ allowHalfOpen: !tls, noDelay: true }, (socket) => {
+        sockets.add(socket)
+        socket.once('close', () => sockets.delete(socket))
+        loader.take(socket, tls)
+      })
       server.maxConnections = maxConnections
       await open(server, { host, port, reusePort: reusePort === true })
       servers.push(server)
       return (server.address() as { port: number }).port
     },
     setCertificate: (tls) => loader.setCertificate(tls),
-    async stop() {
+    async stop(graceMs) {
       const closed = servers.map((server) => new Promise((resolve) => server.close(resolve)))
       loader.stop()
+      const late = setTimeout(() => sockets.forEach((socket) => void socket.destroy()), graceMs)
       await Promise.all(closed)
+      clearTimeout(late)
     },
   }
 }
