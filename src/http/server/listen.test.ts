@@ -53,12 +53,7 @@ test('a request that never ends, a silent connection and half a handshake are cu
   const hanging = [plain, plain, secure].map((port) => net.connect(port, '127.0.0.1'))
   hanging[0]!.write('GET /heal')
   hanging[2]!.write(Buffer.from([22, 3, 1, 0, 200]))
-  const closed = hanging.map((socket) =>
-    once(
-      socket.on('error', () => {}),
-      'close',
-    ),
-  )
+  const closed = hanging.map((socket) => new Promise((done) => socket.on('error', () => {}).once('close', done)))
   await Promise.all(hanging.map((socket) => once(socket, 'connect')))
   await server.stop(50)
   await Promise.all(closed)
