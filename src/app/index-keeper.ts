@@ -2,7 +2,8 @@
 
 import { randomBytes } from 'node:crypto'
 import { Worker } from 'node:worker_threads'
-import { checkSearchFile, type Heights, indexingRows, type Store } from '../store/index.ts'
+import { indexLag } from '../mail/index.ts'
+import { checkSearchFile, indexingRows, type Progress, type Store } from '../store/index.ts'
 import type { Config } from './config/index.ts'
 import { entry } from './entry.ts'
 import type { IndexingReport, IndexingStart } from './indexing.ts'
@@ -37,7 +38,7 @@ class Keeper implements IndexKeeper {
   readonly #store: Store
   readonly #around: Surroundings
   #name = ''
-  #cursors: Heights = { contents: 0, messages: 0 }
+  #cursors: Progress = { contents: 0, messages: 0, packed: 0 }
   #behindSince: number | undefined
   #worker: Worker | undefined
   #cancel: (() => void) | undefined
@@ -71,8 +72,7 @@ class Keeper implements IndexKeeper {
   }
 
   async lag(): Promise<number> {
-    const { contents, messages } = await this.#store.read(indexingRows.heights)
-    return contents - this.#cursors.contents + messages - this.#cursors.messages
+    return indexLag(this.#cursors, await this.#store.read(indexingRows.heights))
   }
 
   async stop(): Promise<void> {

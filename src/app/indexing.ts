@@ -5,7 +5,7 @@ import { setPriority } from 'node:os'
 import { parentPort } from 'node:worker_threads'
 import { createLog, realClock } from '../base/index.ts'
 import { createIndexer } from '../mail/index.ts'
-import { type Heights, openReadStore, openSearchWriter } from '../store/index.ts'
+import { openReadStore, openSearchWriter, type Progress } from '../store/index.ts'
 import type { Config } from './config/index.ts'
 import { storeOptions } from './services.ts'
 
@@ -15,7 +15,7 @@ export interface IndexingStart {
   readonly store: string
 }
 /** What it tells: how far the index is. */
-export type IndexingReport = Heights
+export type IndexingReport = Progress
 
 /** Share of a core that the rest of the process takes when it is busy: then one step in so many milliseconds must do. */
 const busy = 0.25

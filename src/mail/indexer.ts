@@ -1,5 +1,5 @@
-// Fills the search index behind two cursors, page by page: the texts of contents, then what delivery put before them. Says what is
-// indexed; when it runs, and how fast, is the caller's.
+// Fills the search index behind two cursors, page by page: the texts of contents, then what delivery put before them; then packs what
+// mailboxes have got. Says what is indexed; when it runs, and how fast, is the caller's.
 
 import type { Clock, Log } from '../base/index.ts'
 import { type Part, searchHeader } from '../mime/index.ts'
@@ -8,10 +8,13 @@ import {
   type IndexedText,
   type IndexPage,
   indexingRows,
+  type Progress,
   type ReadStore,
   type SearchWriter,
   toBuffer,
 } from '../store/index.ts'
+import { createPacker, type Packer, type ReadFacts } from './packer.ts'
+import { readFacts } from './reads.ts'
 import { readText } from './texts.ts'
 import { wordList } from './words.ts'
 
@@ -41,9 +44,14 @@ export interface IndexerOptions {
 export function createIndexer(options: IndexerOptions): Indexer {
   const { store, index, clock } = options
   const settled = createSettling(store, clock)
+  const facts: ReadFacts = (mailbox, uids, want) => store.read((tx) => readFacts(tx, mailbox, [uids], want))
+  // Mailboxes are looked at one after the other: what comes meanwhile may be for those before.
+  let pass: { readonly packer: Packer; readonly upTo: number } | undefined
   return {
     async step() {
       const { cursors } = index
+      // The index was begun anew.
+      if (pass && cursors.messages < pass.upTo) pass = undefined
       const { upTo, all } = await settled()
       if (cursors.contents < upTo.contents) {
         await index.put(await readContents(options, cursors.contents, upTo.contents))
@@ -54,12 +62,31 @@ export function createIndexer(options: IndexerOptions): Indexer {
         return 'more'
       }
       if (!all) return 'wait'
+      if (!pass && awaitsPacking(cursors, upTo))
+        pass = { packer: createPacker({ store, index, readFacts: facts }), upTo: upTo.messages }
+      if (pass) {
+        if (await pass.packer.step()) return 'more'
+        await index.put({ cursors: { packed: pass.upTo } })
+        pass = undefined
+        return 'more'
+      }
       if (clock.now() - (await index.sweptAt()) < sweepEveryMs) return 'done'
       await sweepIndex(store, index)
+      await createPacker({ store, index, readFacts: facts }).sweep()
       await index.noteSwept(clock.now())
       return 'more'
     },
   }
+}
+
+/** With so few new messages hardly a block has become whole. */
+const worthPacking = 1_000
+const awaitsPacking = (at: Progress, { messages }: Heights) => messages - at.packed >= worthPacking
+
+/** How much there is to do. */
+export function indexLag(at: Progress, heights: Heights): number {
+  const behind = heights.contents - at.contents + heights.messages - at.messages
+  return behind + (awaitsPacking(at, heights) ? heights.messages - at.packed : 0)
 }
 
 /** Up to which ids every row that will ever be is there, and whether these are all ids. */

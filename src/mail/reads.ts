@@ -9,6 +9,7 @@ import {
   type MailboxId,
   normaliseRanges,
   type Ranges,
+  toRanges,
 } from '../base/index.ts'
 import { readPage } from '../events/index.ts'
 import {
@@ -30,6 +31,7 @@ import { findHolders, findWordHolders } from './holders.ts'
 import { listMailboxes } from './mailboxes.ts'
 import { listAnnotations, readAnnotations } from './metadata.ts'
 import { createRangeList } from './open-mailbox.ts'
+import { readColumns } from './read-columns.ts'
 import { assertRight, noMailbox, ownAccess } from './rights.ts'
 import { listShared, resolveById, resolveMailbox } from './shared.ts'
 import { readTexts } from './texts.ts'
@@ -92,6 +94,10 @@ export function createMailReads(store: ReadStore, index?: SearchReader): MailRea
         return readBlocks(await fetchBlockRows.load(tx, mailbox, from, last, parts), parts)
       }),
     facts: (mailbox, uids, want) => store.read((tx) => readFacts(tx, mailbox, uids, want)),
+    columns: (mailbox, uids, want) =>
+      readColumns({ store, index }, mailbox, uids, want, (some, facts) =>
+        store.read((tx) => readFacts(tx, mailbox, toRanges(some), facts)),
+      ),
     bytes: (row, start, end) => readBytes(store, row, start, end),
     wholes: (mailbox, uids) => store.read((tx) => readWholes(tx, mailbox, uids)),
     stream: (row, start, end) => streamBytes(store, row, start, end),
@@ -166,7 +172,12 @@ async function readRows(tx: Reader, mailbox: MailboxId, uids: Ranges, want: RowF
   return rows.map(toFull)
 }
 
-async function readFacts(tx: Reader, mailbox: MailboxId, uids: Ranges, want: readonly Fact[]): Promise<MessageFacts[]> {
+export async function readFacts(
+  tx: Reader,
+  mailbox: MailboxId,
+  uids: Ranges,
+  want: readonly Fact[],
+): Promise<MessageFacts[]> {
   const asked = normaliseRanges(uids)
   // Single messages here and there: one statement for all instead of one for each.
   if (joinNear(asked).length > maxRanges && countRanges(asked) <= maxRows)

@@ -4,6 +4,7 @@ import type { AccountId, ContentId, MailboxId, MessageId, Ranges, ThreadId } fro
 import type { ChangePage } from '../events/index.ts'
 import type { Digest, Part } from '../mime/index.ts'
 import type { fetchBlockRows, Reader, Writer } from '../store/index.ts'
+import type { ColumnName, Columns } from './columns.ts'
 import type { FetchBlock } from './fetch-block.ts'
 
 export type Role = 'inbox' | 'drafts' | 'sent' | 'junk' | 'trash' | 'archive'
@@ -160,6 +161,15 @@ export interface MailReads {
   ): Promise<ReadonlyMap<number, FetchBlock>>
   /** Single facts of at most 1,000 messages, for searching: as `rows`, at a third of its cost. */
   facts(mailbox: MailboxId, uids: Ranges, want: readonly Fact[]): Promise<MessageFacts[]>
+  /**
+   * Facts of any number of messages (by ascending UID) side by side, at most 1,000 at a time and ascending: where the search index has
+   * packed them, at a tenth of the cost of `facts`. Missing UIDs are left out; others may be among them.
+   */
+  columns<Name extends ColumnName>(
+    mailbox: MailboxId,
+    uids: Uint32Array,
+    want: readonly Name[],
+  ): AsyncIterable<Columns<Name>>
   /** Bytes of a message as IMAP sees it (prefix + content), `end` exclusive. */
   bytes(row: MessageRow, start: number, end: number): Promise<Buffer>
   /**

@@ -28,12 +28,13 @@ export * as suppressionRows from './rows/suppression.ts'
 export * as threadRows from './rows/thread.ts'
 export * as traceRows from './rows/trace.ts'
 export { type Candidates, openSearchReader, type SearchReader } from './search/reader.ts'
-export type { Wanted } from './search/rows.ts'
+export { blocksPerStatement, type FactBlock, type PackedMailbox, type Wanted } from './search/rows.ts'
 export {
   checkSearchFile,
   type IndexedText,
   type IndexPage,
   openSearchWriter,
+  type Progress,
   type SearchWriter,
   type StoreFacts,
 } from './search/writer.ts'

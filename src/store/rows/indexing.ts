@@ -91,6 +91,23 @@ export async function presentMessages(tx: Reader, ids: readonly number[]): Promi
   return new Set(rows.map(({ id }) => id))
 }
 
+/** Mailboxes by id, and up to where their UIDs were given. */
+export function mailboxes(
+  tx: Reader,
+  after: number,
+): Promise<{ mailbox: number; validity: number; uidNext: number }[]> {
+  return tx.all(sql`
+    SELECT id AS mailbox, uidvalidity AS validity, uidnext AS "uidNext" FROM mailbox WHERE id > ${after}
+    ORDER BY id LIMIT 1000`)
+}
+
+/** How many messages have these UIDs; the caller bounds them. */
+export async function countBetween(tx: Reader, mailbox: number, from: number, to: number): Promise<number> {
+  const row = await tx.get<{ messages: number }>(sql`
+    SELECT count(*) AS messages FROM entry WHERE mailbox = ${mailbox} AND uid BETWEEN ${from} AND ${to}`)
+  return row!.messages
+}
+
 interface Place {
   readonly message: number
   readonly uid: number

@@ -28,6 +28,16 @@ export interface SearchReader {
    * Undefined: there is no index, or more than `limit` were found.
    */
   candidates(wanted: rows.Wanted, limit: number): Promise<Candidates | undefined>
+  /**
+   * Facts of the blocks `from` up to (without) `to`, at most 16, by their names; and how many blocks of the mailbox are packed: among
+   * those, one that is not named is empty. Undefined: there is no index.
+   */
+  facts(
+    of: rows.PackedMailbox,
+    names: readonly string[],
+    from: number,
+    to: number,
+  ): Promise<{ readonly packed: number; readonly facts: ReadonlyMap<string, readonly rows.FactBlock[]> } | undefined>
   /** How far the index is; undefined when there is none. */
   cursors(): Promise<Heights | undefined>
   close(): void
@@ -65,6 +75,13 @@ export function openSearchReader({ data, clock, log }: SearchReaderOptions): Sea
   }
   return {
     cursors: () => read(readCursors),
+    facts: (of, names, from, to) =>
+      read(async (tx) => {
+        const packed = await rows.packedBlocks(tx, of)
+        const facts = new Map<string, rows.FactBlock[]>()
+        if (packed > from) for (const name of names) facts.set(name, await rows.findFacts(tx, of, name, from, to))
+        return { packed, facts }
+      }),
     async candidates(wanted, limit) {
       const begun = await read(async (tx) => ({ file: await rows.getMeta(tx, 'file'), cursors: await readCursors(tx) }))
       if (!begun?.file) return undefined

@@ -22,21 +22,51 @@ export interface IndexedText {
   readonly words: string
 }
 
+/** How far the index is. */
+export interface Progress extends Heights {
+  /** Every mailbox was looked at for blocks to pack when the last message had this id. */
+  readonly packed: number
+}
+
+/** Packed facts of one block of a mailbox. */
+export interface FactsOfBlock {
+  readonly of: rows.PackedMailbox
+  readonly block: number
+  /** Of all facts that there may be. */
+  readonly names: readonly string[]
+  /** Empty: the block holds no message. */
+  readonly facts: ReadonlyMap<string, Uint8Array>
+}
+
 /** What is put in one transaction. */
 export interface IndexPage {
   /** Absent text: too long to be indexed. */
   readonly contents?: readonly { readonly id: number; readonly text: IndexedText | undefined }[]
   readonly prefixes?: readonly { readonly id: number; readonly text: IndexedText }[]
   /** Everything up to these ids is in the index then. */
-  readonly cursors: Partial<Heights>
+  readonly cursors: Partial<Progress>
   /** The last content of the page: by it the file is known to belong to this store. */
   readonly last?: { readonly id: number; readonly hash: string }
 }
 
 export interface SearchWriter {
   /** Everything up to these ids is in the index. */
-  readonly cursors: Heights
+  readonly cursors: Progress
   put(page: IndexPage): Promise<void>
+  /** How many blocks of the mailbox are packed, from the first on. */
+  packed(of: rows.PackedMailbox): Promise<number>
+  /** Puts the next block of the mailbox, or one again. */
+  pack(block: FactsOfBlock): Promise<void>
+  /** Mailboxes with packed blocks, behind a place in their order, at most 1,000. */
+  packedMailboxes(after: rows.PackedMailbox): Promise<(rows.PackedMailbox & { readonly blocks: number })[]>
+  /** Blocks with messages, and the bytes of this fact of each. */
+  factSizes(
+    of: rows.PackedMailbox,
+    fact: string,
+    from: number,
+  ): Promise<{ readonly block: number; readonly size: number }[]>
+  /** Takes out what is packed of a mailbox; false: call again. */
+  unpack(of: rows.PackedMailbox): Promise<boolean>
   /** Ids in a part of the index after `after`, ascending, at most 500. */
   ids(part: rows.Kept, after: number): Promise<number[]>
   remove(part: rows.Kept, ids: readonly number[]): Promise<void>
@@ -89,6 +119,21 @@ export async function openSearchWriter({ data, store, log }: SearchWriterOptions
       return cursors
     },
     put: (page) => write(() => putPage(connection, page)),
+    packed: (of) => rows.packedBlocks(connection, of),
+    pack: ({ of, block, names, facts }) =>
+      write(async () => {
+        await rows.putFacts(connection, of, block, names, facts)
+        if (block >= (await rows.packedBlocks(connection, of))) await rows.setPacked(connection, of, block + 1)
+      }),
+    packedMailboxes: (after) => rows.listPacked(connection, after),
+    factSizes: (of, fact, from) => rows.factSizes(connection, of, fact, from),
+    async unpack(of) {
+      let done = true
+      await write(async () => {
+        done = await rows.removeFacts(connection, of)
+      })
+      return done
+    },
     ids: (part, after) => rows.idsAfter(connection, part, after),
     remove: (part, ids) => write(() => rows.remove(connection, part, ids)),
     sweptAt: async () => Number((await rows.getMeta(connection, 'swept')) ?? 0),
@@ -111,16 +156,18 @@ async function putPage(connection: Connection, { contents = [], prefixes = [], c
   for (const { id, text } of prefixes) await rows.addPrefix(connection, id, clean(text.text), text.words)
   if (cursors.contents !== undefined) await rows.putMeta(connection, 'contents', `${cursors.contents}`)
   if (cursors.messages !== undefined) await rows.putMeta(connection, 'messages', `${cursors.messages}`)
+  if (cursors.packed !== undefined) await rows.putMeta(connection, 'packed', `${cursors.packed}`)
   if (last) await rows.putMeta(connection, 'last', `${last.id} ${last.hash}`)
 }
 
 /** A NUL would end the text for C. */
 const clean = (text: string) => (text.includes('\0') ? text.replaceAll('\0', ' ') : text)
 
-export async function readCursors(connection: Connection): Promise<Heights> {
+export async function readCursors(connection: Connection): Promise<Progress> {
   return {
     contents: Number((await rows.getMeta(connection, 'contents')) ?? 0),
     messages: Number((await rows.getMeta(connection, 'messages')) ?? 0),
+    packed: Number((await rows.getMeta(connection, 'packed')) ?? 0),
   }
 }
 
@@ -185,9 +232,9 @@ export interface StoreFacts {
  * Takes the file away when it does not belong to this store as it is now (another database, an older backup): its ids would be those of
  * other contents. To be called before any thread opens it. Returns how far the index is.
  */
-export async function checkSearchFile(data: string, facts: StoreFacts, log: Log): Promise<Heights> {
+export async function checkSearchFile(data: string, facts: StoreFacts, log: Log): Promise<Progress> {
   const path = searchPath(data)
-  if (!existsSync(path)) return { contents: 0, messages: 0 }
+  if (!existsSync(path)) return { contents: 0, messages: 0, packed: 0 }
   let connection: Connection | undefined
   try {
     connection = new Connection(path, { readOnly: false, cacheKiB: 256 })
@@ -205,7 +252,7 @@ export async function checkSearchFile(data: string, facts: StoreFacts, log: Log)
   }
   connection?.close()
   removeFile(path)
-  return { contents: 0, messages: 0 }
+  return { contents: 0, messages: 0, packed: 0 }
 }
 
 async function isLastKnown(connection: Connection, { hashOf }: StoreFacts): Promise<boolean> {

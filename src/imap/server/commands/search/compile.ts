@@ -49,6 +49,8 @@ export interface Needs {
   readonly bodies: ReadonlySet<string>
   /** Folded texts that are looked for anywhere. */
   readonly needles: ReadonlySet<string>
+  /** Without which no message fits. */
+  readonly required: { readonly needle: ReadonlySet<string>; readonly word: ReadonlySet<string> }
   /** Words that are looked for anywhere, and those that are counted in texts. */
   readonly words: ReadonlySet<string>
   readonly counted: ReadonlySet<string>
@@ -66,9 +68,12 @@ interface Building {
     headers: boolean
     bodies: Set<string>
     needles: Set<string>
+    required: { readonly needle: Set<string>; readonly word: Set<string> }
     words: Set<string>
     counted: Set<string>
   }
+  /** Whatever fits the program fits this key. */
+  readonly required: boolean
   /** Within FUZZY. */
   readonly fuzzy: boolean
   readonly relevancy: Relevancy
@@ -86,12 +91,13 @@ export function compile(
     headers: false,
     bodies: new Set<string>(),
     needles: new Set<string>(),
+    required: { needle: new Set<string>(), word: new Set<string>() },
     words: new Set<string>(),
     counted: new Set<string>(),
   }
   const relevancy = new Relevancy()
   const charset = program.charset ?? 'UTF-8'
-  const run = build(program.key, { selected, charset, now, needs, fuzzy: false, relevancy })
+  const run = build(program.key, { selected, charset, now, needs, required: true, fuzzy: false, relevancy })
   return { run, needs, relevancy, fuzzy: someKey(program.key, ({ kind }) => kind === 'fuzzy') }
 }
 
@@ -105,8 +111,8 @@ type Builders = {
 const builders: Builders = {
   all: () => () => true,
   and: ({ keys }, building) => every(keys.map((key) => build(key, building))),
-  or: ({ keys }, building) => negate(every(keys.map((key) => negate(build(key, building))))),
-  not: ({ key }, building) => negate(build(key, building)),
+  or: ({ keys }, building) => negate(every(keys.map((key) => negate(build(key, { ...building, required: false }))))),
+  not: ({ key }, building) => negate(build(key, { ...building, required: false })),
   // RFC 6203 §5: keys without a text are matched as ever.
   fuzzy: ({ key }, building) => build(key, { ...building, fuzzy: true }),
   sequence: ({ set }, { selected }) => within(set, selected, selected.exists, ({ number }) => number),
@@ -208,10 +214,13 @@ function fuzzyWords(wanted: string, { fuzzy }: Building): readonly string[] | un
 function byWords(
   words: readonly string[],
   weight: number,
-  { needs, relevancy }: Building,
+  { needs, required, relevancy }: Building,
   score: (message: Known) => number | undefined,
 ): Test {
-  for (const word of words) needs.words.add(word)
+  for (const word of words) {
+    needs.words.add(word)
+    if (required) needs.required.word.add(word)
+  }
   if (needs.words.size > MAX_WORDS) throw new Fault('limit', `a search looks for at most ${MAX_WORDS} words`)
   const note = relevancy.key(weight)
   return (message) => {
@@ -228,8 +237,9 @@ function byText(counted: CountedWords, building: Building): Test {
 }
 
 /** What the index rules out is decided before anything is read. */
-function unlessLacking(needle: string, { needs }: Building, test: Test): Test {
+function unlessLacking(needle: string, { needs, required }: Building, test: Test): Test {
   needs.needles.add(needle)
+  if (required) needs.required.needle.add(needle)
   return (message) => (message.lacks?.(message.uid, needle, 'needle') ? false : test(message))
 }
 

@@ -1,7 +1,16 @@
 // What a search reads of the messages it could not decide yet, in pages.
 
-import type { Ranges } from '../../../../base/index.ts'
-import { type TextWindow, WordCount, wordScore } from '../../../../mail/index.ts'
+import { toRanges } from '../../../../base/index.ts'
+import {
+  type Columns,
+  type Fact,
+  type MessageFacts,
+  type SearchColumn,
+  searchColumns,
+  type TextWindow,
+  WordCount,
+  wordScore,
+} from '../../../../mail/index.ts'
 import type { SelectedMailbox } from '../../selected.ts'
 import type { Known, MessageText, Needs } from './compile.ts'
 import type { CountedWords } from './fuzzy.ts'
@@ -9,22 +18,47 @@ import type { SearchContext } from './run.ts'
 
 type Message = Omit<Known, 'number'>
 
-/** What the program asks of rows. */
+/** What the program asks of rows; `uids` ascend. */
 export async function readRows(
   { services }: SearchContext,
   { view }: SelectedMailbox,
-  uids: Ranges,
+  uids: Uint32Array,
   needs: Needs,
 ): Promise<Message[]> {
-  const rows = await services.reads.facts(view.id, uids, [...needs.facts])
-  return rows.map((row) => ({ uid: row.uid, row }))
+  const facts = [...needs.facts]
+  if (!facts.every(isSearchColumn)) {
+    const rows = await services.reads.facts(view.id, toRanges(uids), facts)
+    return rows.map((row) => ({ uid: row.uid, row }))
+  }
+  const found: Message[] = []
+  let asked = 0
+  for await (const columns of services.reads.columns(view.id, uids, facts)) {
+    for (let at = 0; at < columns.uids.length; at++) {
+      const uid = columns.uids[at]!
+      while (asked < uids.length && uids[asked]! < uid) asked++
+      if (uids[asked] === uid) found.push({ uid, row: rowAt(columns, at, facts) })
+    }
+  }
+  return found
+}
+
+const isSearchColumn = (fact: Fact): fact is SearchColumn => searchColumns.includes(fact as SearchColumn)
+
+function rowAt({ uids, values }: Columns<SearchColumn>, at: number, facts: readonly SearchColumn[]): MessageFacts {
+  const row: { uid: number } & { [fact in SearchColumn]?: string | number | null } = { uid: uids[at]! }
+  for (const fact of facts) {
+    const value = values[fact]
+    if (!(value instanceof Float64Array)) row[fact] = value.texts[value.places[at]!]!
+    else row[fact] = Number.isNaN(value[at]) ? null : value[at]!
+  }
+  return row as MessageFacts
 }
 
 /** Shows header and body texts, with the rows again so that every key can be decided. */
 export async function readTexts(
   context: SearchContext,
   selected: SelectedMailbox,
-  uids: Ranges,
+  uids: Uint32Array,
   needs: Needs,
   show: (message: Message) => void,
 ): Promise<void> {
@@ -45,7 +79,8 @@ export async function readTexts(
     long = undefined
   }
   const want = { header: needs.headers, body: needs.bodies.size + needs.counted.size > 0 }
-  for await (const windows of context.services.reads.texts(selected.view.id, uids, want)) windows.forEach(take)
+  for await (const windows of context.services.reads.texts(selected.view.id, toRanges(uids), want))
+    windows.forEach(take)
 }
 
 /** The header, and words of both: each text is taken apart once, however many keys look for words. */

@@ -10,16 +10,24 @@ const FEW = 20
 const MAX_ASKED = 20
 const MAX_KEPT = 200_000
 
+/** What the index says of a mailbox. */
+export interface Narrowed {
+  readonly lacks: Lacks
+  /** UIDs of the only messages that may fit the program, ascending; undefined: any may. */
+  readonly only: Uint32Array | undefined
+}
+
 /** Undefined when the index says nothing of anything that is looked for. */
 export async function askIndex(
   { reads }: Pick<ImapServices, 'reads'>,
   mailbox: MailboxId,
-  { needles, words }: Pick<Needs, 'needles' | 'words'>,
+  { needles, words, required }: Pick<Needs, 'needles' | 'words' | 'required'>,
   messages: number,
-): Promise<Lacks | undefined> {
+): Promise<Narrowed | undefined> {
   if (messages <= FEW) return undefined
   const holders = { needle: new Map<string, ReadonlySet<number>>(), word: new Map<string, ReadonlySet<number>>() }
   let kept = 0
+  let fewest: ReadonlySet<number> | undefined
   const wanted = [
     ...[...needles].map((text) => ({ as: 'needle', text }) as const),
     ...[...words].map((text) => ({ as: 'word', text }) as const),
@@ -29,7 +37,11 @@ export async function askIndex(
     if (!found || kept + found.size > MAX_KEPT) continue
     kept += found.size
     holders[as].set(text, found)
+    if (required[as].has(text) && found.size < (fewest?.size ?? Number.POSITIVE_INFINITY)) fewest = found
   }
   if (holders.needle.size + holders.word.size === 0) return undefined
-  return (uid, text, as) => holders[as].get(text)?.has(uid) === false
+  return {
+    lacks: (uid, text, as) => holders[as].get(text)?.has(uid) === false,
+    only: fewest && Uint32Array.from(fewest).sort(),
+  }
 }

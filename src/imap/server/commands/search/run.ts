@@ -1,6 +1,6 @@
 // A search of one mailbox: a program is tried on what the view knows, then on rows, then on texts, each only for what is still undecided.
 
-import { toRanges } from '../../../../base/index.ts'
+import { blockOf } from '../../../../mail/index.ts'
 import { charsetNames, isCharset } from '../../../../mime/index.ts'
 import type { SearchKey, SearchProgram } from '../../../wire/index.ts'
 import type { AuthenticatedContext } from '../../command.ts'
@@ -93,18 +93,21 @@ export async function searchAmong(
   // SORT and THREAD mostly ask for everything.
   if (criteria.key.kind === 'all') return { numbers: Array.from(numbers), uids: Array.from(uids) }
   const test = compile(criteria, selected, context.clock.now())
-  const lacks = await askIndex(context.services, selected.view.id, test.needs, uids.length)
+  const narrowed = await askIndex(context.services, selected.view.id, test.needs, uids.length)
   const hits = new Uint8Array(uids.length)
   const undecided: number[] = []
-  for (let i = 0; i < uids.length; i++) {
-    const verdict = test.run({ uid: uids[i]!, number: numbers[i]!, lacks })
+  const possible = narrowed?.only && placesIn(uids, narrowed.only)
+  for (let n = 0, of = possible?.length ?? uids.length; n < of; n++) {
+    const i = possible ? possible[n]! : n
+    const verdict = test.run({ uid: uids[i]!, number: numbers[i]!, lacks: narrowed?.lacks })
     if (verdict === undefined) undecided.push(i)
     else if (verdict) hits[i] = 1
-    if (i % PAGE === PAGE - 1) await context.out.pace()
+    if (n % PAGE === PAGE - 1) await context.out.pace()
   }
   const progress = new Progress(context, undecided.length)
-  for (let at = 0; at < undecided.length; at += PAGE) {
-    const page = undecided.slice(at, at + PAGE)
+  for (let at = 0; at < undecided.length; ) {
+    const page = undecided.slice(at, endOfPage(undecided, uids, at))
+    at += page.length
     const places = new Map(page.map((i) => [uids[i]!, i]))
     const judge = (message: Omit<Known, 'number'>) => {
       const i = places.get(message.uid)
@@ -114,8 +117,8 @@ export async function searchAmong(
       if (verdict) hits[i] = 1
       return verdict
     }
-    await readPage(context, selected, test.needs, [...places.keys()], judge)
-    await progress.step(at + page.length)
+    await readPage(context, selected, test.needs, Uint32Array.from(places.keys()), judge)
+    await progress.step(at)
   }
   const found = { numbers: [] as number[], uids: [] as number[] }
   for (let i = 0; i < uids.length; i++) {
@@ -126,19 +129,46 @@ export async function searchAmong(
   return test.fuzzy ? { ...found, scores: test.relevancy.scores(found.uids) } : found
 }
 
+/** A page that is half full ends where a block of packed facts does, so that each block is read once. */
+function endOfPage(places: readonly number[], uids: Uint32Array, from: number): number {
+  const most = Math.min(places.length, from + PAGE)
+  const next = places[most]
+  if (next === undefined) return most
+  let end = most
+  while (end > from && blockOf(uids[places[end - 1]!]!) === blockOf(uids[next]!)) end--
+  return end - from >= PAGE / 2 ? end : most
+}
+
+/** Where those of `few` stand that are among `uids`; both ascend. */
+function placesIn(uids: Uint32Array, few: Uint32Array): number[] {
+  const places: number[] = []
+  let from = 0
+  for (const uid of few) {
+    let to = uids.length
+    while (from < to) {
+      const middle = (from + to) >>> 1
+      if (uids[middle]! < uid) from = middle + 1
+      else to = middle
+    }
+    if (uids[from] === uid) places.push(from)
+  }
+  return places
+}
+
 /** Shows what rows, and texts where rows do not suffice, say of the messages. */
 async function readPage(
   context: SearchContext,
   selected: SelectedMailbox,
   needs: Needs,
-  asked: readonly number[],
+  asked: Uint32Array,
   judge: (message: Omit<Known, 'number'>) => boolean | undefined,
 ): Promise<void> {
   let uids = asked
   if (needs.facts.size > 0) {
-    const rows = await readRows(context, selected, toRanges(uids), needs)
-    uids = rows.filter((message) => judge(message) === undefined).map(({ uid }) => uid)
+    const rows = await readRows(context, selected, uids, needs)
+    const open = rows.filter((message) => judge(message) === undefined)
+    uids = Uint32Array.from(open, ({ uid }) => uid)
   }
   if (uids.length === 0 || !needs.texts) return
-  await readTexts(context, selected, toRanges(uids), needs, judge)
+  await readTexts(context, selected, uids, needs, judge)
 }

@@ -3,7 +3,7 @@
 import type { SortCriterion } from '../../../wire/index.ts'
 import type { SelectedMailbox } from '../../selected.ts'
 import type { Found, SearchContext } from '../search/run.ts'
-import { type Ranks, rankNumbers, ranksOf } from './ranks.ts'
+import { orderOf, type Ranks, rankNumbers, ranksOf } from './ranks.ts'
 
 export async function sortFound(
   context: SearchContext,
@@ -12,21 +12,25 @@ export async function sortFound(
   criteria: readonly SortCriterion[],
 ): Promise<Found> {
   const { uids, numbers, scores } = found
-  let places: Float64Array | undefined
+  let places: Places | undefined
   for (const { key, reverse } of distinct(criteria)) {
     const ranks = key === 'RELEVANCY' ? ranksOfScores(found) : await ranksOf(context, view, key, uids)
-    const refined = refine(places, uids, ranks, reverse)
-    // Dense again, so that no product goes beyond what a number holds exactly.
-    places = places ? Float64Array.from(rankNumbers(refined).ranks) : refined
+    places = dense(refine(places, uids, ranks, reverse))
     await context.out.pace()
   }
-  const count = uids.length
-  const order = new Float64Array(count)
-  for (let i = 0; i < count; i++) order[i] = places![i]! * count + i
-  order.sort()
-  for (let i = 0; i < count; i++) order[i] = order[i]! % count
-  const inOrder = (list: readonly number[]) => Array.from(order, (i) => list[i]!)
+  const order = places ? orderOf(places.values, places.count) : uids.map((_, i) => i)
+  const inOrder = (list: readonly number[]) => {
+    const out: number[] = []
+    for (const i of order) out.push(list[i]!)
+    return out
+  }
   return { uids: inOrder(uids), numbers: inOrder(numbers), ...(scores && { scores: inOrder(scores) }) }
+}
+
+/** Whole numbers below `count`, side by side with the messages found. */
+interface Places {
+  readonly values: Float64Array | Uint32Array
+  readonly count: number
 }
 
 /** The most relevant is the first (RFC 6203 §6). */
@@ -39,18 +43,20 @@ function distinct(criteria: readonly SortCriterion[]): readonly SortCriterion[] 
   return criteria.filter(({ key }, i) => criteria.findIndex((other) => other.key === key) === i)
 }
 
-/** Places by what went before, and by these ranks among equals; whole numbers. Both lists of UIDs ascend. */
-function refine(
-  places: Float64Array | undefined,
-  uids: readonly number[],
-  ranks: Ranks,
-  reverse: boolean,
-): Float64Array<ArrayBuffer> {
-  const out = new Float64Array(uids.length)
+/** Places by what went before, and by these ranks among equals. Both lists of UIDs ascend. */
+function refine(before: Places | undefined, uids: readonly number[], ranks: Ranks, reverse: boolean): Places {
+  const values = new Float64Array(uids.length)
   for (let i = 0, at = 0; i < uids.length; i++) {
     while (ranks.uids[at]! < uids[i]!) at++
     const rank = ranks.uids[at] === uids[i] ? ranks.ranks[at]! : 0
-    out[i] = (places ? places[i]! : 0) * ranks.count + (reverse ? ranks.count - 1 - rank : rank)
+    values[i] = (before ? before.values[i]! : 0) * ranks.count + (reverse ? ranks.count - 1 - rank : rank)
   }
-  return out
+  return { values, count: (before?.count ?? 1) * ranks.count }
+}
+
+/** With few more places than messages: counting orders them, and no product goes beyond what a number holds exactly. */
+function dense(places: Places): Places {
+  if (places.count <= 4 * places.values.length) return places
+  const { ranks, count } = rankNumbers(Float64Array.from(places.values))
+  return { values: ranks, count }
 }

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { fold } from '../../../../mime/index.ts'
-import { rankNumbers, sortTexts, toCollation } from './ranks.ts'
+import { fold, toCollation } from '../../../../mime/index.ts'
+import { orderOf, rankLists, rankNumbers } from './ranks.ts'
 
 test('equal numbers share a rank, and ranks have no gap', () => {
   const { ranks, count } = rankNumbers(Float64Array.of(5, -1, 5, 1e12, 0, -1))
@@ -34,13 +34,51 @@ test('texts compare as i;unicode-casemap has them: without case, and by code poi
   assert.equal(toCollation(fold('straSSE ς')), toCollation(fold('Straße Σ')))
 })
 
-test('many texts are sorted in turns as they would be at once', async () => {
-  const starts = ['', 'A', 'AB', 'ABC', 'ABCD', 'B\0', 'ß', 'あ', '\uffff', '\uffff\uffff\uffff']
-  const texts = Array.from({ length: 12_000 }, (_, i) => starts[i % 7]! + String((i * 7919) % 12_007))
+test('texts of many lists have the ranks that one sorted list would give them, in turns', async () => {
+  const starts = [
+    '',
+    'A',
+    'AB',
+    'ABC',
+    'ABCD',
+    'B\0',
+    'ß',
+    'あ',
+    '\uffff',
+    '\uffff\uffff\uffff',
+    'ABあX',
+    'ABいA',
+    'ABあ',
+  ]
+  const texts = Array.from({ length: 12_000 }, (_, i) => starts[i % 13]! + String((i * 7919) % 12_007))
+  const all = [
+    ...starts,
+    ...texts,
+    ...texts.map((text) => `ABC${text}`),
+    '',
+    'þA',
+    'ÿA',
+    'ýB',
+    'þ',
+    'ABCDEF',
+    'ABCDEFG',
+  ]
+  const lists: string[][] = [[]]
+  for (let at = 0; at < all.length; at += 1000) lists.push([...new Set(all.slice(at, at + 1000))].sort())
   let turns = 0
-  const sorted = await sortTexts([...starts, ...texts, ...texts.map((text) => `ABC${text}`)], async () => {
+  const { ranks, count } = await rankLists(lists, async () => {
     turns++
   })
-  assert.deepEqual(sorted, [...starts, ...texts, ...texts.map((text) => `ABC${text}`)].sort())
+  const sorted = [...new Set(all)].sort()
+  assert.deepEqual(
+    [...ranks],
+    lists.flat().map((text) => sorted.indexOf(text)),
+  )
+  assert.equal(count, sorted.length)
   assert.ok(turns > 10)
+  assert.deepEqual(await rankLists([], async () => {}), { ranks: new Uint32Array(0), count: 0 })
+})
+
+test('an order by ranks leaves equals as they were', () => {
+  assert.deepEqual([...orderOf([2, 0, 1, 0, 2], 3)], [1, 3, 2, 0, 4])
 })

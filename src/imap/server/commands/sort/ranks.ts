@@ -1,13 +1,10 @@
 // Where each message of a mailbox stands by one sort key, as small integers. What orders a message never changes, so that ranks are kept
 // with the view: only new messages make them stale.
 
-import { toRanges } from '../../../../base/index.ts'
-import type { Fact, MessageFacts } from '../../../../mail/index.ts'
+import type { ColumnName, Columns, Texts } from '../../../../mail/index.ts'
 import type { SortKey } from '../../../wire/index.ts'
 import type { MailboxView } from '../../view.ts'
 import type { SearchContext } from '../search/run.ts'
-
-const PAGE = 1000
 
 /** `ranks[i]` is of `uids[i]`; equal keys have equal ranks, below `count`. */
 export interface Ranks {
@@ -16,28 +13,24 @@ export interface Ranks {
   readonly count: number
 }
 
-interface KeySource {
-  readonly facts: readonly Fact[]
-  readonly number?: (row: MessageFacts) => number
-  readonly text?: (row: MessageFacts) => string
-}
-
 /** What a message has of itself, whatever is searched for. */
 export type StoredKey = Exclude<SortKey, 'RELEVANCY'>
+type NumberKey = 'ARRIVAL' | 'DATE' | 'SIZE'
 
-/** RFC 5256 §3, RFC 5957 §4. */
-const sources: { readonly [key in StoredKey]: KeySource } = {
-  ARRIVAL: { facts: ['receivedAt'], number: ({ receivedAt }) => receivedAt! },
-  // RFC 5256 §2.2: without a date of its own a message was sent when it came.
-  DATE: { facts: ['sentAt', 'receivedAt'], number: ({ sentAt, receivedAt }) => sentAt ?? receivedAt! },
-  SIZE: { facts: ['size'], number: ({ size }) => size! },
-  SUBJECT: { facts: ['baseSubject'], text: ({ baseSubject }) => baseSubject! },
-  FROM: { facts: ['sortFrom'], text: ({ sortFrom }) => sortFrom! },
-  TO: { facts: ['sortTo'], text: ({ sortTo }) => sortTo! },
-  CC: { facts: ['sortCc'], text: ({ sortCc }) => sortCc! },
-  DISPLAYFROM: { facts: ['displayFrom'], text: ({ displayFrom }) => displayFrom! },
-  DISPLAYTO: { facts: ['displayTo'], text: ({ displayTo }) => displayTo! },
-}
+/** RFC 5256 §3, RFC 5957 §4. RFC 5256 §2.2: without a date of its own a message was sent when it came. */
+const numbers = {
+  ARRIVAL: ['receivedAt'],
+  DATE: ['sentAt', 'receivedAt'],
+  SIZE: ['size'],
+} as const satisfies Record<NumberKey, readonly ColumnName[]>
+const texts = {
+  SUBJECT: 'baseSubject',
+  FROM: 'sortFrom',
+  TO: 'sortTo',
+  CC: 'sortCc',
+  DISPLAYFROM: 'displayFrom',
+  DISPLAYTO: 'displayTo',
+} as const satisfies Record<Exclude<StoredKey, NumberKey>, ColumnName>
 
 const kept = new WeakMap<MailboxView, Map<StoredKey, Ranks>>()
 
@@ -63,21 +56,60 @@ export async function ranksOf(
 const bytesOf = (ranks: Ranks | undefined) => (ranks ? ranks.uids.byteLength + ranks.ranks.byteLength : 0)
 
 async function rank(context: SearchContext, view: MailboxView, key: StoredKey, uids: Uint32Array): Promise<Ranks> {
-  const { facts, number, text } = sources[key]
-  const numbers = new Float64Array(number ? uids.length : 0)
-  const texts: string[] = []
-  for (let at = 0; at < uids.length; at += PAGE) {
-    const page = uids.subarray(at, at + PAGE)
-    const rows = await context.services.reads.facts(view.id, toRanges(page), facts)
-    // A message that is gone meanwhile has no row; it is told as expunged soon, and stands anywhere until then.
-    for (let i = 0, next = 0; i < page.length; i++) {
-      const row = rows[next]?.uid === page[i] ? rows[next++] : undefined
-      if (number) numbers[at + i] = row ? number(row) : 0
-      else texts.push(row ? toCollation(text!(row)) : '')
-    }
-    await context.out.pace()
+  const ranked = key in numbers ? rankByNumber : rankByText
+  return { uids, ...(await ranked(context, view, key as never, uids)) }
+}
+
+async function rankByNumber({ services, out }: SearchContext, view: MailboxView, key: NumberKey, uids: Uint32Array) {
+  // A message that is gone meanwhile has no value; it is told as expunged soon, and stands anywhere until then.
+  const values = new Float64Array(uids.length)
+  const [first, second] = numbers[key]
+  const align = alignWith(uids)
+  const want: readonly (typeof first | 'receivedAt')[] = second ? [first, second] : [first]
+  for await (const columns of services.reads.columns(view.id, uids, want)) {
+    const [own, other] = [columns.values[first], columns.values[second ?? first]]
+    align(columns, (i, at) => {
+      values[i] = Number.isNaN(own[at]!) ? other[at]! : own[at]!
+    })
+    await out.pace()
   }
-  return { uids, ...(number ? rankNumbers(numbers) : await rankTexts(texts, () => context.out.pace())) }
+  return rankNumbers(values)
+}
+
+async function rankByText(
+  { services, out }: SearchContext,
+  view: MailboxView,
+  key: Exclude<StoredKey, NumberKey>,
+  uids: Uint32Array,
+) {
+  const lists: (readonly string[])[] = [['']]
+  // Which text each message has, counted through all lists.
+  const places = new Uint32Array(uids.length)
+  let base = 1
+  const align = alignWith(uids)
+  const name = texts[key]
+  for await (const columns of services.reads.columns(view.id, uids, [name])) {
+    const { texts: list, places: within }: Texts = columns.values[name]
+    align(columns, (i, at) => {
+      places[i] = base + within[at]!
+    })
+    lists.push(list)
+    base += list.length
+    await out.pace()
+  }
+  const { ranks, count } = await rankLists(lists, () => out.pace())
+  return { ranks: places.map((place) => ranks[place]!), count }
+}
+
+/** Shows each of the UIDs that the columns have: its index among all, and its place in the columns. Both ascend. */
+function alignWith(uids: Uint32Array) {
+  let i = 0
+  return ({ uids: found }: Columns<never>, show: (i: number, at: number) => void): void => {
+    for (let at = 0; at < found.length; at++) {
+      while (i < uids.length && uids[i]! < found[at]!) i++
+      if (uids[i] === found[at]) show(i, at)
+    }
+  }
 }
 
 /** Dense ranks of numbers. */
@@ -101,85 +133,87 @@ function placeOf(sorted: Float64Array, count: number, value: number): number {
   return lo
 }
 
-/** Dense ranks of texts by their code units. */
-async function rankTexts(texts: readonly string[], pace: () => Promise<void>) {
-  const places = new Map<string, number>()
-  for (const text of texts) places.set(text, 0)
-  const sorted = await sortTexts([...places.keys()], pace)
-  for (let i = 0; i < sorted.length; i++) places.set(sorted[i]!, i)
-  return { ranks: Uint32Array.from(texts, (text) => places.get(text)!), count: sorted.length }
+/** Indexes by ascending rank; ties stay in their order. */
+export function orderOf(ranks: ArrayLike<number>, count: number): Uint32Array {
+  const next = new Uint32Array(count + 1)
+  for (let i = 0; i < ranks.length; i++) next[ranks[i]! + 1]!++
+  for (let rank = 1; rank <= count; rank++) next[rank]! += next[rank - 1]!
+  const order = new Uint32Array(ranks.length)
+  for (let i = 0; i < ranks.length; i++) order[next[ranks[i]!]!++] = i
+  return order
 }
 
-const RUN = 4096
+/** Texts between two looks at the clock. */
+const STEP = 4096
 
-/** By their first characters, then those that share them: most comparisons are of numbers. */
-export async function sortTexts(texts: readonly string[], pace: () => Promise<void>): Promise<string[]> {
-  const groups = new Map<number, string[]>()
-  for (const text of texts) {
-    const prefix = prefixOf(text)
-    const group = groups.get(prefix)
-    if (group) group.push(text)
-    else groups.set(prefix, [text])
-  }
+/** Dense ranks of all texts of lists that ascend by code units, counted through; in turns that others are let in between. */
+export async function rankLists(lists: readonly (readonly string[])[], pace: () => Promise<void>) {
+  const all: string[] = []
+  let runs = lists.map((list) => {
+    const run = new Uint32Array(list.length)
+    for (let i = 0; i < list.length; i++) run[i] = all.push(list[i]!) - 1
+    return run
+  })
   await pace()
-  const sorted: string[] = []
-  for (const prefix of Float64Array.from(groups.keys()).sort()) {
-    const group = groups.get(prefix)!
-    for (const text of group.length > RUN ? await sortInTurns(group, pace) : group.sort()) sorted.push(text)
-    await pace()
-  }
-  return sorted
-}
-
-/** The first three code units as a number that compares like them; what is missing stands before everything. */
-function prefixOf(text: string): number {
-  let prefix = 0
-  for (let i = 0; i < 3; i++) prefix = prefix * 65_537 + (i < text.length ? text.charCodeAt(i) + 1 : 0)
-  return prefix
-}
-
-/** Sorts in pieces that others are let in between, then merges them. */
-async function sortInTurns(texts: string[], pace: () => Promise<void>): Promise<string[]> {
-  let runs: string[][] = []
-  for (let at = 0; at < texts.length; at += RUN) {
-    runs.push(texts.slice(at, at + RUN).sort())
-    await pace()
-  }
+  const order = new Order(all)
   while (runs.length > 1) {
-    const merged: string[][] = []
-    for (let i = 0; i < runs.length; i += 2) {
-      merged.push(i + 1 < runs.length ? await merge(runs[i]!, runs[i + 1]!, pace) : runs[i]!)
-    }
+    const merged: Uint32Array<ArrayBuffer>[] = []
+    for (let i = 0; i < runs.length; i += 2)
+      merged.push(i + 1 < runs.length ? await order.merge(runs[i]!, runs[i + 1]!, pace) : runs[i]!)
     runs = merged
   }
-  return runs[0] ?? []
-}
-
-async function merge(a: readonly string[], b: readonly string[], pace: () => Promise<void>): Promise<string[]> {
-  const out: string[] = []
-  for (let i = 0, j = 0; i < a.length || j < b.length; ) {
-    if (j >= b.length || (i < a.length && a[i]! <= b[j]!)) out.push(a[i++]!)
-    else out.push(b[j++]!)
-    if (out.length % RUN === 0) await pace()
+  const ranks = new Uint32Array(all.length)
+  let count = 0
+  let last: string | undefined
+  for (const place of runs[0] ?? []) {
+    if (all[place] !== last || count === 0) count++
+    last = all[place]
+    ranks[place] = count - 1
   }
-  return out
+  return { ranks, count }
 }
 
-/**
- * A folded text as i;unicode-casemap compares it (RFC 5051): in titlecase, where `_` stands behind letters, and by code points, whose
- * order is that of code units once surrogates are moved behind the rest.
- */
-export function toCollation(folded: string): string {
-  const text = folded.toUpperCase()
-  for (let i = 0; i < text.length; i++) if (text.charCodeAt(i) >= 0xd800) return moveSurrogates(text)
-  return text
-}
+/** Compares by the first characters, which are numbers, and by the texts only where these are equal. */
+class Order {
+  readonly #texts: readonly string[]
+  readonly #prefixes: Float64Array
 
-function moveSurrogates(text: string): string {
-  let out = ''
-  for (let i = 0; i < text.length; i++) {
-    const c = text.charCodeAt(i)
-    out += c < 0xd800 ? text[i] : String.fromCharCode(c < 0xe000 ? c + 0x2000 : c - 0x800)
+  constructor(texts: readonly string[]) {
+    this.#texts = texts
+    this.#prefixes = Float64Array.from(texts, prefixOf)
   }
-  return out
+
+  async merge(a: Uint32Array, b: Uint32Array, pace: () => Promise<void>): Promise<Uint32Array<ArrayBuffer>> {
+    const out = new Uint32Array(a.length + b.length)
+    for (let i = 0, j = 0, at = 0; at < out.length; ) {
+      const end = Math.min(out.length, at + STEP)
+      for (; at < end; at++) {
+        const isFirst = j === b.length || (i < a.length && !this.#isBefore(b[j]!, a[i]!))
+        out[at] = isFirst ? a[i++]! : b[j++]!
+      }
+      await pace()
+    }
+    return out
+  }
+
+  #isBefore(a: number, b: number): boolean {
+    const difference = this.#prefixes[a]! - this.#prefixes[b]!
+    return difference < 0 || (difference === 0 && this.#texts[a]! < this.#texts[b]!)
+  }
+}
+
+const PREFIX = 6
+/** Stands for all characters that are not Latin-1: what follows one of them does not count. */
+const OTHER = 255
+
+/** The first six characters as a number that compares like them as far as it tells; what is missing stands before everything. */
+function prefixOf(text: string): number {
+  let prefix = 0
+  let factor = 256 ** (PREFIX - 1)
+  for (let i = 0; i < PREFIX && i < text.length; i++, factor /= 256) {
+    const c = text.charCodeAt(i) + 1
+    if (c >= OTHER) return prefix + OTHER * factor
+    prefix += c * factor
+  }
+  return prefix
 }

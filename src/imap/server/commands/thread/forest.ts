@@ -2,7 +2,7 @@
 // the thread of the newest message last (draft-ietf-morg-inthread). Linear whatever the ids say; in steps that others are let in between.
 
 import type { ThreadAlgorithm } from '../../../wire/index.ts'
-import { rankNumbers } from '../sort/ranks.ts'
+import { orderOf, rankNumbers } from '../sort/ranks.ts'
 
 /** Messages side by side, in the mailbox's order. Ids and subjects are numbers that are equal for equal texts. */
 export interface ThreadInput {
@@ -45,12 +45,7 @@ export function* thread(input: ThreadInput, algorithm: ThreadAlgorithm): Steps<F
 /** Indexes by value; ties stay in their order. */
 function inOrder(values: Float64Array): Uint32Array {
   const { ranks, count } = rankNumbers(values)
-  const next = new Uint32Array(count + 1)
-  for (const rank of ranks) next[rank + 1]!++
-  for (let rank = 1; rank <= count; rank++) next[rank]! += next[rank - 1]!
-  const order = new Uint32Array(values.length)
-  for (let i = 0; i < ranks.length; i++) order[next[ranks[i]!]!++] = i
-  return order
+  return orderOf(ranks, count)
 }
 
 /** The parent of each node, -1 without one; dummies have numbers from `count` on. */
