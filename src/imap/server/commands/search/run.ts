@@ -91,7 +91,7 @@ export async function searchAmong(
   { numbers, uids }: Picked,
 ): Promise<Found> {
   // SORT and THREAD mostly ask for everything.
-  if (criteria.key.kind === 'all') return { numbers: Array.from(numbers), uids: Array.from(uids) }
+  if (criteria.key.kind === 'all') return { numbers: toList(numbers), uids: toList(uids) }
   const test = compile(criteria, selected, context.clock.now())
   const narrowed = await askIndex(context.services, selected.view.id, test.needs, uids.length)
   const hits = new Uint8Array(uids.length)
@@ -127,6 +127,13 @@ export async function searchAmong(
     found.uids.push(uids[i]!)
   }
   return test.fuzzy ? { ...found, scores: test.relevancy.scores(found.uids) } : found
+}
+
+/** Array.from would go through its iterator. */
+function toList(numbers: Uint32Array): number[] {
+  const list = new Array<number>(numbers.length)
+  for (let i = 0; i < list.length; i++) list[i] = numbers[i]!
+  return list
 }
 
 /** A page that is half full ends where a block of packed facts does, so that each block is read once. */

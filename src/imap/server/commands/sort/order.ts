@@ -18,10 +18,11 @@ export async function sortFound(
     places = dense(refine(places, uids, ranks, reverse))
     await context.out.pace()
   }
-  const order = places ? orderOf(places.values, places.count) : uids.map((_, i) => i)
+  if (!places) return found
+  const order = orderOf(places.values, places.count)
   const inOrder = (list: readonly number[]) => {
-    const out: number[] = []
-    for (const i of order) out.push(list[i]!)
+    const out = new Array<number>(order.length)
+    for (let i = 0; i < out.length; i++) out[i] = list[order[i]!]!
     return out
   }
   return { uids: inOrder(uids), numbers: inOrder(numbers), ...(scores && { scores: inOrder(scores) }) }

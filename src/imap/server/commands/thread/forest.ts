@@ -44,6 +44,10 @@ export function* thread(input: ThreadInput, algorithm: ThreadAlgorithm): Steps<F
 
 /** Indexes by value; ties stay in their order. */
 function inOrder(values: Float64Array): Uint32Array {
+  // Most mail comes in the order in which it was sent.
+  let sorted = 1
+  while (sorted < values.length && values[sorted - 1]! <= values[sorted]!) sorted++
+  if (sorted >= values.length) return Uint32Array.from(values.keys())
   const { ranks, count } = rankNumbers(values)
   return orderOf(ranks, count)
 }
@@ -54,12 +58,16 @@ type Parents = number[] | Int32Array
 /** Everything with one subject below the first of it (RFC 5256 §3, ORDEREDSUBJECT). */
 function* groupBySubject({ count, subjects }: ThreadInput, order: Uint32Array): Steps<Parents> {
   const parents = new Int32Array(count).fill(-1)
-  const heads = new Map<number, number>()
+  const heads = new NumberMap(count)
+  // Those without a subject are of one thread; 0 is no key.
+  let bare = -1
   let steps = 0
   for (const i of order) {
-    const head = heads.get(subjects[i]!)
-    if (head === undefined) heads.set(subjects[i]!, i)
-    else parents[i] = head
+    const subject = subjects[i]!
+    const head = subject === 0 ? bare : heads.get(subject)
+    if (head >= 0) parents[i] = head
+    else if (subject === 0) bare = i
+    else heads.set(subject, i)
     if (++steps % STEP === 0) yield
   }
   return parents
@@ -71,8 +79,9 @@ class Trees {
   readonly #up: number[]
 
   constructor(count: number) {
-    this.parents = Array.from({ length: count }, () => -1)
-    this.#up = Array.from({ length: count }, (_, i) => i)
+    this.parents = new Array<number>(count).fill(-1)
+    this.#up = new Array<number>(count)
+    for (let i = 0; i < count; i++) this.#up[i] = i
   }
 
   add(): number {
@@ -122,19 +131,54 @@ function* link(input: ThreadInput): Steps<Parents> {
 }
 
 /** An id belongs to the first message that has it; one that no message has is a node of its own. */
-function* numberNodes({ count, ids }: ThreadInput): Steps<{ nodeOf(id: number): number; trees: Trees }> {
-  const nodes = new Map<number, number>()
+function* numberNodes({ count, ids, refs }: ThreadInput): Steps<{ nodeOf(id: number): number; trees: Trees }> {
+  const nodes = new NumberMap(count + refs.length)
   for (let i = 0; i < count; i++) {
-    if (ids[i] !== 0 && !nodes.has(ids[i]!)) nodes.set(ids[i]!, i)
+    if (ids[i] !== 0 && nodes.get(ids[i]!) < 0) nodes.set(ids[i]!, i)
     if (i % STEP === 0) yield
   }
   const trees = new Trees(count)
   const nodeOf = (id: number) => {
     let node = nodes.get(id)
-    if (node === undefined) nodes.set(id, (node = trees.add()))
+    if (node < 0) nodes.set(id, (node = trees.add()))
     return node
   }
   return { nodeOf, trees }
+}
+
+/** From hashes, which are never 0, to numbers from 0 on: a Map would make an object of each hash. */
+class NumberMap {
+  readonly #keys: Float64Array
+  readonly #values: Uint32Array
+  readonly #mask: number
+
+  /** At most so many keys are set. */
+  constructor(most: number) {
+    let size = 16
+    while (size < most * 1.5) size *= 2
+    this.#keys = new Float64Array(size)
+    this.#values = new Uint32Array(size)
+    this.#mask = size - 1
+  }
+
+  /** The lowest bits of a hash are as good as any. */
+  #placeOf(key: number): number {
+    let place = (key >>> 0) & this.#mask
+    while (this.#keys[place] !== 0 && this.#keys[place] !== key) place = (place + 1) & this.#mask
+    return place
+  }
+
+  /** -1: it was not set. */
+  get(key: number): number {
+    const place = this.#placeOf(key)
+    return this.#keys[place] === 0 ? -1 : this.#values[place]!
+  }
+
+  set(key: number, value: number): void {
+    const place = this.#placeOf(key)
+    this.#keys[place] = key
+    this.#values[place] = value
+  }
 }
 
 /**
@@ -175,22 +219,22 @@ function* joinSubjects(input: ThreadInput, order: Uint32Array, parents: Parents)
   const nodes = parents as number[]
   const threads = yield* topLevel(input, order, nodes)
   let steps = 0
-  const table = new Map<number, number>()
+  const table = new NumberMap(threads.length)
   const isReply = (node: number) => node < count && replies[node] === 1
   for (const { node, first } of threads) {
     if (++steps % STEP === 0) yield
     const subject = subjects[first]!
-    const other = table.get(subject)
     if (subject === 0) continue
-    const better = other !== undefined && other < count && (node >= count || (isReply(other) && !isReply(node)))
-    if (other === undefined || better) table.set(subject, node)
+    const other = table.get(subject)
+    const better = other >= 0 && other < count && (node >= count || (isReply(other) && !isReply(node)))
+    if (other < 0 || better) table.set(subject, node)
   }
   const merged = new Map<number, number>()
   for (const { node, first } of threads) {
     if (++steps % STEP === 0) yield
     const subject = subjects[first]!
-    const other = table.get(subject)
-    if (subject === 0 || other === undefined || other === node) continue
+    const other = subject === 0 ? -1 : table.get(subject)
+    if (other < 0 || other === node) continue
     if (other >= count && node >= count) merged.set(node, other)
     else if (other >= count || (isReply(node) && !isReply(other))) nodes[node] = other
     else {
@@ -212,14 +256,14 @@ interface Thread {
 /** The threads by the sent date of their first message (step 4); a dummy's is its first child, whose subject it has too. */
 function* topLevel({ count }: ThreadInput, order: Uint32Array, parents: Parents): Steps<Thread[]> {
   const threads: Thread[] = []
-  const seen = new Set<number>()
+  const seen = new Uint8Array(parents.length)
   let steps = 0
   for (const first of order) {
     if (++steps % STEP === 0) yield
     const parent = parents[first]!
     const node = parent === -1 ? first : parent
-    if ((parent !== -1 && parent < count) || seen.has(node)) continue
-    if (parent !== -1) seen.add(node)
+    if ((parent !== -1 && parent < count) || seen[node] === 1) continue
+    if (parent !== -1) seen[node] = 1
     threads.push({ node, first })
   }
   return threads
