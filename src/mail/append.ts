@@ -51,6 +51,7 @@ function toContentRow({ digest, ...content }: NewContent): contentRows.ContentRo
     envelope: content.envelope,
     bodystructure: content.bodystructure,
     has8bit: content.has8bit,
+    literalEnd: content.literalEnd ?? null,
     messageId: digest.messageId ?? null,
     refs: joinRefs(digest.references, digest.ownReferences),
     sentAt: digest.sentAt ?? null,

@@ -34,7 +34,7 @@ import { createRangeList } from './open-mailbox.ts'
 import { readColumns } from './read-columns.ts'
 import { assertRight, noMailbox, ownAccess } from './rights.ts'
 import { listShared, resolveById, resolveMailbox } from './shared.ts'
-import { readTexts } from './texts.ts'
+import { findLacking, readTexts } from './texts.ts'
 import type { Fact, FlagBlock, MailReads, MessageFacts, MessageRow, RowFields } from './types.ts'
 import { toMailbox } from './values.ts'
 
@@ -103,6 +103,14 @@ export function createMailReads(store: ReadStore, index?: SearchReader): MailRea
     stream: (row, start, end) => streamBytes(store, row, start, end),
     texts: (mailbox, uids, want) =>
       readTexts(store, mailbox, () => store.read((tx) => readFacts(tx, mailbox, uids, ['size'])), want),
+    lacking: (mailbox, uids, needle, header) =>
+      findLacking(
+        store,
+        mailbox,
+        () => store.read((tx) => readFacts(tx, mailbox, toRanges(uids), ['size'])),
+        needle,
+        header,
+      ),
     holders: async (mailbox, needle) => index && findHolders(store, index, mailbox, needle),
     wordHolders: async (mailbox, word) => index && findWordHolders(store, index, mailbox, word),
     quota: (account) => store.read((tx) => readQuota(tx, account)),

@@ -4,7 +4,7 @@
 import { createHash, type Hash, hash } from 'node:crypto'
 import { Fault } from '../base/index.ts'
 import { formatBodyStructure, formatEnvelope } from '../imap/wire/index.ts'
-import { createScanner, digest, type Scan } from '../mime/index.ts'
+import { createScanner, digest, literalEnd, type Scan } from '../mime/index.ts'
 import type { Blobs, BlobWriter } from '../store/index.ts'
 import type { NewContent } from './types.ts'
 
@@ -108,7 +108,13 @@ class MessageSpool implements Spool {
     for (const chunk of this.#chunks) at += chunk.copy(bytes, at)
     this.#chunks = []
     const found = await digest(scan, (start, end) => bytes.subarray(start, end))
-    return { ...describe(scan, found), hash: hash('sha256', bytes, 'buffer'), bytes }
+    const literal = scan.has8bit ? undefined : literalEnd(scan.root, bytes)
+    return {
+      ...describe(scan, found),
+      ...(literal !== undefined && { literalEnd: literal }),
+      hash: hash('sha256', bytes, 'buffer'),
+      bytes,
+    }
   }
 
   async #finishFile(scan: Scan, { writer, hash }: { writer: BlobWriter; hash: Hash }): Promise<NewContent> {

@@ -1,7 +1,8 @@
 // The texts that SEARCH looks in, decoded from the bytes of messages: many small ones with one statement, a large one window by window.
 
+import { isAscii } from 'node:buffer'
 import type { MailboxId } from '../base/index.ts'
-import { type Part, scanLimits, searchBody, searchHeader } from '../mime/index.ts'
+import { literalWord, type Part, scanLimits, searchBody, searchHeader } from '../mime/index.ts'
 import { messageRows, type ReadStore, toBuffer } from '../store/index.ts'
 import type { MessageFacts, TextWindow } from './types.ts'
 
@@ -56,6 +57,31 @@ function* pages(rows: readonly MessageFacts[]): Generator<number[]> {
     bytes += size
   }
   if (page.length > 0) yield page
+}
+
+/** See MailReads.lacking. */
+export async function findLacking(
+  store: ReadStore,
+  mailbox: MailboxId,
+  sizes: () => Promise<readonly MessageFacts[]>,
+  needle: string,
+  header: boolean,
+): Promise<ReadonlySet<number>> {
+  const found = new Set<number>()
+  const word = literalWord(needle)
+  if (word === '') return found
+  for (const uids of pages(await sizes())) {
+    for (const { uid, prefix } of await store.read((tx) => messageRows.lacking(tx, mailbox, uids, word, header)))
+      if (prefix === null || prefix.length === 0 || isLiteralWithout(toBuffer(prefix), word)) found.add(uid)
+    await turn()
+  }
+  return found
+}
+
+/** Whether these lines of a header are literal and lack the word. */
+function isLiteralWithout(prefix: Buffer, word: string | undefined): boolean {
+  if (!isAscii(prefix) || prefix.includes('=?')) return false
+  return word === undefined || !prefix.toString('latin1').toLowerCase().includes(word)
 }
 
 type TextRow = Omit<messageRows.BytesRow, 'size'>

@@ -25,6 +25,8 @@ export interface NewContent {
   readonly bodystructure: string
   readonly digest: Digest
   readonly has8bit: boolean
+  /** See literalEnd of mime; only where the bytes are here. */
+  readonly literalEnd?: number
 }
 
 export interface Mailbox {
@@ -188,6 +190,11 @@ export interface MailReads {
     uids: Ranges,
     want: { readonly header: boolean; readonly body: boolean },
   ): AsyncIterable<readonly TextWindow[]>
+  /**
+   * UIDs, of these at most 1,000, of messages that hold the folded needle nowhere in their texts: those of which a quick look at their
+   * bytes tells it, at a third of the cost of `texts`. `header`: the needle is looked for in the header too.
+   */
+  lacking(mailbox: MailboxId, uids: Uint32Array, needle: string, header: boolean): Promise<ReadonlySet<number>>
   /**
    * UIDs of the messages that may hold the folded needle anywhere in their texts or header facts: all others hold it nowhere. Undefined
    * when nothing is known of any.

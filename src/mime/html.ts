@@ -197,6 +197,33 @@ export class HtmlText {
   }
 }
 
+/**
+ * Whether every word of the text of this HTML stands in it as it is: markup that goes without a break stands beside white space, and
+ * nothing is written as an entity. False also where that is not certain.
+ */
+export function isLiteralHtml(html: string): boolean {
+  if (html.includes('&')) return false
+  // What stands here: the beginning of a word, a place within one, or a place within one if text follows.
+  let place: 'between' | 'within' | 'open' = 'between'
+  for (let at = 0; ; ) {
+    const open = html.indexOf('<', at)
+    const textEnd = open < 0 ? html.length : open
+    if (textEnd > at) {
+      if (place === 'open' && !isBlank(html.charCodeAt(at))) return false
+      place = isBlank(html.charCodeAt(textEnd - 1)) ? 'between' : 'within'
+    }
+    if (open < 0) return true
+    const name = tagName(html, html[open + 1] === '/' ? open + 2 : open + 1)
+    const end = tagEnd(html, open + 1)
+    if (name === '' || hidden.has(name) || end < 0 || end - open > LOOKAHEAD) return false
+    if (!inline.has(name)) place = 'between'
+    else if (place === 'within') place = 'open'
+    at = end
+  }
+}
+
+const isBlank = (c: number): boolean => c <= 32
+
 /** The last place up to `limit` that stands in no entity. */
 function beforeEntity(html: string, at: number, limit: number): number {
   const ampersand = html.lastIndexOf('&', limit - 1)

@@ -153,6 +153,7 @@ export async function putContent(tx: Writer, bytes: Buffer): Promise<ContentId> 
     data: bytes,
     messageId: null,
     has8bit: false,
+    literalEnd: null,
     refs: '',
     sentAt: null,
     hasAttachment: false,

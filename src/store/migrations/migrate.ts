@@ -8,6 +8,7 @@ import { sharing } from './0002-sharing.ts'
 import { scheduler } from './0003-scheduler.ts'
 import { returned } from './0004-returned.ts'
 import { trace } from './0005-trace.ts'
+import { literal } from './0006-literal.ts'
 import { fetchBlocks } from './0007-fetch-blocks.ts'
 
 export interface Migration {
@@ -15,7 +16,7 @@ export interface Migration {
   readonly statements: readonly string[]
 }
 
-export const migrations: readonly Migration[] = [mail, sharing, scheduler, returned, trace, fetchBlocks]
+export const migrations: readonly Migration[] = [mail, sharing, scheduler, returned, trace, literal, fetchBlocks]
 
 /** What a database must offer to be migrated. */
 export interface Schema {

@@ -12,6 +12,8 @@ export interface ContentRow {
   readonly envelope: string
   readonly bodystructure: string
   readonly has8bit: boolean
+  /** Every word of the texts stands literally, in ASCII, before this offset; null: not so, or not known. */
+  readonly literalEnd: number | null
   readonly messageId: string | null
   /** Ids of References, one a line; behind an empty line those that only In-Reply-To names. */
   readonly refs: string
@@ -44,13 +46,13 @@ export async function insert(tx: Writer, row: ContentRow): Promise<number | unde
   const made = await tx.insert(sql`
     INSERT INTO content (hash, size, file, structure, envelope, bodystructure, has8bit, message_id, refs, sent_at, base_subject,
       sort_from, sort_to, sort_cc, display_from, display_to, subject_text, from_text, to_text, cc_text, bcc_text,
-      preview, has_attachment, created_at)
+      preview, has_attachment, created_at, literal_end)
     VALUES (${row.hash}, ${row.size}, ${row.file}, ${clean(row.structure)}, ${clean(row.envelope)},
       ${clean(row.bodystructure)}, ${row.has8bit ? 1 : 0}, ${row.messageId === null ? null : clean(row.messageId)},
       ${clean(row.refs)}, ${row.sentAt},
       ${clean(row.baseSubject)}, ${clean(row.sortFrom)}, ${clean(row.sortTo)}, ${clean(row.sortCc)},
       ${clean(row.displayFrom)}, ${clean(row.displayTo)}, ${clean(row.subject)}, ${clean(row.from)}, ${clean(row.to)},
-      ${clean(row.cc)}, ${clean(row.bcc)}, ${clean(row.preview)}, ${row.hasAttachment ? 1 : 0}, ${tx.now})
+      ${clean(row.cc)}, ${clean(row.bcc)}, ${clean(row.preview)}, ${row.hasAttachment ? 1 : 0}, ${tx.now}, ${row.literalEnd})
     ON CONFLICT (hash) DO NOTHING`)
   if (made === undefined) return undefined
   if (row.data) await tx.run(sql`INSERT INTO content_data (content, data) VALUES (${made}, ${row.data})`)

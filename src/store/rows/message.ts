@@ -257,6 +257,38 @@ export function forFetch(
     WHERE e.mailbox = ${mailbox} AND e.uid >= ${from} AND e.uid <= ${to} ORDER BY e.uid LIMIT ${limit}`)
 }
 
+/** A message of which a quick look found that it may lack a word. */
+export interface LackingRow {
+  readonly uid: number
+  /** What delivery put before it, when that is asked for: nobody has looked there. */
+  readonly prefix: Uint8Array | null
+}
+
+/**
+ * Of the messages with these UIDs (the caller bounds their bytes) those whose contents are literal and lack the word (ASCII, lower case;
+ * undefined: any literal content lacks it).
+ */
+export function lacking(
+  tx: Reader,
+  mailbox: number,
+  uids: readonly number[],
+  word: string | undefined,
+  withPrefix: boolean,
+): Promise<LackingRow[]> {
+  const prefix = withPrefix ? sql`m.prefix` : sql`NULL`
+  const from = sql`SELECT e.uid, ${prefix} AS prefix ${joined}`
+  const where = sql`WHERE e.mailbox = ${mailbox} AND e.uid ${among(tx, uids)} AND c.literal_end IS NOT NULL`
+  if (word === undefined) return tx.all<LackingRow>(sql`${from} ${where} ORDER BY e.uid LIMIT 1000`)
+  const pattern = `%${word.replaceAll('!', '!!').replaceAll('%', '!%').replaceAll('_', '!_')}%`
+  // SQLite compares ASCII without regard to case, and takes bytes for text.
+  const isLike =
+    tx.dialect === 'sqlite'
+      ? sql`substr(d.data, 1, c.literal_end) LIKE ${pattern} ESCAPE '!'`
+      : sql`lower(convert_from(substring(d.data FROM 1 FOR c.literal_end::int), 'UTF8') COLLATE "C") LIKE ${pattern} ESCAPE '!'`
+  return tx.all<LackingRow>(sql`
+    ${from} JOIN content_data d ON d.content = c.id ${where} AND NOT (${isLike}) ORDER BY e.uid LIMIT 1000`)
+}
+
 /** What a message takes along into another account. */
 export interface CopyRow {
   readonly uid: number

@@ -1,4 +1,5 @@
-// What the search index knows before anything is read: which messages hold a text nowhere. Whatever it leaves is looked at.
+// What is known before texts are read: which messages hold a needle nowhere, by the search index, or by a quick look at their bytes.
+// Whatever these leave is read.
 
 import type { MailboxId } from '../../../../base/index.ts'
 import type { ImapServices } from '../../options.ts'
@@ -43,5 +44,35 @@ export async function askIndex(
   return {
     lacks: (uid, text, as) => holders[as].get(text)?.has(uid) === false,
     only: fewest && Uint32Array.from(fewest).sort(),
+  }
+}
+
+/** A quick look at the bytes of messages whose texts would have to be read. */
+export type QuickLook = (uids: Uint32Array) => Promise<Lacks | undefined>
+
+/** For fewer messages, or more needles, reading the texts is no dearer. */
+const WORTH_A_LOOK = 100
+const MAX_LOOKED_FOR = 2
+/** After so many looks of which most told nothing, none is taken: the messages hold the needle, or are not literal. */
+const TRIES = 1000
+
+export function createQuickLook(
+  { reads }: Pick<ImapServices, 'reads'>,
+  mailbox: MailboxId,
+  { needles, headers }: Pick<Needs, 'needles' | 'headers'>,
+): QuickLook {
+  let looked = 0
+  let told = 0
+  return async (uids) => {
+    if (needles.size === 0 || needles.size > MAX_LOOKED_FOR || uids.length < WORTH_A_LOOK) return undefined
+    if (looked >= TRIES && told * 2 < looked) return undefined
+    const lacking = new Map<string, ReadonlySet<number>>()
+    for (const needle of needles) {
+      const found = await reads.lacking(mailbox, uids, needle, headers)
+      looked += uids.length
+      told += found.size
+      lacking.set(needle, found)
+    }
+    return (uid, text, as) => as === 'needle' && lacking.get(text)?.has(uid) === true
   }
 }

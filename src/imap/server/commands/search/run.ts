@@ -10,7 +10,7 @@ import { MessageLimit, type Outcome } from '../../replies.ts'
 import type { Picked, SelectedMailbox } from '../../selected.ts'
 import { compile, type Known, type Needs } from './compile.ts'
 import { readRows, readTexts } from './read.ts'
-import { askIndex } from './rule-out.ts'
+import { askIndex, createQuickLook, type QuickLook } from './rule-out.ts'
 
 const PAGE = 1000
 
@@ -105,6 +105,7 @@ export async function searchAmong(
     if (n % PAGE === PAGE - 1) await context.out.pace()
   }
   const progress = new Progress(context, undecided.length)
+  const quickLook = createQuickLook(context.services, selected.view.id, test.needs)
   for (let at = 0; at < undecided.length; ) {
     const page = undecided.slice(at, endOfPage(undecided, uids, at))
     at += page.length
@@ -117,7 +118,7 @@ export async function searchAmong(
       if (verdict) hits[i] = 1
       return verdict
     }
-    await readPage(context, selected, test.needs, Uint32Array.from(places.keys()), judge)
+    await readPage(context, selected, test.needs, quickLook, Uint32Array.from(places.keys()), judge)
     await progress.step(at)
   }
   const found = { numbers: [] as number[], uids: [] as number[] }
@@ -167,15 +168,17 @@ async function readPage(
   context: SearchContext,
   selected: SelectedMailbox,
   needs: Needs,
-  asked: Uint32Array,
+  quickLook: QuickLook,
+  uids: Uint32Array,
   judge: (message: Omit<Known, 'number'>) => boolean | undefined,
 ): Promise<void> {
-  let uids = asked
-  if (needs.facts.size > 0) {
-    const rows = await readRows(context, selected, uids, needs)
-    const open = rows.filter((message) => judge(message) === undefined)
-    uids = Uint32Array.from(open, ({ uid }) => uid)
-  }
-  if (uids.length === 0 || !needs.texts) return
-  await readTexts(context, selected, uids, needs, judge)
+  let open: readonly Omit<Known, 'number'>[] =
+    needs.facts.size > 0 ? await readRows(context, selected, uids, needs) : Array.from(uids, (uid) => ({ uid }))
+  if (needs.facts.size > 0) open = open.filter((message) => judge(message) === undefined)
+  if (open.length === 0 || !needs.texts) return
+  const lacks = await quickLook(uidsOf(open))
+  if (lacks) open = open.filter((message) => judge({ ...message, lacks }) === undefined)
+  if (open.length > 0) await readTexts(context, selected, uidsOf(open), needs, judge)
 }
+
+const uidsOf = (messages: readonly { readonly uid: number }[]) => Uint32Array.from(messages, ({ uid }) => uid)
