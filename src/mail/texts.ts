@@ -71,8 +71,9 @@ export async function findLacking(
   const word = literalWord(needle)
   if (word === '') return found
   for (const uids of pages(await sizes())) {
-    for (const { uid, prefix } of await store.read((tx) => messageRows.lacking(tx, mailbox, uids, word, header)))
-      if (prefix === null || prefix.length === 0 || isLiteralWithout(toBuffer(prefix), word)) found.add(uid)
+    for (const uid of uids) found.add(uid)
+    for (const { uid, holds, prefix } of await store.read((tx) => messageRows.holding(tx, mailbox, uids, word, header)))
+      if (holds === 1 || !prefix || !isLiteralWithout(toBuffer(prefix), word)) found.delete(uid)
     await turn()
   }
   return found

@@ -257,36 +257,42 @@ export function forFetch(
     WHERE e.mailbox = ${mailbox} AND e.uid >= ${from} AND e.uid <= ${to} ORDER BY e.uid LIMIT ${limit}`)
 }
 
-/** A message of which a quick look found that it may lack a word. */
-export interface LackingRow {
+/** What a quick look at a message told. */
+export interface HoldingRow {
   readonly uid: number
-  /** What delivery put before it, when that is asked for: nobody has looked there. */
+  /** 0: its content lacks the word. */
+  readonly holds: number
+  /** What delivery put before it, where that is asked for: nobody has looked there. */
   readonly prefix: Uint8Array | null
 }
 
 /**
- * Of the messages with these UIDs (the caller bounds their bytes) those whose contents are literal and lack the word (ASCII, lower case;
- * undefined: any literal content lacks it).
+ * Of the messages with these UIDs (the caller bounds their bytes) those that are not literal or hold the word (ASCII, lower case;
+ * undefined: no literal content holds it), and with `withPrefix` all that have a prefix.
  */
-export function lacking(
+export function holding(
   tx: Reader,
   mailbox: number,
   uids: readonly number[],
   word: string | undefined,
   withPrefix: boolean,
-): Promise<LackingRow[]> {
-  const prefix = withPrefix ? sql`m.prefix` : sql`NULL`
-  const from = sql`SELECT e.uid, ${prefix} AS prefix ${joined}`
-  const where = sql`WHERE e.mailbox = ${mailbox} AND e.uid ${among(tx, uids)} AND c.literal_end IS NOT NULL`
-  if (word === undefined) return tx.all<LackingRow>(sql`${from} ${where} ORDER BY e.uid LIMIT 1000`)
-  const pattern = `%${word.replaceAll('!', '!!').replaceAll('%', '!%').replaceAll('_', '!_')}%`
+): Promise<HoldingRow[]> {
+  const pattern = `%${(word ?? '').replaceAll('!', '!!').replaceAll('%', '!%').replaceAll('_', '!_')}%`
   // SQLite compares ASCII without regard to case, and takes bytes for text.
   const isLike =
     tx.dialect === 'sqlite'
       ? sql`substr(d.data, 1, c.literal_end) LIKE ${pattern} ESCAPE '!'`
       : sql`lower(convert_from(substring(d.data FROM 1 FOR c.literal_end::int), 'UTF8') COLLATE "C") LIKE ${pattern} ESCAPE '!'`
-  return tx.all<LackingRow>(sql`
-    ${from} JOIN content_data d ON d.content = c.id ${where} AND NOT (${isLike}) ORDER BY e.uid LIMIT 1000`)
+  const mayHold = word === undefined ? sql`c.literal_end IS NULL` : sql`(c.literal_end IS NULL OR ${isLike})`
+  const where = sql`WHERE e.mailbox = ${mailbox} AND e.uid ${among(tx, uids)}`
+  const from = word === undefined ? joined : sql`${joined} LEFT JOIN content_data d ON d.content = c.id`
+  // Each message is compared once: either here or there.
+  if (withPrefix)
+    return tx.all<HoldingRow>(sql`
+      SELECT e.uid, m.prefix, CASE WHEN length(m.prefix) = 0 OR ${mayHold} THEN 1 ELSE 0 END AS holds
+      ${from} ${where} AND (length(m.prefix) > 0 OR ${mayHold}) ORDER BY e.uid LIMIT 1000`)
+  return tx.all<HoldingRow>(sql`
+    SELECT e.uid, NULL AS prefix, 1 AS holds ${from} ${where} AND ${mayHold} ORDER BY e.uid LIMIT 1000`)
 }
 
 /** What a message takes along into another account. */
