@@ -70,11 +70,20 @@ async function withMailbox(
     const inbox = await mail.inbox(ann)
     const access = ownAccess(ann, inbox)
     const texts = Array.from({ length: 40 }, (_, n) =>
-      message(n % 3 === 0 ? `Re: größe ${n}` : n === 7 ? `long ${'x'.repeat(600)}` : `number_${n} \u{1f600}`, [
-        `Message-ID: <"m${n}"@x>`,
-        ...(n % 4 === 1 ? [`References: <m${n - 1}@x> <r${n}@x>`, 'Date: 1 Jan 2020 00:00:00 +0000'] : []),
-        ...(n % 4 === 2 ? [`In-Reply-To: <m${n - 2}@x> <other@x>`, `Cc: C${n} <c${n}@x.test>, d@x.test`] : []),
-      ]),
+      message(
+        n % 3 === 0
+          ? `Re: größe ${n}`
+          : n === 7
+            ? `long ${'x'.repeat(600)}`
+            : n === 8
+              ? `wide ${'y'.repeat(30_000)}`
+              : `number_${n} \u{1f600}`,
+        [
+          `Message-ID: <"m${n}"@x>`,
+          ...(n % 4 === 1 ? [`References: <m${n - 1}@x> <r${n}@x>`, 'Date: 1 Jan 2020 00:00:00 +0000'] : []),
+          ...(n % 4 === 2 ? [`In-Reply-To: <m${n - 2}@x> <other@x>`, `Cc: C${n} <c${n}@x.test>, d@x.test`] : []),
+        ],
+      ),
     )
     const contents = await Promise.all(texts.map((text) => mail.content(text)))
     for (let n = 0; n < 2300; n += 100) {

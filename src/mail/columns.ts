@@ -3,7 +3,15 @@
 
 import { toCollation } from '../mime/index.ts'
 import { toBuffer } from '../store/index.ts'
-import { decodeThreading, encodeThreading, type Threading, threadingFacts, toThreading } from './threading.ts'
+import {
+  decodeThreading,
+  encodeThreading,
+  joinNumbers,
+  joinThreading,
+  type Threading,
+  threadingFacts,
+  toThreading,
+} from './threading.ts'
 import type { Fact, MessageFacts } from './types.ts'
 
 /** UIDs of one block: as many as rows that one statement may give. */
@@ -76,12 +84,37 @@ function toTexts(all: readonly string[]): Texts {
   return { texts, places: Uint16Array.from(all, (text) => places.get(text)!) }
 }
 
+/** Columns of messages that follow each other, as one. */
+export function joinColumns<Name extends ColumnName>(
+  pieces: readonly Columns<Name>[],
+  want: readonly Name[],
+): Columns<Name> {
+  const values: Partial<Record<ColumnName, ValueOf<ColumnName>>> = {}
+  for (const name of want) {
+    const parts = pieces.map((piece) => piece.values[name]) as readonly ValueOf<ColumnName>[]
+    if (isNumber.has(name)) values[name] = joinNumbers(parts as readonly Float64Array[])
+    else if (name === 'threading') values[name] = joinThreading(parts as readonly Threading[])
+    else
+      values[name] = toTexts(
+        (parts as readonly Texts[]).flatMap(({ texts, places }) => Array.from(places, (at) => texts[at]!)),
+      )
+  }
+  return { uids: Uint32Array.from(pieces.flatMap(({ uids }) => [...uids])), values: values as Columns<Name>['values'] }
+}
+
+/** About how many bytes the value takes where it is kept. */
+export function sizeOfValue(value: ValueOf<ColumnName>): number {
+  if (value instanceof Float64Array) return value.byteLength
+  if ('places' in value) return value.texts.reduce((sum, { length }) => sum + length, 0)
+  return value.refs.byteLength
+}
+
 /** The name under which the UIDs of a block are kept. */
 export const uidsName = 'uids'
 export const bytesOfUid = 2
 /** A fact that takes more in a block (long subjects, many references) is not kept: the rows are read. */
-const maxBytes = 512 * 1024
-const tooLong = new Uint8Array(0)
+export const maxBytes = 512 * 1024
+export const tooLong = new Uint8Array(0)
 
 /** The columns of one block as they are kept. */
 export function encodeColumns({ uids, values }: Columns<ColumnName>, want: readonly ColumnName[]) {

@@ -6,18 +6,23 @@ import { indexingRows, type PackedMailbox, type ReadStore, type SearchWriter } f
 import {
   blockSize,
   bytesOfUid,
+  type ColumnName,
   type Columns,
   encodeColumns,
   factsOf,
+  joinColumns,
+  maxBytes,
   packedColumns,
+  sizeOfValue,
   toColumns,
+  tooLong,
   uidsName,
 } from './columns.ts'
 import { seedOf } from './read-columns.ts'
 import type { Fact, MessageFacts } from './types.ts'
 
-/** Rows with the texts of their headers: some hundred kilobytes. */
-const rowsAtOnce = 250
+/** Rows with the texts of their headers, each of which may take a quarter of a megabyte. */
+const rowsAtOnce = 50
 
 export type ReadFacts = (
   mailbox: MailboxId,
@@ -80,15 +85,33 @@ const turn = () => new Promise<void>((resolve) => setImmediate(resolve))
 async function packBlock(options: PackerOptions, of: PackedMailbox, block: number): Promise<void> {
   const { store, index, readFacts } = options
   const seed = await seedOf(store)
-  const want = packedColumns.filter((name) => name !== 'threading' || seed.isKept)
-  const rows: MessageFacts[] = []
+  let want = packedColumns.filter((name) => name !== 'threading' || seed.isKept)
+  const sizes = new Map<ColumnName, number>()
+  const facts = new Map<string, Uint8Array>()
+  const pieces: Columns<ColumnName>[] = []
   for (let slot = 0; slot < blockSize; slot += rowsAtOnce) {
     const from = block * blockSize + slot
-    rows.push(...(await readFacts(of.mailbox as MailboxId, [from, from + rowsAtOnce - 1], factsOf(want))))
+    const rows = await readFacts(of.mailbox as MailboxId, [from, from + rowsAtOnce - 1], factsOf(want))
+    if (rows.length === 0) continue
+    const piece = toColumns(rows, want, seed.bytes) as Columns<ColumnName>
+    // What is too long is not gathered to its end.
+    for (const name of want) {
+      const size = (sizes.get(name) ?? 0) + sizeOfValue(piece.values[name])
+      sizes.set(name, size)
+      if (size > maxBytes) facts.set(name, tooLong)
+    }
+    want = want.filter((name) => !facts.has(name))
+    pieces.push(keepOnly(piece, want))
   }
-  const columns = toColumns(rows, want, seed.bytes) as Columns<(typeof packedColumns)[number]>
-  const facts = rows.length === 0 ? new Map<string, Uint8Array>() : encodeColumns(columns, want)
+  if (pieces.length > 0)
+    for (const [name, data] of encodeColumns(joinColumns(pieces, want), want)) facts.set(name, data)
   await index.pack({ of, block, names: [uidsName, ...packedColumns], facts })
+}
+
+/** The columns without those that are not wanted any more. */
+function keepOnly({ uids, values }: Columns<ColumnName>, want: readonly ColumnName[]): Columns<ColumnName> {
+  const kept = Object.fromEntries(want.map((name) => [name, values[name]])) as Columns<ColumnName>['values']
+  return { uids, values: kept }
 }
 
 async function sweepMailbox(options: PackerOptions, box: PackedMailbox & { readonly blocks: number }): Promise<void> {

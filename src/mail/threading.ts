@@ -96,3 +96,31 @@ export function decodeThreading(data: Float64Array, count: number): Threading {
     refs: data.subarray(5 * count),
   }
 }
+
+export function joinNumbers(lists: readonly Float64Array[]): Float64Array {
+  const out = new Float64Array(lists.reduce((sum, { length }) => sum + length, 0))
+  let at = 0
+  for (const list of lists) {
+    out.set(list, at)
+    at += list.length
+  }
+  return out
+}
+
+export function joinThreading(pieces: readonly Threading[]): Threading {
+  const join = (name: keyof Threading) => joinNumbers(pieces.map((piece) => piece[name]))
+  let base = 0
+  const ends = pieces.map((piece) => {
+    const shifted = piece.ends.map((end) => end + base)
+    base += piece.refs.length
+    return shifted
+  })
+  return {
+    ids: join('ids'),
+    subjects: join('subjects'),
+    sentAt: join('sentAt'),
+    replies: join('replies'),
+    ends: joinNumbers(ends),
+    refs: join('refs'),
+  }
+}
