@@ -26,7 +26,7 @@ const rowsAtOnce = 32
 const headerBytes = 16_384
 /** Work of one run of the job, and how long others have the thread for each millisecond of it. */
 const runMs = 1_000
-const rest = 1
+const rest = 3
 
 /** Puts the job unless it waits already; `row` is saved by the caller. */
 export async function askForPacking(tx: Writer, row: { readonly id: number; packing: number }): Promise<void> {
