@@ -17,14 +17,14 @@ export async function putContent(
   tx: Writer,
   content: NewContent,
 ): Promise<{ readonly id: ContentId; readonly superfluous?: string }> {
-  const known = await contentRows.hold(tx, content.hash)
-  if (known) return toKnown(known, content)
-  const id = await contentRows.insert(tx, toContentRow(content))
-  if (id !== undefined) return { id: id as ContentId }
-  // Another node put the same bytes since we looked.
-  const raced = await contentRows.hold(tx, content.hash)
-  if (!raced) throw new Error('content was put and swept within one statement')
-  return toKnown(raced, content)
+  // Most bytes are new. What was there already may be swept by another node between the two looks.
+  for (let tries = 0; tries < 3; tries++) {
+    const id = await contentRows.insert(tx, toContentRow(content))
+    if (id !== undefined) return { id: id as ContentId }
+    const known = await contentRows.hold(tx, content.hash)
+    if (known) return toKnown(known, content)
+  }
+  throw new Error('content is put and swept again and again')
 }
 
 function toKnown(row: { id: number; file: string | null }, { file }: NewContent) {

@@ -41,7 +41,7 @@ export function hold(tx: Writer, hash: Uint8Array): Promise<{ id: number; file: 
   return tx.get(sql`SELECT id, file FROM content WHERE hash = ${hash} ${keepLocked(tx)}`)
 }
 
-/** Undefined when another transaction put the same bytes meanwhile: `hold` finds them then. */
+/** Undefined when the same bytes are there already: `hold` finds them then. */
 export async function insert(tx: Writer, row: ContentRow): Promise<number | undefined> {
   const made = await tx.insert(sql`
     INSERT INTO content (hash, size, file, structure, envelope, bodystructure, has8bit, message_id, refs, sent_at, base_subject,
