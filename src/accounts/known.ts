@@ -7,7 +7,10 @@ import { createMemory } from './memory.ts'
 import type { Resolution } from './types.ts'
 
 export interface Known {
-  /** Asks `look` unless the answer is known. Only addresses that lead somewhere are kept: a new user is there at once. */
+  /**
+   * Asks `look` unless the answer is known. Kept are addresses that lead somewhere and domains that are not ours; unknown addresses are not:
+   * a new user is there at once.
+   */
   resolution(address: Address, look: () => Promise<Resolution>): Promise<Resolution>
   /** Whether the account is known to have no quota; `look` answers whether it has room, and whether it has no quota. */
   room(account: AccountId, look: () => Promise<{ fits: boolean; unlimited: boolean }>): Promise<boolean>
@@ -20,9 +23,12 @@ export function createKnown(bell: Bell, clock: Clock): Known {
     async resolution(address, look) {
       const memory = resolutions()
       const key = addressKey(address)
-      const known = memory.get(key)
+      // No address has a name without a local part.
+      const elsewhere = `@${address.domain}`
+      const known = memory.get(key) ?? memory.get(elsewhere)
       if (known) return known
       const found = await look()
+      if (found.kind === 'remote') return memory.keep(elsewhere, found)
       return found.kind === 'local' ? memory.keep(key, found) : found
     },
     async room(account, look) {

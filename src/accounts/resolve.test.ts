@@ -84,6 +84,16 @@ onEachStore('an address leads where the table says', async (bench) => {
   for (const [address, leads] of table) assert.equal(await lead(reads, address), leads, address)
 })
 
+onEachStore('a domain of others that becomes ours is ours at once', async (bench) => {
+  const { reads, writes } = open(bench)
+  assert.equal(await lead(reads, 'one@later.test'), 'remote')
+  assert.equal(await lead(reads, 'two@later.test'), 'remote')
+  await writes.addDomain('later.test')
+  assert.equal(await lead(reads, 'one@later.test'), 'unknown')
+  await writes.removeDomain('later.test')
+  assert.equal(await lead(reads, 'one@later.test'), 'remote')
+})
+
 onEachStore('an address means one user, or nobody', async (bench) => {
   const { reads, writes } = open(bench)
   await furnish(writes)

@@ -167,10 +167,10 @@ async function queueAll(
   const { from: sender, utf8, params } = envelope
   const { account, traceId: trace } = arrival
   const shared = { sender, account, utf8, params, received, trace }
-  const kept = { ...shared, content: id, size: content.size, has8bit: content.has8bit }
+  const kept = { ...shared, content: id, size: content.size, has8bit: content.has8bit, bytes: content.bytes }
   if (!original || plan.outgoing.length === 0) return enqueue(queue, tx, kept, toGroups(plan.outgoing, waiting))
-  const { size, has8bit } = original
-  const asItCame = { ...shared, content: await mail.putContent(tx, original), size, has8bit }
+  const { size, has8bit, bytes } = original
+  const asItCame = { ...shared, content: await mail.putContent(tx, original), size, has8bit, bytes }
   const leaving = await enqueue(queue, tx, asItCame, plan.outgoing)
   return [...leaving, ...(await enqueue(queue, tx, kept, toGroups([], waiting)))]
 }

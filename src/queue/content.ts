@@ -25,9 +25,13 @@ export function openBytes(whole: Buffer): Opened {
   }
 }
 
-/** The whole message; undefined when its content is gone. */
-export async function openMessage(store: ReadStore, { content, prefix }: Source): Promise<Opened | undefined> {
-  const row = await store.read((tx) => queueRows.contentOf(tx, content))
+/** The whole message, read from the store unless its content is at `hand`; undefined when that is gone. */
+export async function openMessage(
+  store: ReadStore,
+  { content, prefix }: Source,
+  hand?: Uint8Array,
+): Promise<Opened | undefined> {
+  const row = hand ? { file: null, data: hand } : await store.read((tx) => queueRows.contentOf(tx, content))
   const { file, data } = row ?? {}
   if (data) return openBytes(prefix.length === 0 ? toBuffer(data) : Buffer.concat([prefix, data]))
   if (!file) return undefined

@@ -6,6 +6,7 @@ import type { QueueId, RecipientId } from '../base/index.ts'
 import { queueRows, type Store, type Writer } from '../store/index.ts'
 import { type Batch, maxRecipients, type Recipient, refusedLane, senderKey, toMail } from './batch.ts'
 import type { Destination } from './destination.ts'
+import type { Handover } from './handover.ts'
 import { nextAttempt, type Schedule } from './schedule.ts'
 import { heldBy, type Scheduler } from './scheduler.ts'
 import type { ReturnPathSigner } from './signer.ts'
@@ -16,6 +17,7 @@ export interface PutOptions {
   readonly store: Store
   readonly schedule: Schedule
   readonly scheduler: Scheduler
+  readonly handover: Handover
   readonly signer?: ReturnPathSigner
   readonly suppressions?: SuppressionReads
 }
@@ -29,7 +31,7 @@ interface Planned {
 type Row = Parameters<typeof queueRows.insertRecipient>[1]
 
 export async function putMessage(
-  { store, schedule, scheduler, signer, suppressions }: PutOptions,
+  { store, schedule, scheduler, handover, signer, suppressions }: PutOptions,
   tx: Writer,
   message: NewQueueMessage,
 ): Promise<QueueId> {
@@ -92,6 +94,8 @@ export async function putMessage(
     }
   }
   if (later) tx.ring('queue')
+  const { bytes } = message
+  if (bytes && now.length > 0) tx.afterCommit(() => handover.keep(content, bytes))
   for (const planned of Map.groupBy(now, ({ destination }) => destination.lane).values())
     for (let at = 0; at < planned.length; at += maxRecipients) await ready(planned.slice(at, at + maxRecipients))
   return id

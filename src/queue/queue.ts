@@ -24,6 +24,7 @@ import { openMessage } from './content.ts'
 import { isOverdue } from './deadline.ts'
 import type { Ended } from './dispatch.ts'
 import { toFeedback } from './feedback.ts'
+import { createHandover } from './handover.ts'
 import { createIntake } from './intake.ts'
 import { createLimits, type LimitRule } from './limit.ts'
 import { deliverLocally, type LocalRetry } from './local.ts'
@@ -108,6 +109,7 @@ export function createQueue(options: QueueOptions): Queue {
   const targets = { dns: options.dns, own, port: options.port ?? 25 }
   const recording = new Set<Promise<void>>()
   const tally = createTally()
+  const handover = createHandover()
   const rules = createRules()
   let settings: QueueSettings = options
   const toParts = (): SchedulerParts => ({
@@ -122,7 +124,7 @@ export function createQueue(options: QueueOptions): Queue {
   const attempts = createAttempts({
     ...options,
     ...targets,
-    open: ({ mail }) => openMessage(store, mail),
+    open: ({ mail }) => openMessage(store, mail, handover.take(mail.content)),
     ...(options.signer && { returnPath: (batch) => options.signer!.pathOf(batch, schedule.lifetime) }),
   })
   const reporter = createReporter(options)
@@ -212,7 +214,7 @@ export function createQueue(options: QueueOptions): Queue {
   }
 
   return {
-    tx: { put: (tx, message) => putMessage({ ...options, schedule, scheduler }, tx, message) },
+    tx: { put: (tx, message) => putMessage({ ...options, schedule, scheduler, handover }, tx, message) },
     reporter,
     admin: createAdmin({
       ...options,

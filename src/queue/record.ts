@@ -249,7 +249,7 @@ async function writeStates(
   return gone
 }
 
-/** Deletes of one turn, and of all that come while one is written, share a transaction: a busy relay writes many a millisecond. */
+/** What comes until one is written shares a transaction: a busy relay writes many a millisecond. */
 function createDeliveredWriter(options: RecordOptions) {
   const { store, reporter } = options
   let waiting: Settled[] = []
@@ -259,11 +259,22 @@ function createDeliveredWriter(options: RecordOptions) {
 
   const flush = async (): Promise<void> => {
     await writing?.catch(() => {})
-    const batch = waiting
-    waiting = []
-    next = undefined
-    writing = store.write([], async (tx) => {
+    let batch: Settled[] | undefined
+    const take = () => {
+      const taken = waiting
+      waiting = []
+      next = undefined
+      return taken
+    }
+    const write = async (tx: Writer) => {
+      // Who comes while it waits is written with it; run again it is the same.
+      batch ??= take()
       await writeStates(options, tx, batch)
+    }
+    // Nobody waits for it, the place is free already: it need not have a sync of its own.
+    writing = store.write([], write, { patient: true }).finally(() => {
+      // A store that has failed may not have run it.
+      batch ??= take()
     })
     return writing
   }

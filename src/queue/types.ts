@@ -19,6 +19,8 @@ export interface QueueMailParams extends MailParams {
 
 export interface NewQueueMessage {
   readonly content: ContentId
+  /** The content itself, where it is small and at hand: what is tried at once need not be read again. */
+  readonly bytes?: Uint8Array | undefined
   readonly size: number
   /** Header lines put in front on the way out (Received). */
   readonly prefix: Uint8Array

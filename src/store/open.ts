@@ -20,7 +20,7 @@ export interface ReadEngine {
 }
 /** What a database offers to the core. */
 export interface Engine extends ReadEngine {
-  write<T>(scope: Scope, work: (tx: Writer) => Promise<T>, durable: boolean): Promise<T>
+  write<T>(scope: Scope, work: (tx: Writer) => Promise<T>, durable: boolean, patient?: boolean): Promise<T>
   /** What the database itself finds wrong. */
   integrity(): Promise<string[]>
 }
@@ -42,7 +42,7 @@ export async function openStore(options: StoreOptions): Promise<Store> {
       incarnation,
       read: (work) => engine.read(work),
       version: () => engine.version(),
-      write: (scope, work, { durable = true } = {}) => engine.write(scope, work, durable),
+      write: (scope, work, { durable = true, patient } = {}) => engine.write(scope, work, durable, patient),
       check: async () => [...(await engine.integrity()), ...(await missingFiles(engine, blobs))],
       close: once(async () => {
         await engine

@@ -62,6 +62,27 @@ onEachStore('of writes that run together a failing one takes back only its own r
   }
 })
 
+onEachStore(
+  'a write for which nobody waits is written all the same: alone, with another, and before the store closes',
+  async (bench) => {
+    const { store } = bench
+    await store.write([], (tx) => put(tx, 'alone'), { patient: true })
+    assert.equal(await lookUp(store, 'alone'), '')
+    const order: string[] = []
+    const patient = store.write([], (tx) => put(tx, 'patient'), { patient: true }).then(() => order.push('patient'))
+    const other = store.write([], (tx) => put(tx, 'other')).then(() => order.push('other'))
+    await other
+    if (bench.dialect === 'sqlite') assert.equal(await lookUp(store, 'patient'), '')
+    await patient
+    assert.equal(order.length, 2)
+    const failed = store.write([], () => Promise.reject(new Error('no')), { patient: true })
+    await assert.rejects(failed, { message: 'no' })
+    const last = store.write([], (tx) => put(tx, 'last'), { patient: true })
+    await Promise.all([last, store.close()])
+    assert.equal(await lookUp(await bench.open(), 'last'), '')
+  },
+)
+
 onEachStore('a failed statement leaves the writes beside it alone', async ({ store }) => {
   const twice = store.write([], async (tx) => {
     await tx.run(sql`INSERT INTO meta (key, value) VALUES ('twice', '1')`)

@@ -73,9 +73,19 @@ export interface ReadStore {
   close(): Promise<void>
 }
 
+export interface WriteOptions {
+  /** False: it may be lost when the machine fails. */
+  readonly durable?: boolean
+  /** Nobody waits for it: it joins the next write of another, or is written some milliseconds later. */
+  readonly patient?: boolean
+}
+
 export interface Store extends ReadStore {
-  /** Resolves when the work's rows are on stable storage; rejects with the work's own error, and then nothing of it is left. Inside, only `tx` is awaited. It may be run more than once: what it did to anything but `tx` counts as of the last time. */
-  write<T>(scope: Scope, work: (tx: Writer) => Promise<T>, options?: { readonly durable?: boolean }): Promise<T>
+  /**
+   * Resolves when the work's rows are on stable storage; rejects with the work's own error, and then nothing of it is left. Inside, only `tx`
+   * is awaited. It may be run more than once: what it did to anything but `tx` counts as of the last time.
+   */
+  write<T>(scope: Scope, work: (tx: Writer) => Promise<T>, options?: WriteOptions): Promise<T>
   /** Rises when told UIDs may have been lost (power failure, restore): a mailbox row with an older epoch is advanced before use. */
   readonly epoch: number
   /** Names this opening of the store; claims are held in its name (see metaRows.liveIncarnations). */

@@ -47,6 +47,7 @@ export function heldCopy({ account, address, params, asked }: LocalCopy, until: 
 /** What all queued parts of one message share. */
 export interface QueuedContent {
   readonly content: ContentId
+  readonly bytes?: Uint8Array | undefined
   readonly size: number
   readonly has8bit: boolean
   readonly sender: Path
@@ -73,7 +74,7 @@ export async function enqueue(
   mail: QueuedContent,
   groups: readonly Outgoing[],
 ): Promise<readonly Queued[]> {
-  const { content, has8bit, account, params, received, trace } = mail
+  const { content, bytes, has8bit, account, params, received, trace } = mail
   const queued: Queued[] = []
   for (const group of groups) {
     const { via, recipients, seal, lifetime } = group
@@ -84,7 +85,7 @@ export async function enqueue(
     const size = mail.size + prefix.length
     // A client may ask for SMTPUTF8 for a message that does not need it: the next hop is not asked without need.
     const utf8 = mail.utf8 && (has8bit || [sender, ...recipients.map(({ address }) => address)].some(isUtf8Path))
-    const shared = { content, size, prefix, sender, account, utf8, body8: has8bit, params, lifetime, trace }
+    const shared = { content, bytes, size, prefix, sender, account, utf8, body8: has8bit, params, lifetime, trace }
     const id = await queue.put(tx, { ...shared, recipients })
     queued.push(sender === mail.sender ? { id, recipients } : { id, recipients, sender })
   }

@@ -35,7 +35,7 @@ export async function openSqlite(options: StoreOptions, steps?: readonly Migrati
       bell,
       read: (work) => pool.read(work),
       version: () => pool.version(),
-      write: (scope, work, durable) => writer.write(scope, work, durable),
+      write: (scope, work, durable, patient) => writer.write(scope, work, durable, patient),
       integrity: async () => inspect(path),
       async close() {
         await writer.close()

@@ -12,6 +12,8 @@ import { type Connection, isBroken, toFault } from './connection.ts'
 /** A batch ends at so many works, or after so many milliseconds of work: those who wait first shall not wait for all. */
 const batchWorks = 200
 const batchMs = 20
+/** For so long a write for which nobody waits waits for company: under load another comes sooner. */
+const patienceMs = 5
 /** Frames in the WAL from which it is copied back to the database between batches: 32 MiB of 4 KiB pages. */
 const checkpointFrames = 8_192
 /** Batches after which the length of the WAL is looked at: asking costs as much as a statement. */
@@ -21,6 +23,7 @@ interface Waiting {
   readonly scope: Scope
   readonly work: (tx: Writer) => Promise<unknown>
   readonly durable: boolean
+  readonly patient: boolean
   readonly resolve: (value: unknown) => void
   readonly reject: (error: unknown) => void
 }
@@ -44,6 +47,7 @@ export class GroupWriter {
   readonly #options: GroupOptions
   #queue: Waiting[] = []
   #scheduled = false
+  #patience: NodeJS.Timeout | undefined
   #running = false
   #relaxed = false
   /** Why nothing is taken any more. */
@@ -60,19 +64,34 @@ export class GroupWriter {
     this.#options = options
   }
 
-  write<T>(scope: Scope, work: (tx: Writer) => Promise<T>, durable: boolean): Promise<T> {
+  write<T>(scope: Scope, work: (tx: Writer) => Promise<T>, durable: boolean, patient = false): Promise<T> {
     return new Promise<T>((resolve, reject) => {
       if (this.#ended) return reject(this.#ended)
-      this.#queue.push({ scope, work, durable, resolve: resolve as (value: unknown) => void, reject })
-      this.#schedule()
+      this.#queue.push({ scope, work, durable, patient, resolve: resolve as (value: unknown) => void, reject })
+      this.#plan()
     })
   }
 
   /** Finishes what was asked for and takes nothing more. */
   async close(): Promise<void> {
     this.#ended ??= new Fault('unavailable', 'the store is closed')
+    if (this.#queue.length > 0) this.#schedule()
     if (this.#running || this.#queue.length > 0) await new Promise<void>((resolve) => this.#idle.push(resolve))
     this.#closed = true
+  }
+
+  /** A batch begins in this turn, or later when nobody waits for one. */
+  #plan(): void {
+    if (this.#queue.some(({ patient }) => !patient)) {
+      this.#schedule()
+      return
+    }
+    if (this.#running || this.#scheduled) return
+    // A real one: a clock of tests that stands still must not keep a write from its end.
+    this.#patience ??= setTimeout(() => {
+      this.#patience = undefined
+      if (this.#queue.length > 0) this.#schedule()
+    }, patienceMs)
   }
 
   #schedule(): void {
@@ -246,7 +265,7 @@ export class GroupWriter {
   #rest(): void {
     if (this.#queue.length === 0) for (const resolve of this.#idle.splice(0)) resolve()
     setImmediate(() => this.#checkpoint())
-    if (this.#queue.length > 0) this.#schedule()
+    if (this.#queue.length > 0) this.#plan()
   }
 
   /** Copies a long WAL back while no batch runs; the next write then begins it anew unless a reader still needs it. */
