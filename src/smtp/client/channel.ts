@@ -9,19 +9,37 @@ import type { ClientOptions } from './types.ts'
 
 /** Received and unread bytes above which the socket is not read: more than any answer that we wait for. */
 const inputBuffer = 262_144
+/** Replies are short: a connection reads into one small buffer of its own, where each read would take 64 KiB anew. */
+const readBuffer = 4_096
+
+interface Waiting {
+  readonly until: number
+  readonly stage: Stage
+  readonly resolve: () => void
+  readonly reject: (error: Error) => void
+}
 
 export class Channel {
-  #socket: net.Socket
+  #socket!: net.Socket
   readonly #input = new ByteQueue()
   readonly #replies = new ReplyReader()
-  #wake: (() => void) | undefined
+  #waiting: Waiting | undefined
+  /** One for all waits: when it ends, the wait of that moment may have longer. */
+  #timer: NodeJS.Timeout | undefined
+  #timerAt = Number.POSITIVE_INFINITY
   #error: Error | undefined
   #closed = false
+  #paused = false
   #deadline = Number.POSITIVE_INFINITY
 
-  constructor(socket: net.Socket) {
-    this.#socket = socket
-    this.#attach(socket)
+  private constructor() {}
+
+  /** ConnectionFault at `connect` or `bind` when there is no connection in time. */
+  static async open(options: Place, timeoutMs: number, signal?: AbortSignal): Promise<Channel> {
+    const channel = new Channel()
+    const hear = (bytes: Buffer) => channel.#receive(Buffer.from(bytes))
+    channel.#attach(await openSocket(options, timeoutMs, hear, signal))
+    return channel
   }
 
   get closed(): boolean {
@@ -40,9 +58,15 @@ export class Channel {
 
   /** Waits for the next reply, all its lines within `timeoutMs`. */
   async read(timeoutMs: number, stage: Stage): Promise<Reply> {
-    const until = this.#until(timeoutMs)
+    let until: number | undefined
     for (;;) {
-      const line = await this.#line(until, stage)
+      const line = this.#line(stage)
+      if (line === undefined) {
+        if (this.#closed) throw this.#lost(stage)
+        until ??= this.#until(timeoutMs)
+        await this.#wait(until, stage)
+        continue
+      }
       try {
         const reply = this.#replies.push(line)
         if (reply) return reply
@@ -75,9 +99,13 @@ export class Channel {
 
   /** Sends pieces of a message; a promise when the next must wait for it. */
   writeData(pieces: readonly Buffer[], timeoutMs: number): Promise<void> | undefined {
-    this.#socket.cork()
-    for (const piece of pieces) this.#socket.write(piece)
-    this.#socket.uncork()
+    const [first] = pieces
+    if (first && pieces.length === 1) this.#socket.write(first)
+    else {
+      this.#socket.cork()
+      for (const piece of pieces) this.#socket.write(piece)
+      this.#socket.uncork()
+    }
     if (this.#closed) throw this.#lost('data')
     return this.#socket.writableNeedDrain ? this.#drain(timeoutMs) : undefined
   }
@@ -103,8 +131,11 @@ export class Channel {
       rejectUnauthorized: verify,
       ...(ca === undefined ? {} : { ca }),
     })
-    this.#socket = secured
+    this.#paused = false
     this.#attach(secured)
+    secured.on('data', (chunk: Buffer) => {
+      if (!this.#receive(chunk)) secured.pause()
+    })
     let secure = false
     secured.once('secureConnect', () => {
       secure = true
@@ -119,27 +150,27 @@ export class Channel {
 
   close(): void {
     this.#closed = true
+    clearTimeout(this.#timer)
     this.#socket.destroy()
     this.#wakeUp()
   }
 
-  async #line(until: number, stage: Stage): Promise<string> {
-    for (;;) {
-      const at = this.#input.indexOfLf()
-      if (at >= replyLimits.line + 1 || (at < 0 && this.#input.length > replyLimits.line)) {
-        this.close()
-        throw new ConnectionFault(stage, 'the server sent an over-long line')
-      }
-      if (at >= 0) {
-        const line = this.#input.take(at + 1)
-        if (this.#socket.isPaused()) this.#socket.resume()
-        // A bare LF ends a reply line too: nothing is smuggled in this direction.
-        const end = line[at - 1] === 13 ? at - 1 : at
-        return line.toString('utf8', 0, end)
-      }
-      if (this.#closed) throw this.#lost(stage)
-      await this.#wait(until, stage)
+  /** The next line that has come whole. */
+  #line(stage: Stage): string | undefined {
+    const at = this.#input.indexOfLf()
+    if (at >= replyLimits.line + 1 || (at < 0 && this.#input.length > replyLimits.line)) {
+      this.close()
+      throw new ConnectionFault(stage, 'the server sent an over-long line')
     }
+    if (at < 0) return undefined
+    const line = this.#input.take(at + 1)
+    if (this.#paused) {
+      this.#paused = false
+      this.#socket.resume()
+    }
+    // A bare LF ends a reply line too: nothing is smuggled in this direction.
+    const end = line[at - 1] === 13 ? at - 1 : at
+    return line.toString('utf8', 0, end)
   }
 
   #until(timeoutMs: number): number {
@@ -151,58 +182,83 @@ export class Channel {
   }
 
   #attach(socket: net.Socket): void {
-    socket.on('data', (chunk: Buffer) => {
-      this.#input.push(chunk)
-      if (this.#input.length > inputBuffer) socket.pause()
-      this.#wakeUp()
-    })
+    this.#socket = socket
     socket.on('drain', () => this.#wakeUp())
     socket.on('error', (error) => {
       this.#error ??= error
     })
     const closed = () => {
       this.#closed = true
+      clearTimeout(this.#timer)
       this.#wakeUp()
     }
     socket.on('end', closed)
     socket.on('close', closed)
   }
 
+  /** False: no more for now. */
+  #receive(bytes: Buffer): boolean {
+    this.#input.push(bytes)
+    if (this.#input.length > inputBuffer) this.#paused = true
+    this.#wakeUp()
+    return !this.#paused
+  }
+
   #wait(until: number, stage: Stage): Promise<void> {
     return new Promise((resolve, reject) => {
-      // Rounded, so that the many waits of one length share a list of timers.
-      const left = Math.max(0, Math.round(until - performance.now()))
-      const timer = setTimeout(() => {
-        this.#wake = undefined
-        this.close()
-        reject(new ConnectionFault(stage, 'the server did not answer in time'))
-      }, left)
-      this.#wake = () => {
-        clearTimeout(timer)
-        resolve()
-      }
+      this.#waiting = { until, stage, resolve, reject }
+      if (until < this.#timerAt) this.#setTimer(until)
     })
   }
 
+  #setTimer(until: number): void {
+    clearTimeout(this.#timer)
+    this.#timerAt = until
+    // Rounded, so that the many waits of one length share a list of timers.
+    this.#timer = setTimeout(() => this.#timeOut(), Math.max(0, Math.round(until - performance.now())))
+    // The socket keeps the process alive.
+    this.#timer.unref()
+  }
+
+  #timeOut(): void {
+    this.#timerAt = Number.POSITIVE_INFINITY
+    const waiting = this.#waiting
+    if (!waiting) return
+    if (performance.now() < waiting.until - 1) {
+      this.#setTimer(waiting.until)
+      return
+    }
+    this.#waiting = undefined
+    this.close()
+    waiting.reject(new ConnectionFault(waiting.stage, 'the server did not answer in time'))
+  }
+
   #wakeUp(): void {
-    const wake = this.#wake
-    this.#wake = undefined
-    wake?.()
+    const waiting = this.#waiting
+    this.#waiting = undefined
+    waiting?.resolve()
   }
 }
 
 export type ConnectionTls = { readonly version: string; readonly cipher: string; readonly authorized: boolean }
 
-/** Opens a TCP connection, or one to the local socket of that path; ConnectionFault at `connect` when there is none in time. */
-export function openSocket(
-  { ip, port, path, localAddress }: Pick<ClientOptions, 'ip' | 'port' | 'path' | 'localAddress'>,
+type Place = Pick<ClientOptions, 'ip' | 'port' | 'path' | 'localAddress'>
+
+/** Opens a TCP connection, or one to the local socket of that path. `hear` gets what comes, in memory that is used again; false: no more for now. */
+function openSocket(
+  { ip, port, path, localAddress }: Place,
   timeoutMs: number,
+  hear: (bytes: Buffer) => boolean,
   signal?: AbortSignal,
 ): Promise<net.Socket> {
   const place = path ?? `${ip} port ${port}`
+  const buffer = Buffer.allocUnsafeSlow(readBuffer)
+  const onread = { buffer, callback: (length: number) => hear(buffer.subarray(0, length)) }
   return new Promise((resolve, reject) => {
     const socket =
-      path === undefined ? net.connect({ host: ip, port, noDelay: true, localAddress }) : net.connect({ path })
+      path === undefined
+        ? net.connect({ host: ip, port, noDelay: true, localAddress, onread })
+        : net.connect({ path, onread })
     const timer = setTimeout(() => socket.destroy(new Error('timeout')), timeoutMs)
     const abort = () => socket.destroy(new Error('aborted'))
     signal?.addEventListener('abort', abort, { once: true })

@@ -2,7 +2,7 @@
 
 import { formatPlain } from '../../sasl/index.ts'
 import type { Reply } from '../wire/index.ts'
-import { Channel, type ConnectionTls, openSocket } from './channel.ts'
+import { Channel, type ConnectionTls } from './channel.ts'
 import { ConnectionFault } from './fault.ts'
 import { type Session, sendMail } from './send.ts'
 import type { ClientOptions, SmtpConnection } from './types.ts'
@@ -25,7 +25,7 @@ export type Timeouts = { readonly [name in keyof typeof defaultTimeouts]: number
  */
 export async function connectSmtp(options: ClientOptions, signal?: AbortSignal): Promise<SmtpConnection> {
   const timeouts: Timeouts = { ...defaultTimeouts, ...options.timeouts }
-  const channel = new Channel(await openSocket(options, timeouts.connect, signal))
+  const channel = await Channel.open(options, timeouts.connect, signal)
   try {
     channel.limit(setupLimit)
     let tls: ConnectionTls | undefined
