@@ -9,7 +9,7 @@ import { createInterface } from 'node:readline'
 import { test } from 'node:test'
 import { Worker } from 'node:worker_threads'
 import { onEachStore } from '../../test/stores.ts'
-import { type AccountId, isFault, silentLog, toId } from '../base/index.ts'
+import { type AccountId, fakeClock, isFault, silentLog, toId } from '../base/index.ts'
 import { changeRows, metaRows, oneOf, openReadStore, type Ring, type Store, sql, type Writer } from './index.ts'
 
 const put = (tx: Writer, key: string, value = '') => metaRows.putMeta(tx, key, value)
@@ -105,7 +105,8 @@ onEachStore('a failed statement leaves the writes beside it alone', async ({ sto
       await Promise.all(Array.from({ length: 450 }, (_, i) => store.write([], (tx) => put(tx, `m${i}`))))
       assert.ok(points.filter((point) => point === 'write.committed').length >= 4, 'a batch is bounded')
     },
-    { only: 'sqlite', fault: (point) => points.push(point) },
+    // A batch also ends when it has taken long, as it does on a machine with other things to do.
+    { only: 'sqlite', fault: (point) => points.push(point), clock: fakeClock() },
   )
 }
 
