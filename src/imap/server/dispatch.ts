@@ -134,8 +134,14 @@ function commandName(p: Cursor): string {
 }
 
 async function refresh(parsed: Parsed, session: Session): Promise<void> {
-  if (!session.selected) return
-  await session.selected.view.catchUp()
+  const { selected, out } = session
+  if (!selected) return
+  // What has become of a whole mailbox takes a turn to be read, one to be compared with what was told, and one to be told.
+  await out.pace()
+  await selected.view.catchUp()
+  await out.pace()
+  selected.absorb()
+  await out.pace()
   tellSelected(parsed, session)
 }
 

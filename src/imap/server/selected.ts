@@ -5,6 +5,7 @@ import { type Range, type Ranges, SyntaxFault, toRanges } from '../../base/index
 import type { Access, Right } from '../../mail/index.ts'
 import { type SequenceSet, SYSTEM_FLAGS, savedResult } from '../wire/index.ts'
 import { countBelow, mergeSorted, normalise } from './ascending.ts'
+import { Bulk } from './bulk.ts'
 import { type Interest, usualInterest } from './interest.ts'
 import type { Output } from './output.ts'
 import { sayVanished } from './replies.ts'
@@ -34,6 +35,9 @@ export interface TellingListener {
   /** Says what follows from it. */
   settle(): Promise<void>
 }
+
+const star = Buffer.from('* ')
+const expunge = Buffer.from(' EXPUNGE\r\n')
 
 export class SelectedMailbox implements ViewReader {
   readonly view: MailboxView
@@ -146,7 +150,7 @@ export class SelectedMailbox implements ViewReader {
       this.listener?.touched(change.changed)
       this.listener?.touched(change.touched)
       const expunged = change.expunged.filter((uid) => uid <= this.#toldUid)
-      for (const uid of expunged) this.#changed.delete(uid)
+      if (this.#changed.size > 0) for (const uid of expunged) this.#changed.delete(uid)
       if (expunged.length > 0) this.#pending = mergeSorted(this.#pending, expunged)
       if (change.keywords) this.#flagsChanged = true
     }
@@ -407,7 +411,15 @@ export class SelectedMailbox implements ViewReader {
     const numbers = this.#numbersOfPending()
     this.listener?.expunging(this.#pending, out)
     if (this.#enabled.has('QRESYNC') || this.uidOnly) sayVanished(out, toRanges(this.#pending), false)
-    else for (let i = numbers.length - 1; i >= 0; i--) out.text(`* ${numbers[i]} EXPUNGE\r\n`)
+    else {
+      const bulk = new Bulk(out)
+      for (let i = numbers.length - 1; i >= 0; i--) {
+        bulk.bytes(star)
+        bulk.number(numbers[i]!)
+        bulk.bytes(expunge)
+      }
+      bulk.flush()
+    }
     this.#toldCount -= numbers.length
     this.#pending = []
     this.#pendingNumbers = undefined

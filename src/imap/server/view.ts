@@ -15,6 +15,8 @@ export interface ViewChange {
   readonly keywords: boolean
 }
 
+/** Changed blocks of flags, 256 messages each. */
+const MANY_BLOCKS = 64
 /** Sessions that read slowly are made to take the log when it is this long. */
 const LOG_LENGTH = 256
 const BYTES_PER_MESSAGE = 20
@@ -101,6 +103,8 @@ export class MailboxView {
     const version = this.#reads.version()
     if (version !== undefined && version === this.#version) return
     const found = await this.#reads.changesSince(this.id, since)
+    // Reading so many was a turn of its own: others come before they are compared.
+    if (found && found.blocks.length > MANY_BLOCKS) await new Promise((resolve) => setImmediate(resolve))
     this.#version = version
     if (!found) {
       this.gone = true
