@@ -109,7 +109,7 @@ export function machine() {
     cpu: os.cpus()[0]?.model ?? '',
     cores: os.cpus().length,
     memory: `${Math.round(os.totalmem() / 2 ** 30)} GiB`,
-    system: `${os.type()} ${os.release()}`,
+    system: `${os.type()} ${os.release().split('-')[0]}`,
     node: process.version,
     commit: git(),
     loop: Math.round(loop),
