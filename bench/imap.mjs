@@ -192,35 +192,23 @@ export async function imapPhase({ figures, sides, reps, n, wait, only }) {
       },
     )
   }
-  const page = ['p50', 'p99'].map((p) => `page of 50 ${p}, ${label}`)
-  await measure(
-    'page of 50',
-    Object.fromEntries(page.map((name) => [name, { unit: 'ms', wanted: '≤ 1' }])),
-    async (side) => {
+  // Each command alone on one connection; the first `warmUp` of them do not count.
+  const latency = (name, { count, warmUp }, commandAt) => {
+    const [p50, p99] = ['p50', 'p99'].map((p) => `${name} ${p}, ${label}`)
+    const about = { unit: 'ms', wanted: '≤ 1' }
+    return measure(name, { [p50]: about, [p99]: about }, async (side) => {
       const connection = await open(side, box)
       const took = []
-      for (let i = 0; i < 300; i++) {
-        const last = n - ((i * 37) % (n - 60))
-        const list = `FETCH ${last - 49}:${last} (UID FLAGS INTERNALDATE RFC822.SIZE ENVELOPE BODYSTRUCTURE)`
-        took.push((await connection.timed(list)).ms)
-      }
+      for (let i = 0; i < count; i++) took.push((await connection.timed(commandAt(i))).ms)
       await connection.logout()
-      return { [page[0]]: median(took.slice(100)), [page[1]]: pct(took.slice(100), 0.99) }
-    },
-  )
-  const one = ['p50', 'p99'].map((p) => `one body ${p}, ${label}`)
-  await measure(
-    'one body',
-    Object.fromEntries(one.map((name) => [name, { unit: 'ms', wanted: '≤ 1' }])),
-    async (side) => {
-      const connection = await open(side, box)
-      const took = []
-      for (let i = 0; i < 1_000; i++)
-        took.push((await connection.timed(`FETCH ${1 + ((i * 7919) % n)} BODY.PEEK[]`)).ms)
-      await connection.logout()
-      return { [one[0]]: median(took.slice(300)), [one[1]]: pct(took.slice(300), 0.99) }
-    },
-  )
+      return { [p50]: median(took.slice(warmUp)), [p99]: pct(took.slice(warmUp), 0.99) }
+    })
+  }
+  await latency('page of 50', { count: 300, warmUp: 100 }, (i) => {
+    const last = n - ((i * 37) % (n - 60))
+    return `FETCH ${last - 49}:${last} (UID FLAGS INTERNALDATE RFC822.SIZE ENVELOPE BODYSTRUCTURE)`
+  })
+  await latency('one body', { count: 1_000, warmUp: 300 }, (i) => `FETCH ${1 + ((i * 7919) % n)} BODY.PEEK[]`)
   const bodies = `all bodies, ${label}`
   await measure('all bodies', { [bodies]: { unit: 'MB/s', wanted: '≥ 1' } }, async (side) => {
     const most = Math.min(n, 20_000)

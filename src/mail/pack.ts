@@ -1,7 +1,7 @@
 // The job that packs what FETCH shows of messages into blocks, once no more are added to a block, and again when some are gone from it.
 // Without it everything is there and slower: a block is a copy.
 
-import type { Clock, MailboxId } from '../base/index.ts'
+import type { AccountId, Clock, MailboxId } from '../base/index.ts'
 import { enqueueJob, type RunningJob } from '../jobs/index.ts'
 import type { Part } from '../mime/index.ts'
 import {
@@ -48,7 +48,7 @@ export async function packMailbox(store: Store, clock: Clock, mailbox: MailboxId
   const row = await store.read((tx) => mailboxRows.find(tx, mailbox))
   if (!row) return
   // From here on a new job is put for what changes.
-  await store.write(row.account as Parameters<Store['write']>[0], (tx) => mailboxRows.setPacking(tx, mailbox, 0))
+  await store.write(row.account as AccountId, (tx) => mailboxRows.setPacking(tx, mailbox, 0))
   const began = clock.monotonic()
   for await (const due of dueBlocks(store, mailbox, Math.floor(row.uidNext / fetchBlockSize))) {
     const since = clock.monotonic()

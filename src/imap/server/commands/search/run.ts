@@ -3,6 +3,7 @@
 import { blockOf } from '../../../../mail/index.ts'
 import { charsetNames, isCharset } from '../../../../mime/index.ts'
 import type { SearchKey, SearchProgram } from '../../../wire/index.ts'
+import { countBelow } from '../../ascending.ts'
 import type { AuthenticatedContext } from '../../command.ts'
 import { newest, only } from '../../message-limit.ts'
 import { Progress } from '../../progress.ts'
@@ -150,15 +151,9 @@ function endOfPage(places: readonly number[], uids: Uint32Array, from: number): 
 /** Where those of `few` stand that are among `uids`; both ascend. */
 function placesIn(uids: Uint32Array, few: Uint32Array): number[] {
   const places: number[] = []
-  let from = 0
   for (const uid of few) {
-    let to = uids.length
-    while (from < to) {
-      const middle = (from + to) >>> 1
-      if (uids[middle]! < uid) from = middle + 1
-      else to = middle
-    }
-    if (uids[from] === uid) places.push(from)
+    const at = countBelow(uids, uid)
+    if (uids[at] === uid) places.push(at)
   }
   return places
 }
