@@ -137,13 +137,15 @@ export function createDispatch(options: DispatchOptions): Dispatch {
   /** One lane for the room that there is: it wakes the next when it is gone. One whose senders may not send does not count. */
   const wake = (resource: Resource) => {
     for (const lane of parked.get(resource) ?? []) {
-      if (!hasRoom(resource)) return
+      if (!hasRoom(resource)) return wakeLater(resource)
       comeBack(lane)
       for (const key of lane.senders.keys()) if (maySend(key)) return
     }
   }
-  const wakeLater = (resource: Resource, wait: number) => {
-    if (timers.has(resource)) return
+  /** Only time makes room in it. A timer may fire a little early, and a connection may end before its minute does: then it is set again. */
+  const wakeLater = (resource: Resource) => {
+    const wait = 'wait' in resource ? resource.wait : 0
+    if (wait === 0 || closed || timers.has(resource)) return
     const cancel = clock.after(Math.max(1, wait), () => {
       timers.delete(resource)
       wake(resource)
@@ -180,7 +182,7 @@ export function createDispatch(options: DispatchOptions): Dispatch {
       return undefined
     }
     standAside(lane, full)
-    for (const resource of full) if ('wait' in resource && resource.wait > 0) wakeLater(resource, resource.wait)
+    for (const resource of full) wakeLater(resource)
     return undefined
   }
 
