@@ -26,11 +26,12 @@ export async function load(
   name: string,
   ms = 10_000,
   recipient = mixedRecipients,
+  each = Number.POSITIVE_INFINITY,
 ): Promise<Attempt[]> {
   const end = Date.now() + ms
   const attempts: Attempt[] = []
   const one = async (n: number) => {
-    for (let i = 0; Date.now() < end; i++) {
+    for (let i = 0; i < each && Date.now() < end; i++) {
       const id = `${name}.${n}.${i}`
       const to = recipient(n + i)
       const remote = !to.endsWith('@posthorn.test')
