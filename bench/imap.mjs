@@ -397,7 +397,8 @@ export async function idlePhase({ figures, sides, counts, wait }) {
           }
         }),
       )
-      await sleep(2_000)
+      // What an idle connection holds, not what signing in left behind.
+      await sleep(15_000)
       const each = (side.pss() - before) / count
       const took = []
       const told = (connection, began) =>
