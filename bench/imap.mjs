@@ -152,8 +152,9 @@ export async function imapPhase({ figures, sides, reps, n, wait, only }) {
     for (let rep = 0; rep < times; rep++)
       for (const side of on) {
         await waitQuiet(wait)
-        const noise = meter(side.pids)
-        const values = await once(side, rep)
+        let noise = meter(side.pids)
+        // Who starts anew has other processes, and is measured from there.
+        const values = await once(side, rep, () => (noise = meter(side.pids)))
         const { foreign } = noise()
         for (const [figure, value] of Object.entries(values))
           figures.add(figure, abouts[figure], side.name, value, foreign)
@@ -181,8 +182,9 @@ export async function imapPhase({ figures, sides, reps, n, wait, only }) {
     await measure(
       name,
       { [first]: { unit: 'ms', wanted: wanted[0] }, [later]: { unit: 'ms', wanted: wanted[1] } },
-      async (side) => {
+      async (side, _, begin) => {
         await side.cold()
+        begin()
         const inWarm = reads(2_000, {}).find((read) => read.name === name)
         for (let i = 0; i < 3; i++) await inWarm.once(side, warm)
         const value = await once(side, box)

@@ -202,12 +202,13 @@ export class Peers {
       },
       /** Dovecot anew, without what it has cached of the mailboxes of user `n`. */
       async cold(_, n = 200) {
-        execFileSync('doveadm', ['-c', conf, 'stop'])
+        // The daemon keeps what it is given as standard output: of a pipe there would be no end.
+        execFileSync('doveadm', ['-c', conf, 'stop'], { stdio: 'ignore' })
         await sleep(200)
         const mailboxes = path.join(peersFolder, 'mail', format, `u${n}`)
         for (const file of fs.existsSync(mailboxes) ? fs.readdirSync(mailboxes, { recursive: true }) : [])
           if (path.basename(file) === 'dovecot.index.cache') fs.unlinkSync(path.join(mailboxes, file))
-        execFileSync('dovecot', ['-c', conf])
+        execFileSync('dovecot', ['-c', conf], { stdio: 'ignore' })
         await untilGreeted(peers.ports.peerImap, () => true, 'dovecot')
       },
     }
