@@ -8,6 +8,7 @@ import {
   inRanges,
   type MailboxId,
   normaliseRanges,
+  notePassing,
   type Ranges,
   toRanges,
 } from '../base/index.ts'
@@ -279,6 +280,7 @@ const joinBytes = (prefix: Uint8Array, data: Uint8Array) =>
 
 async function readWholes(tx: Reader, mailbox: MailboxId, uids: readonly number[]) {
   const rows = await messageRows.wholes(tx, mailbox, uids)
+  notePassing(rows.reduce((sum, { data }) => sum + data.length, 0))
   return rows.map(({ uid, prefix, data }) => ({ uid, bytes: joinBytes(prefix, data) }))
 }
 

@@ -120,6 +120,7 @@ export class MailboxView {
     const first = this.mailbox === undefined
     this.mailbox = found.mailbox
     this.recentUid = Math.max(this.recentUid, found.mailbox.recentUid)
+    if (first) this.#reserve(found.mailbox.messages)
     const change = this.#apply(found.blocks)
     if (
       first ||
@@ -156,6 +157,10 @@ export class MailboxView {
 
   #applyBlock(block: FlagBlock, expunged: number[], changed: number[], touched: number[]): void {
     const base = block.block * 256
+    if (this.maxUid < base) {
+      this.#append(base, block)
+      return
+    }
     let at = this.lowerBound(base)
     for (let slot = 0; slot < block.count; slot++) {
       const uid = base + slot
@@ -179,8 +184,24 @@ export class MailboxView {
     for (; at < this.count && this.uids[at]! < base + 256; at++) expunged.push(this.uids[at]!)
   }
 
+  /** A block of which nothing was known: what is complete is copied whole. */
+  #append(base: number, block: FlagBlock): void {
+    const { count, present } = block
+    // UID 0 is nobody's.
+    if (base === 0 || present.includes(0)) {
+      for (let slot = 0; slot < count; slot++) if (present[slot] === 1) this.#push(base + slot, block, slot)
+      return
+    }
+    this.#reserve(this.count + count)
+    for (let slot = 0, at = this.count; slot < count; slot++, at++) this.uids[at] = base + slot
+    this.lo.set(block.lo, this.count)
+    this.hi.set(block.hi, this.count)
+    this.modseqs.set(block.modseqs, this.count)
+    this.count += count
+  }
+
   #push(uid: number, block: FlagBlock, slot: number): void {
-    if (this.count === this.uids.length) this.#grow()
+    this.#reserve(this.count + 1)
     const at = this.count++
     this.uids[at] = uid
     this.lo[at] = block.lo[slot]!
@@ -188,8 +209,9 @@ export class MailboxView {
     this.modseqs[at] = block.modseqs[slot]!
   }
 
-  #grow(): void {
-    const size = Math.max(64, Math.ceil(this.uids.length * 1.5))
+  #reserve(count: number): void {
+    if (count <= this.uids.length) return
+    const size = Math.max(64, count, Math.ceil(this.uids.length * 1.5))
     const wider = <T extends Uint32Array | Float64Array>(old: T, fresh: T): T => {
       fresh.set(old)
       return fresh
