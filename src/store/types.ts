@@ -101,7 +101,7 @@ export interface Blobs {
   create(): Promise<BlobWriter>
   /** `end` is exclusive. */
   read(name: string, start: number, end: number): Promise<Buffer>
-  /** Chunks of at most 64 KiB. */
+  /** Chunks of 64 KiB, of up to 1 MiB of 256 KiB. Fault `internal` when the file is shorter than a finite `end`. */
   stream(name: string, start?: number, end?: number): AsyncIterable<Buffer>
   /** Takes the file away if it exists. */
   remove(name: string): Promise<void>

@@ -46,19 +46,24 @@ onFolder('the same content written twice has two names', async (blobs) => {
   assert.notEqual(await store(blobs, Buffer.from('x')), await store(blobs, Buffer.from('x')))
 })
 
-onFolder('streams in chunks of at most 64 KiB, whole or a range', async (blobs) => {
-  const bytes = Buffer.alloc(200_000, 'posthorn')
-  const name = await store(blobs, bytes)
-  const collect = async (start?: number, end?: number) => {
-    const chunks: Buffer[] = []
-    for await (const chunk of blobs.stream(name, start, end)) chunks.push(chunk)
-    assert.ok(chunks.every((chunk) => chunk.length <= 65_536))
-    return Buffer.concat(chunks)
-  }
-  assert.ok((await collect()).equals(bytes))
-  assert.ok((await collect(65_000, 140_001)).equals(bytes.subarray(65_000, 140_001)))
-  assert.ok((await collect(199_999, 300_000)).equals(bytes.subarray(199_999)))
-})
+for (const [size, most] of [
+  [300_000, 262_144],
+  [1_500_000, 65_536],
+] as const)
+  onFolder(`streams ${size} bytes in chunks of at most ${most}, whole or a range`, async (blobs) => {
+    const bytes = Buffer.alloc(size, 'posthorn')
+    const name = await store(blobs, bytes)
+    const collect = async (start?: number, end?: number) => {
+      const chunks: Buffer[] = []
+      for await (const chunk of blobs.stream(name, start, end)) chunks.push(chunk)
+      assert.ok(chunks.every((chunk) => chunk.length <= (start === undefined ? most : 262_144)))
+      return Buffer.concat(chunks)
+    }
+    assert.ok((await collect()).equals(bytes))
+    assert.ok((await collect(65_000, 140_001)).equals(bytes.subarray(65_000, 140_001)))
+    assert.ok((await collect(size - 1)).equals(bytes.subarray(size - 1)))
+    await assert.rejects(collect(size - 1, size + 1), (error) => isFault(error, 'internal'))
+  })
 
 onFolder('an aborted write leaves nothing', async (blobs, folder) => {
   const writer = await blobs.create()
