@@ -380,10 +380,12 @@ export async function loginPhase({ figures, sides, reps, wait, logins = 300 }) {
 export async function idlePhase({ figures, sides, counts, wait }) {
   for (const count of counts)
     for (const side of sides) {
+      // What a rush has left in memory is given back later than we wait: both begin at rest.
+      await side.cold()
       const first = await open(side)
       await anew(first, 'idle')
       await waitQuiet(wait)
-      await sleep(1_000)
+      await sleep(15_000)
       const noise = meter(side.pids)
       const before = side.pss()
       const idlers = []

@@ -4,6 +4,7 @@ import { execFileSync, spawn, spawnSync } from 'node:child_process'
 import fs from 'node:fs'
 import net from 'node:net'
 import path from 'node:path'
+import { apt, hasProgram, isRoot, withoutDaemons } from '../scripts/debian.mjs'
 import { now, sleep, treeMem } from './lib.mjs'
 
 const here = import.meta.dirname
@@ -140,6 +141,26 @@ export class Posthorn {
   }
 }
 
+const peerPrograms = [
+  ['/usr/sbin/postfix', 'postfix'],
+  ['/usr/lib/dovecot/imap', 'dovecot-imapd'],
+  ['/usr/lib/dovecot/lmtp', 'dovecot-lmtpd'],
+  ['/usr/lib/dovecot/modules/lib90_sieve_plugin.so', 'dovecot-sieve'],
+  ['bc', 'bc'],
+]
+
+/** Installs what of the peers is missing; who may not is told what to install. */
+function installPeers() {
+  const missing = () => peerPrograms.filter(([program]) => !hasProgram(program)).map(([, name]) => name)
+  const packages = missing()
+  if (packages.length === 0) return
+  if (isRoot && hasProgram('apt-get')) {
+    console.error(`bench: installing ${packages.join(', ')} …`)
+    withoutDaemons(() => apt(packages))
+  }
+  if (missing().length > 0) throw new Error(`the other side needs: apt-get install ${missing().join(' ')}`)
+}
+
 /** Postfix, with Dovecot unless `dovecot` is false, as bench/start-peers.sh makes them. */
 export class Peers {
   constructor({ folder, ports, dovecot }) {
@@ -169,6 +190,7 @@ export class Peers {
       throw new Error(`${script}: see ${peersFolder}/postfix/maillog; ${fs.readFileSync(log, 'utf8')}`)
   }
   start() {
+    installPeers()
     this.shell('start-peers.sh', { FRESH: '1', ...(this.dovecot ? {} : { SMTP_ONLY: '1' }) })
   }
   stop() {

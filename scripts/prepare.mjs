@@ -4,14 +4,13 @@
 //   node scripts/prepare.mjs --test     before `npm test`: also the programs that tests run, when root on Debian
 
 import { spawnSync } from 'node:child_process'
-import { existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { dirname, join, resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import { apt, hasProgram, isRoot, withoutDaemons } from './debian.mjs'
 
 const root = resolve(dirname(fileURLToPath(import.meta.url)), '..')
 const node = join(root, 'node_modules', '.bin', 'node')
-const policy = '/usr/sbin/policy-rc.d'
-const isRoot = process.getuid?.() === 0
 
 /** What tests run: a program, a path or, with `*`, a pattern of paths; the Debian package of each; the tests that need it. */
 const testPrograms = [
@@ -104,29 +103,6 @@ function checkNode() {
     fail('libatomic1 could not be installed: run `apt-get install libatomic1` as root, then start again')
 }
 
-/** Installs Debian packages; the lists are fetched when there are none or they are too old. What apt says is shown only when it fails. */
-function apt(packages) {
-  const env = { ...process.env, DEBIAN_FRONTEND: 'noninteractive', LC_ALL: 'C.UTF-8' }
-  let said = ''
-  const run = (...args) => {
-    const ran = spawnSync('apt-get', args, { env, stdio: ['ignore', 'ignore', 'pipe'], encoding: 'utf8' })
-    said = ran.stderr ?? `${ran.error}`
-    return ran.status === 0
-  }
-  const add = () => run('install', '-y', '-qq', '--no-install-recommends', ...packages)
-  const listed = readdirSync('/var/lib/apt/lists').some((name) => name.includes('_Packages'))
-  if ((listed && add()) || (run('update', '-qq') && add())) return true
-  console.error(said.trim())
-  return false
-}
-
-function hasProgram(name) {
-  if (name.includes('*')) return spawnSync('sh', ['-c', `ls -d ${name}`], { stdio: 'ignore' }).status === 0
-  if (name.startsWith('/')) return existsSync(name)
-  const folders = `${process.env.PATH}:/usr/sbin:/sbin`.split(':')
-  return folders.some((folder) => existsSync(join(folder, name)))
-}
-
 /** Installs the programs that tests run; whatever fails, the tests that need it are left out, and said so. */
 function prepareTests() {
   const missing = testPrograms.filter(([program]) => !hasProgram(program))
@@ -138,17 +114,6 @@ function prepareTests() {
   }
   for (const [program, name, tests] of missing)
     if (!hasProgram(program)) console.error(`posthorn: left out: ${tests}. To have them: apt-get install ${name}`)
-}
-
-/** Tests start daemons themselves: none is started by its package. */
-function withoutDaemons(work) {
-  const ours = !existsSync(policy)
-  if (ours) writeFileSync(policy, '#!/bin/sh\nexit 101\n', { mode: 0o755 })
-  try {
-    work()
-  } finally {
-    if (ours) rmSync(policy, { force: true })
-  }
 }
 
 try {
