@@ -146,15 +146,15 @@ export async function imapPhase({ figures, sides, reps, n, wait, only }) {
   const warm = 'warm'
   const texts = only?.toLowerCase().split(',')
   const due = (name) => !texts || texts.some((text) => name.toLowerCase().includes(text))
-  /** `once` on each side in turn, `reps` times. It answers with an object: figure → value. */
-  const measure = async (name, abouts, once, { times = reps, on = sides } = {}) => {
+  /** `once` on each side in turn, `reps` times; `cold`: each time on a server that was started anew. It answers with an object: figure → value. */
+  const measure = async (name, abouts, once, { times = reps, on = sides, cold = false } = {}) => {
     if (!due(name)) return
     for (let rep = 0; rep < times; rep++)
       for (const side of on) {
         await waitQuiet(wait)
-        let noise = meter(side.pids)
-        // Who starts anew has other processes, and is measured from there.
-        const values = await once(side, rep, () => (noise = meter(side.pids)))
+        if (cold) await side.cold()
+        const noise = meter(side.pids)
+        const values = await once(side)
         const { foreign } = noise()
         for (const [figure, value] of Object.entries(values))
           figures.add(figure, abouts[figure], side.name, value, foreign)
@@ -182,9 +182,7 @@ export async function imapPhase({ figures, sides, reps, n, wait, only }) {
     await measure(
       name,
       { [first]: { unit: 'ms', wanted: wanted[0] }, [later]: { unit: 'ms', wanted: wanted[1] } },
-      async (side, _, begin) => {
-        await side.cold()
-        begin()
+      async (side) => {
         const inWarm = reads(2_000, {}).find((read) => read.name === name)
         for (let i = 0; i < 3; i++) await inWarm.once(side, warm)
         const value = await once(side, box)
@@ -192,6 +190,7 @@ export async function imapPhase({ figures, sides, reps, n, wait, only }) {
         for (let i = 0; i < again; i++) more.push(await once(side, box))
         return { [first]: value, [later]: median(more) }
       },
+      { cold: true },
     )
   }
   // Each command alone on one connection; the first `warmUp` of them do not count.

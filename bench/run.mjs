@@ -1,5 +1,5 @@
 // npm run bench [PHASE...] — Posthorn against Postfix with Dovecot on this machine, interleaved in one run.
-// Starts both privately on loopback (Debian's postfix dovecot-imapd dovecot-lmtpd dovecot-sieve bc), every loop has an end.
+// Starts both privately on loopback (Debian's postfix dovecot-imapd dovecot-lmtpd dovecot-sieve), every loop has an end.
 
 import fs from 'node:fs'
 import os from 'node:os'

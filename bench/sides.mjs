@@ -4,7 +4,7 @@ import { execFileSync, spawn, spawnSync } from 'node:child_process'
 import fs from 'node:fs'
 import net from 'node:net'
 import path from 'node:path'
-import { apt, hasProgram, isRoot, withoutDaemons } from '../scripts/debian.mjs'
+import { installMissing } from '../scripts/debian.mjs'
 import { now, sleep, treeMem } from './lib.mjs'
 
 const here = import.meta.dirname
@@ -141,25 +141,12 @@ export class Posthorn {
   }
 }
 
-const peerPrograms = [
-  ['/usr/sbin/postfix', 'postfix'],
+const postfix = [['/usr/sbin/postfix', 'postfix']]
+const dovecot = [
   ['/usr/lib/dovecot/imap', 'dovecot-imapd'],
   ['/usr/lib/dovecot/lmtp', 'dovecot-lmtpd'],
   ['/usr/lib/dovecot/modules/lib90_sieve_plugin.so', 'dovecot-sieve'],
-  ['bc', 'bc'],
 ]
-
-/** Installs what of the peers is missing; who may not is told what to install. */
-function installPeers() {
-  const missing = () => peerPrograms.filter(([program]) => !hasProgram(program)).map(([, name]) => name)
-  const packages = missing()
-  if (packages.length === 0) return
-  if (isRoot && hasProgram('apt-get')) {
-    console.error(`bench: installing ${packages.join(', ')} …`)
-    withoutDaemons(() => apt(packages))
-  }
-  if (missing().length > 0) throw new Error(`the other side needs: apt-get install ${missing().join(' ')}`)
-}
 
 /** Postfix, with Dovecot unless `dovecot` is false, as bench/start-peers.sh makes them. */
 export class Peers {
@@ -190,7 +177,10 @@ export class Peers {
       throw new Error(`${script}: see ${peersFolder}/postfix/maillog; ${fs.readFileSync(log, 'utf8')}`)
   }
   start() {
-    installPeers()
+    const needed = this.dovecot ? [...postfix, ...dovecot] : postfix
+    const missing = installMissing(needed, (names) => console.error(`bench: installing ${names} …`))
+    if (missing.length > 0)
+      throw new Error(`the other side needs: apt-get install ${missing.map(([, name]) => name).join(' ')}`)
     this.shell('start-peers.sh', { FRESH: '1', ...(this.dovecot ? {} : { SMTP_ONLY: '1' }) })
   }
   stop() {

@@ -5,6 +5,7 @@ import { existsSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 
 const policy = '/usr/sbin/policy-rc.d'
+/** Whether we may install. */
 export const isRoot = process.getuid?.() === 0
 
 /** Installs Debian packages; the lists are fetched when there are none or they are too old. What apt says is shown only when it fails. */
@@ -32,7 +33,7 @@ export function hasProgram(name) {
 }
 
 /** Who runs this starts daemons himself: none is started by its package. */
-export function withoutDaemons(work) {
+function withoutDaemons(work) {
   const ours = !existsSync(policy)
   if (ours) writeFileSync(policy, '#!/bin/sh\nexit 101\n', { mode: 0o755 })
   try {
@@ -40,4 +41,17 @@ export function withoutDaemons(work) {
   } finally {
     if (ours) rmSync(policy, { force: true })
   }
+}
+
+/**
+ * Installs what is missing of `programs`, each [program, package, …] as `hasProgram` knows it, when root on Debian: all together, or one by one when that
+ * fails. `say` is told the packages before. Returns those that are missing still.
+ */
+export function installMissing(programs, say) {
+  const missing = programs.filter(([program]) => !hasProgram(program))
+  if (missing.length === 0 || !isRoot || !hasProgram('apt-get')) return missing
+  const packages = missing.map(([, name]) => name)
+  say(packages.join(', '))
+  withoutDaemons(() => apt(packages) || packages.forEach((name) => void apt([name])))
+  return missing.filter(([program]) => !hasProgram(program))
 }

@@ -7,7 +7,7 @@ import { spawnSync } from 'node:child_process'
 import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { dirname, join, resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { apt, hasProgram, isRoot, withoutDaemons } from './debian.mjs'
+import { apt, hasProgram, installMissing, isRoot } from './debian.mjs'
 
 const root = resolve(dirname(fileURLToPath(import.meta.url)), '..')
 const node = join(root, 'node_modules', '.bin', 'node')
@@ -105,15 +105,11 @@ function checkNode() {
 
 /** Installs the programs that tests run; whatever fails, the tests that need it are left out, and said so. */
 function prepareTests() {
-  const missing = testPrograms.filter(([program]) => !hasProgram(program))
-  if (missing.length === 0) return
-  const packages = missing.map(([, name]) => name)
-  if (isRoot && hasProgram('apt-get')) {
-    console.error(`posthorn: installing ${packages.join(', ')} for the tests …`)
-    withoutDaemons(() => apt(packages) || packages.forEach((name) => void apt([name])))
-  }
-  for (const [program, name, tests] of missing)
-    if (!hasProgram(program)) console.error(`posthorn: left out: ${tests}. To have them: apt-get install ${name}`)
+  const missing = installMissing(testPrograms, (names) =>
+    console.error(`posthorn: installing ${names} for the tests …`),
+  )
+  for (const [, name, tests] of missing)
+    console.error(`posthorn: left out: ${tests}. To have them: apt-get install ${name}`)
 }
 
 try {

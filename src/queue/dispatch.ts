@@ -144,7 +144,7 @@ export function createDispatch(options: DispatchOptions): Dispatch {
   }
   /** Only time makes room in it. A timer may fire a little early, and a connection may end before its minute does: then it is set again. */
   const wakeLater = (resource: Resource) => {
-    const wait = 'wait' in resource ? resource.wait : 0
+    const wait = waitOf(resource)
     if (wait === 0 || closed || timers.has(resource)) return
     const cancel = clock.after(Math.max(1, wait), () => {
       timers.delete(resource)
@@ -331,6 +331,9 @@ export function createDispatch(options: DispatchOptions): Dispatch {
   }
 }
 
+/** Milliseconds until time has made room; a site has none that only time makes. */
+const waitOf = (resource: Resource): number => ('wait' in resource ? resource.wait : 0)
+
 function hasRoom(resource: Resource): boolean {
-  return resource.free > 0 && (!('wait' in resource) || resource.wait === 0)
+  return resource.free > 0 && waitOf(resource) === 0
 }

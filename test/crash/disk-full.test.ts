@@ -44,8 +44,8 @@ async function prepare(t: TestContext, megabytes: number, minimumFree: string): 
   return { disk, server, sink, attempts: [] }
 }
 
-/** Messages of each connection that the added room surely holds, however fast the machine is. */
-const roomy = 40
+/** For `ms`, and no more than the added room surely holds, however fast the machine is. */
+const loadAfter = (server: Installation, ms: number) => load(server, 5, 'after', ms, undefined, 40)
 
 /** Sends until most is refused. */
 async function fill({ server, attempts }: Full): Promise<void> {
@@ -126,7 +126,7 @@ for (const megabytes of [16, 72])
     await assertNoStorm(full)
     await disk.resize(megabytes * 3)
     const before = attempts.length
-    attempts.push(...(await load(server, 5, 'after', 1_000, undefined, roomy)))
+    attempts.push(...(await loadAfter(server, 1_000)))
     assert.ok(
       attempts.slice(before).every(({ acknowledged }) => acknowledged),
       server.output,
@@ -150,7 +150,7 @@ test('killed and started again on a full disk', async (t) => {
   await server.stop('SIGKILL')
   await disk.resize(72)
   await server.start()
-  attempts.push(...(await load(server, 5, 'after', 500, undefined, roomy)))
+  attempts.push(...(await loadAfter(server, 500)))
   await verify(t, full)
 })
 
@@ -172,7 +172,7 @@ test('below the configured line nothing is read any more', async (t) => {
   // And each five seconds while none does.
   await pause(6_000)
   const before = attempts.length
-  attempts.push(...(await load(server, 5, 'after', 500, undefined, roomy)))
+  attempts.push(...(await loadAfter(server, 500)))
   assert.ok(
     attempts.slice(before).every(({ acknowledged }) => acknowledged),
     server.output,

@@ -157,8 +157,8 @@ export class MailboxView {
 
   #applyBlock(block: FlagBlock, expunged: number[], changed: number[], touched: number[]): void {
     const base = block.block * 256
-    if (this.maxUid < base) {
-      this.#append(base, block)
+    if (this.maxUid < base && !block.present.includes(0)) {
+      this.#appendWhole(base, block)
       return
     }
     let at = this.lowerBound(base)
@@ -184,19 +184,13 @@ export class MailboxView {
     for (; at < this.count && this.uids[at]! < base + 256; at++) expunged.push(this.uids[at]!)
   }
 
-  /** A block of which nothing was known: what is complete is copied whole. */
-  #append(base: number, block: FlagBlock): void {
-    const { count, present } = block
-    // UID 0 is nobody's.
-    if (base === 0 || present.includes(0)) {
-      for (let slot = 0; slot < count; slot++) if (present[slot] === 1) this.#push(base + slot, block, slot)
-      return
-    }
+  /** A block of which nothing was known and nothing is missing. */
+  #appendWhole(base: number, { count, lo, hi, modseqs }: FlagBlock): void {
     this.#reserve(this.count + count)
-    for (let slot = 0, at = this.count; slot < count; slot++, at++) this.uids[at] = base + slot
-    this.lo.set(block.lo, this.count)
-    this.hi.set(block.hi, this.count)
-    this.modseqs.set(block.modseqs, this.count)
+    for (let slot = 0; slot < count; slot++) this.uids[this.count + slot] = base + slot
+    this.lo.set(lo, this.count)
+    this.hi.set(hi, this.count)
+    this.modseqs.set(modseqs, this.count)
     this.count += count
   }
 
