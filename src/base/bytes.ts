@@ -87,3 +87,40 @@ export class ByteQueue {
     this.#searched = 0
   }
 }
+
+/** Walks over the bytes of one buffer from one control character to the next: four bytes at a time, since nearly all are text. */
+export class TextWalk {
+  readonly #bytes: Uint8Array
+  readonly #words: Int32Array
+  /** Bytes before the first whole word. */
+  readonly #lead: number
+
+  constructor(bytes: Uint8Array) {
+    this.#bytes = bytes
+    this.#lead = Math.min((4 - (bytes.byteOffset & 3)) & 3, bytes.length)
+    this.#words = new Int32Array(
+      bytes.buffer,
+      bytes.length < 4 ? 0 : bytes.byteOffset + this.#lead,
+      (bytes.length - this.#lead) >> 2,
+    )
+  }
+
+  /** The index of the first byte at or after `from` that is 13 (CR) or less; the length when there is none. */
+  next(from: number): number {
+    const bytes = this.#bytes
+    const words = this.#words
+    const lead = this.#lead
+    const size = bytes.length
+    let i = from
+    while (i < size && ((i - lead) & 3) !== 0) {
+      if (bytes[i]! <= 13) return i
+      i++
+    }
+    let word = (i - lead) >> 2
+    // A byte below 14 borrows into its own highest bit, and only that of a byte which had none set can be such.
+    while (word < words.length && ((words[word]! - 0x0e0e0e0e) & ~words[word]! & 0x80808080) === 0) word++
+    i = Math.max(i, lead + (word << 2))
+    while (i < size && bytes[i]! > 13) i++
+    return i
+  }
+}

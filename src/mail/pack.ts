@@ -27,6 +27,10 @@ const headerBytes = 16_384
 /** Work of one run of the job, and how long others have the thread for each millisecond of it. */
 const runMs = 1_000
 const rest = 3
+/** A thread that was busier than this while the job rested is left alone, but for one block in so many milliseconds. */
+const busy = 0.25
+const lookMs = 100
+const busyRestMs = 2_000
 
 /** Puts the job unless it waits already; `row` is saved by the caller. */
 export async function askForPacking(tx: Writer, row: { readonly id: number; packing: number }): Promise<void> {
@@ -43,8 +47,20 @@ export async function requestPacking(tx: Writer, mailbox: MailboxId): Promise<vo
   await mailboxRows.setPacking(tx, mailbox, 1)
 }
 
+/** How a run of the job gives way; what is absent does not. */
+export interface Yielding {
+  readonly job?: RunningJob
+  /** Share of the time since the last call in which this thread worked. */
+  readonly load?: () => number
+}
+
 /** Packs what is to be packed of a mailbox (`pack-mailbox`), a second of it at once. May be called again at any time. */
-export async function packMailbox(store: Store, clock: Clock, mailbox: MailboxId, job?: RunningJob): Promise<void> {
+export async function packMailbox(
+  store: Store,
+  clock: Clock,
+  mailbox: MailboxId,
+  { job, load }: Yielding = {},
+): Promise<void> {
   const row = await store.read((tx) => mailboxRows.find(tx, mailbox))
   if (!row) return
   // From here on a new job is put for what changes.
@@ -55,7 +71,17 @@ export async function packMailbox(store: Store, clock: Clock, mailbox: MailboxId
     await packOne(store, mailbox, due)
     const now = clock.monotonic()
     if (job && now - began > runMs) return store.write([], (tx) => job.again(tx, tx.now))
-    await new Promise<void>((resolve) => clock.after(Math.ceil((now - since) * rest), resolve))
+    await giveWay(clock, (now - since) * rest, load)
+  }
+}
+
+/** Waits for `ms`, and longer while the thread is busy with what somebody waits for. */
+async function giveWay(clock: Clock, ms: number, load: Yielding['load']): Promise<void> {
+  const until = clock.monotonic() + busyRestMs
+  load?.()
+  for (let wait = ms; ; wait = lookMs) {
+    await new Promise<void>((resolve) => clock.after(Math.ceil(wait), resolve))
+    if (!load || load() < busy || clock.monotonic() >= until) return
   }
 }
 

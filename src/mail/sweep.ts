@@ -1,6 +1,6 @@
 // What jobs do after a mailbox was deleted or an account removed: rows go in bounded pages, a transaction each.
 
-import type { AccountId, Clock, MailboxId } from '../base/index.ts'
+import { type AccountId, type Clock, type MailboxId, watchLoop } from '../base/index.ts'
 import type { JobHandlers } from '../jobs/index.ts'
 import {
   aclRows,
@@ -22,7 +22,7 @@ import { packMailbox } from './pack.ts'
 export function mailHandlers(store: Store, clock: Clock): Pick<JobHandlers, 'sweep-mailbox' | 'pack-mailbox'> {
   return {
     'sweep-mailbox': ({ mailbox }) => sweepMailbox(store, mailbox),
-    'pack-mailbox': ({ mailbox }, job) => packMailbox(store, clock, mailbox, job),
+    'pack-mailbox': ({ mailbox }, job) => packMailbox(store, clock, mailbox, { job, load: watchLoop() }),
   }
 }
 

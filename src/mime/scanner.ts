@@ -2,6 +2,7 @@
 // Keeps headers only; a body is counted, never held. Knows no charset and decodes nothing.
 
 import { isAscii } from 'node:buffer'
+import { TextWalk } from '../base/index.ts'
 import { parseFields } from './header.ts'
 import { HeaderCollector } from './header-collector.ts'
 import { MAX_BOUNDARY_LINE, type ScanLimits, scanLimits } from './limits.ts'
@@ -13,7 +14,6 @@ import type { Envelope, Part, Scan } from './types.ts'
 const LF = 10
 const CR = 13
 const DASH = 45
-const SHORT_LINE = 8
 
 export interface Scanner {
   /** The chunk may be reused by the caller afterwards. */
@@ -75,6 +75,7 @@ class MessageScanner implements Scanner {
     if (!this.#has8bit && !isAscii(b)) this.#has8bit = true
     if (this.#carry) b = Buffer.concat([this.#carry, b])
     this.#carry = undefined
+    const text = new TextWalk(b)
     let i = 0
     while (i < b.length) {
       if (this.#atLineStart) {
@@ -85,7 +86,7 @@ class MessageScanner implements Scanner {
           continue
         }
       }
-      i = this.#inHeader ? this.#passLine(b, i) : this.#passBody(b, i)
+      i = this.#inHeader ? this.#passLine(b, i) : this.#passBody(b, text, i)
     }
     this.#finishChunk(b, i)
   }
@@ -144,20 +145,18 @@ class MessageScanner implements Scanner {
   }
 
   /** Passes body lines up to one that begins like a delimiter, or to the chunk's end. */
-  #passBody(b: Buffer, from: number): number {
+  #passBody(b: Buffer, text: TextWalk, from: number): number {
     const size = b.length
     const watch = this.#watched > 0
     let feeds = 0
     let i = from
     while (i < size) {
-      // Short lines by hand, long ones by the native search: each is several times slower at the other's work.
-      const near = Math.min(i + SHORT_LINE, size)
-      while (i < near && b[i] !== LF) i++
-      if (i === near) {
-        const lf = b.indexOf(LF, i)
-        i = lf < 0 ? size : lf
-      }
+      i = text.next(i)
       if (i === size) break
+      if (b[i] !== LF) {
+        i++
+        continue
+      }
       feeds++
       i++
       if (watch && b[i] === DASH) break

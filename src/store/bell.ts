@@ -1,5 +1,5 @@
 // The bell: says that something changed, never what it was. Heard in the thread that wrote at once, in the others a turn later; when
-// accounts change all the time, a few milliseconds later.
+// accounts change all the time, some milliseconds later.
 
 import { BroadcastChannel } from 'node:worker_threads'
 import type { AccountId, Log } from '../base/index.ts'
@@ -31,7 +31,7 @@ export function createBell(name: string, log: Log): RingingBell {
 }
 
 /** How long rings of accounts wait for others after one was told: under a rush each would wake every thread. */
-const restMs = 5
+const restMs = 20
 
 /** Tells the first ring at once and what comes in the milliseconds after it together, each account once. Topics never wait. */
 function gather(tell: (rings: readonly Ring[]) => void) {

@@ -1,6 +1,8 @@
 // The text of DATA (RFC 5321 §4.5.2): dots taken out on the way in, put in on the way out, chunk by chunk.
 // Only CR LF . CR LF ends it; whatever else looks like an end is content, and noted (SMTP smuggling).
 
+import { TextWalk } from '../../base/index.ts'
+
 const CR = 13
 const LF = 10
 const DOT = 46
@@ -36,14 +38,15 @@ export class DotDecoder implements LineFaults {
     let state = this.#state
     let from = 0
     let i = 0
+    const text = new TextWalk(chunk)
     // Where the line would have begun in this chunk's coordinates.
     let lineStart = -this.#line
     while (i < length && state !== at.ended) {
       let byte = chunk[i]!
       if (state === at.inside) {
-        // Nearly all bytes are text: they are passed in a loop of their own.
-        while (byte > CR && ++i < length) byte = chunk[i]!
+        i = text.next(i)
         if (i === length) break
+        byte = chunk[i]!
         if (byte === CR) state = at.cr
         else if (byte === LF) this.bare = true
         i++

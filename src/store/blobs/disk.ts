@@ -2,6 +2,7 @@
 // Refuses to know what a content is, or which rows name it.
 
 import { randomBytes } from 'node:crypto'
+import { closeSync, openSync, readSync, writeSync } from 'node:fs'
 import { constants, type FileHandle, mkdir, open, readdir, rename, stat, statfs, unlink } from 'node:fs/promises'
 import { join } from 'node:path'
 import { Fault, type Log, notePassing } from '../../base/index.ts'
@@ -10,9 +11,12 @@ import { makeFolder, syncFolder } from '../folder.ts'
 import type { Blobs, BlobWriter } from '../types.ts'
 
 const chunkSize = 65_536
-/** Each read is a trip to another thread and back: of what is not long, fewer of them. */
-const wideChunk = 262_144
+/**
+ * What is not longer is read in this thread, in pieces of that size, as SQLite reads the contents that it keeps: a trip to another
+ * thread and back takes as long as reading a quarter of it.
+ */
 const notLong = 1_048_576
+const wideChunk = 262_144
 const pageSize = 1_000
 
 export interface DiskOptions {
@@ -35,13 +39,18 @@ export async function openDiskBlobs({ folder, inlineLimit, log, now, fault }: Di
     await syncFolder(folder)
     made.add(name)
   }
-  const openBlob = async (name: string): Promise<FileHandle> => {
+  const noFile = (name: string, error: unknown): never => {
+    if (!isMissing(error)) throw error
+    log.error({ blob: name }, 'a content has lost its file')
+    throw new Fault('internal', `the file of content ${name} is missing`)
+  }
+  const openBlob = (name: string): Promise<FileHandle> =>
+    open(pathOf(folder, name), 'r').catch((error: unknown) => noFile(name, error))
+  const openHere = (name: string): number => {
     try {
-      return await open(pathOf(folder, name), 'r')
+      return openSync(pathOf(folder, name), 'r')
     } catch (error) {
-      if (!isMissing(error)) throw error
-      log.error({ blob: name }, 'a content has lost its file')
-      throw new Fault('internal', `the file of content ${name} is missing`)
+      return noFile(name, error)
     }
   }
 
@@ -59,12 +68,12 @@ export async function openDiskBlobs({ folder, inlineLimit, log, now, fault }: Di
       }
     },
     async *stream(name, start = 0, end = Number.POSITIVE_INFINITY) {
+      if (end - start <= notLong) return yield* streamHere(openHere(name), name, start, end)
       const file = await openBlob(name)
       try {
         const last = Number.isFinite(end) ? end : (await file.stat()).size
-        const size = last - start <= notLong ? wideChunk : chunkSize
-        for (let at = start; at < last; at += size) {
-          const chunk = Buffer.allocUnsafe(Math.min(size, last - at))
+        for (let at = start; at < last; at += chunkSize) {
+          const chunk = Buffer.allocUnsafe(Math.min(chunkSize, last - at))
           await fill(file, chunk, at, name)
           notePassing(chunk.length)
           yield chunk
@@ -101,8 +110,13 @@ async function createWriter(
     opened = false
   }
   return {
+    // Into the system's cache, in this thread: the disk is waited for at the end, elsewhere.
     async write(chunk) {
-      for (let at = 0; at < chunk.length; ) at += (await file.write(chunk, at).catch(refuseFull)).bytesWritten
+      try {
+        for (let at = 0; at < chunk.length; ) at += writeSync(file.fd, chunk, at)
+      } catch (error) {
+        refuseFull(error)
+      }
     },
     async finish(hash) {
       const name = `${hash.slice(0, 16)}-${id}`
@@ -131,11 +145,30 @@ async function createWriter(
   }
 }
 
+function* streamHere(file: number, name: string, start: number, end: number): Generator<Buffer> {
+  try {
+    for (let at = start; at < end; at += wideChunk) {
+      const chunk = Buffer.allocUnsafe(Math.min(wideChunk, end - at))
+      for (let filled = 0; filled < chunk.length; ) {
+        const read = readSync(file, chunk, filled, chunk.length - filled, at + filled)
+        if (read === 0) throw shorter(name)
+        filled += read
+      }
+      notePassing(chunk.length)
+      yield chunk
+    }
+  } finally {
+    closeSync(file)
+  }
+}
+
+const shorter = (name: string) => new Fault('internal', `the file of content ${name} is shorter than asked`)
+
 /** Reads exactly the length of `out` from `at`. */
 async function fill(file: FileHandle, out: Buffer, at: number, name: string): Promise<void> {
   for (let filled = 0; filled < out.length; ) {
     const { bytesRead } = await file.read(out, filled, out.length - filled, at + filled)
-    if (bytesRead === 0) throw new Fault('internal', `the file of content ${name} is shorter than asked`)
+    if (bytesRead === 0) throw shorter(name)
     filled += bytesRead
   }
 }
