@@ -20,10 +20,16 @@ type Control =
 
 type Bound = Parameters<StatementSync['all']>
 
+/** A statement that gives arrays, and what makes the row of one. */
+interface Prepared {
+  readonly statement: StatementSync
+  readonly toRow: (values: unknown) => unknown
+}
+
 export class Connection {
   readonly dialect = 'sqlite'
   readonly #db: DatabaseSync
-  readonly #statements = new Map<TemplateStringsArray, StatementSync>()
+  readonly #statements = new Map<TemplateStringsArray, Prepared>()
   readonly #controls = new Map<Control, StatementSync>()
 
   /** `cacheKiB` is the most that the page cache takes; pages are allocated as they are used. */
@@ -34,20 +40,25 @@ export class Connection {
 
   // SQLite has answered when it returns: what is handed out is a promise only because other databases have not.
   all<R>(query: Sql): Promise<R[]> {
-    return settle(() => this.#prepare(query).all(...(query.values as Bound)) as R[])
+    return settle(() => {
+      const { statement, toRow } = this.#prepare(query)
+      const rows: unknown[] = statement.all(...(query.values as Bound))
+      for (let i = 0; i < rows.length; i++) rows[i] = toRow(rows[i])
+      return rows as R[]
+    })
   }
 
   get<R>(query: Sql): Promise<R | undefined> {
-    return settle(() => this.#prepare(query).get(...(query.values as Bound)) as R | undefined)
+    return settle(() => this.#get(query) as R | undefined)
   }
 
   run(query: Sql): Promise<number> {
-    return settle(() => Number(this.#prepare(query).run(...(query.values as Bound)).changes))
+    return settle(() => Number(this.#prepare(query).statement.run(...(query.values as Bound)).changes))
   }
 
   insert(query: Sql): Promise<number | undefined> {
     return settle(() => {
-      const { changes, lastInsertRowid } = this.#prepare(query).run(...(query.values as Bound))
+      const { changes, lastInsertRowid } = this.#prepare(query).statement.run(...(query.values as Bound))
       return changes === 0 ? undefined : Number(lastInsertRowid)
     })
   }
@@ -76,12 +87,12 @@ export class Connection {
 
   /** Changes when another connection has committed something. */
   version(): number {
-    return (this.#prepare(dataVersion).get() as { data_version: number }).data_version
+    return (this.#get(dataVersion) as { data_version: number }).data_version
   }
 
   /** Frames of the write-ahead log that are not yet copied back to the database. */
   walFrames(): number {
-    const { log, checkpointed } = this.#prepare(walState).get() as { log: number; checkpointed: number }
+    const { log, checkpointed } = this.#get(walState) as { log: number; checkpointed: number }
     return log - checkpointed
   }
 
@@ -106,11 +117,31 @@ export class Connection {
     this.#db.close()
   }
 
-  #prepare({ strings }: Sql): StatementSync {
-    let statement = this.#statements.get(strings)
-    if (!statement) this.#statements.set(strings, (statement = this.#db.prepare(strings.join('?'))))
-    return statement
+  #get(query: Sql): unknown {
+    const { statement, toRow } = this.#prepare(query)
+    const row: unknown = statement.get(...(query.values as Bound))
+    return row === undefined ? undefined : toRow(row)
   }
+
+  #prepare({ strings }: Sql): Prepared {
+    const found = this.#statements.get(strings)
+    if (found) return found
+    const statement = this.#db.prepare(strings.join('?'))
+    statement.setReturnArrays(true)
+    const prepared = { statement, toRow: rowMaker(statement.columns().map(({ name }) => name)) }
+    this.#statements.set(strings, prepared)
+    return prepared
+  }
+}
+
+/**
+ * What makes a row of the values of these columns. Node's own rows are dictionaries: making one and reading its fields takes twice as
+ * long as an array and an object whose shape V8 knows, which only a literal gives.
+ */
+function rowMaker(columns: readonly string[]): Prepared['toRow'] {
+  const fields = columns.map((name, i) => `${JSON.stringify(name)}: values[${i}]`)
+  // The names are those of our own statements.
+  return new Function('values', `return { ${fields.join(', ')} }`) as Prepared['toRow']
 }
 
 /** One promise instead of the three that an async function on top of another makes: there are twenty statements to a message. */
