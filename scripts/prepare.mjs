@@ -35,6 +35,8 @@ const testPrograms = [
   ['gcc', 'gcc', 'the power cut of the store'],
   ['/usr/include/stdio.h', 'libc6-dev', 'the power cut of the store'],
   ['python3', 'python3', "interop with Python's imaplib"],
+  ['/usr/lib/python3/dist-packages/dkim', 'python3-dkim', 'DKIM, verified by python3-dkim'],
+  ['/usr/lib/python3/dist-packages/nacl', 'python3-nacl', 'DKIM, verified by python3-dkim'],
 ]
 
 function readLock(path) {

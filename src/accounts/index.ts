@@ -1,3 +1,11 @@
+export {
+  createDkimAdmin,
+  createDkimKeys,
+  type DkimAdmin,
+  type DkimKey,
+  type DkimKeys,
+  type DkimState,
+} from './dkim.ts'
 export { endLostSessions, type LiveSession } from './end-lost.ts'
 export { createMaildropLocks, type MaildropLocks } from './maildrop-locks.ts'
 export { createMemory } from './memory.ts'

@@ -63,6 +63,13 @@ export const domainSettings = {
     standard: 'on',
     ...onOff,
   },
+  dmarc: {
+    explain:
+      'enforce, junk or record: whether mail that fails DMARC is refused or goes to Junk, as its domain asks, goes to Junk in both cases, or is only marked',
+    standard: 'enforce',
+    parse: (text) => (text === 'enforce' || text === 'junk' || text === 'record' ? text : undefined),
+    format: (value) => value,
+  },
   backupMx: {
     explain: 'on or off: whether mail for the domain is taken for its own mail servers and sent on to them',
     standard: 'off',

@@ -13,6 +13,9 @@ export interface Domain {
   readonly settings: DomainSettings
 }
 /** `posthorn domain set D KEY=VALUE`; validated by the schema in accounts/settings.ts. */
+/** As the author's domain asks; to Junk where it asks for anything; or nothing but a mark. */
+export type DmarcSetting = 'enforce' | 'junk' | 'record'
+
 export interface DomainSettings {
   /** The character that begins the detail in `user+detail`; empty: none. */
   readonly detail?: string
@@ -27,6 +30,8 @@ export interface DomainSettings {
   readonly passBounces?: boolean
   /** Mail that is forwarded to others leaves under a rewritten sender (SRS); absent: yes. */
   readonly srs?: boolean
+  /** What is done with mail whose author's domain disowns it (RFC 9989 §5.4); absent: enforce. */
+  readonly dmarc?: DmarcSetting
   /** Nobody of the domain has a mailbox here: its mail is taken and sent on to its better mail servers. */
   readonly backupMx?: boolean
   /** With `backupMx`: the local parts that are taken, lower case; absent or empty: all. */

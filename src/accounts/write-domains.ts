@@ -2,7 +2,7 @@
 
 import { toAscii } from '../address/index.ts'
 import { Fault } from '../base/index.ts'
-import { domainRows, type Reader, type Store, suppressionRows, type Writer } from '../store/index.ts'
+import { dkimKeyRows, domainRows, type Reader, type Store, suppressionRows, type Writer } from '../store/index.ts'
 import { checkDomainSettings } from './settings.ts'
 import type { AccountWrites, DomainSettings } from './types.ts'
 import { toDomain } from './values.ts'
@@ -30,7 +30,8 @@ export function createDomainWrites(store: Store): DomainWrites {
         if (account) throw new Fault('in-use', `${name} still has users, such as ${account.local}@${name}`)
         if (alias) throw new Fault('in-use', `${name} still has aliases, such as ${alias.local}@${name}`)
         if (domain) throw new Fault('in-use', `the domain ${domain.name} is an alias of ${name}`)
-        // Its list means nothing without it.
+        // Its list and its keys mean nothing without it.
+        await dkimKeyRows.removeOfDomain(tx, id)
         while ((await suppressionRows.removeOfDomain(tx, id, 1000)) === 1000);
         await domainRows.remove(tx, id)
       }),

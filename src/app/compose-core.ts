@@ -5,6 +5,7 @@ import {
   type AccountReads,
   createAccountReads,
   createAccountWrites,
+  createDkimAdmin,
   createDomainPolicies,
   createMaildropLocks,
   type DomainPolicies,
@@ -43,6 +44,7 @@ import { createHealth } from './health.ts'
 import { createIndexKeeper } from './index-keeper.ts'
 import { type DoorCounters, formatMetrics, timeWrites } from './metrics.ts'
 import { createConfiguredResolver } from './resolver.ts'
+import { openSealer } from './secret-key.ts'
 import { type AdminServices, type CoreFacts, type CoreServices, type Surroundings, storeOptions } from './services.ts'
 
 export interface Core {
@@ -64,7 +66,6 @@ export interface Core {
 
 export interface CoreSurroundings extends Surroundings {
   readonly onFatal: (error: Error) => void
-  readonly dns?: Resolver
   readonly version: string
 }
 
@@ -139,6 +140,7 @@ export async function composeCore(config: Config, around: CoreSurroundings): Pro
       queue: queue.admin,
       suppressions: createSuppressionAdmin({ store, clock }),
       trace: trace.reads,
+      dkim: createDkimAdmin({ store, sealer: openSealer(config.data) }),
     },
     watchDoors(list) {
       doors = list

@@ -1,12 +1,13 @@
 // Makes the doors out of the rooms: sockets, TLS and wire formats on a read-only store, writing through the core's services.
 // A plain function: who calls it decides the thread.
 
-import { type AccountReads, createAccountReads, createDomainPolicies } from '../accounts/index.ts'
+import { type AccountReads, createAccountReads, createDkimKeys, createDomainPolicies } from '../accounts/index.ts'
 import { Fault } from '../base/index.ts'
 import { createDeliveryChecks, createRewriter } from '../delivery/index.ts'
 import { createHttpServer } from '../http/server/index.ts'
 import { createImapServer, type ImapSettings, listenImap } from '../imap/server/index.ts'
 import { createMailReads, createSpool } from '../mail/index.ts'
+import type { Verifier, VerifierOptions } from '../mailauth/index.ts'
 import { createPop3Server, listenPop3, type Pop3Settings } from '../pop3/index.ts'
 import { createReturnedReads, createSuppressionReads } from '../queue/index.ts'
 import { createSmtpServer, type Kind, type SmtpSettings } from '../smtp/server/index.ts'
@@ -18,6 +19,8 @@ import type { Config, ListenerName } from './config/index.ts'
 import { type Endpoint, formatEndpoint } from './config/units.ts'
 import { watchCore } from './health.ts'
 import type { Counters, DoorCounters } from './metrics.ts'
+import { type ConfiguredResolver, createConfiguredResolver } from './resolver.ts'
+import { openSealer } from './secret-key.ts'
 import { type CoreServices, type Surroundings, storeOptions } from './services.ts'
 import { systemWords } from './system-words.ts'
 import { version } from './version.ts'
@@ -56,8 +59,10 @@ export async function composeDoors(options: DoorsOptions, core: CoreServices, ar
   })
   const index = config.search.index ? openSearchReader({ data: config.data, ...around }) : undefined
   const refusals = createRefusals({ notes: core.trace, clock, log: log.child({ door: 'smtp' }) })
+  const resolver = createConfiguredResolver(config, clock)
   const parts = {
     config: () => config,
+    resolver,
     refusals,
     store,
     index,
@@ -111,6 +116,7 @@ export async function composeDoors(options: DoorsOptions, core: CoreServices, ar
       config = next.config
       tls = tlsOptions(next.certificate)
       http.setCertificate(tls)
+      resolver.reconfigure(config)
       smtp.reconfigure(smtpSettings(config))
       imap.reconfigure(imapSettings(config))
       pop3.reconfigure(pop3Settings(config))
@@ -122,6 +128,7 @@ export async function composeDoors(options: DoorsOptions, core: CoreServices, ar
     },
     async close() {
       space.stop()
+      resolver.close()
       index?.close()
       await store.close()
     },
@@ -130,6 +137,7 @@ export async function composeDoors(options: DoorsOptions, core: CoreServices, ar
 
 interface Parts {
   readonly refusals: Refusals
+  readonly resolver: ConfiguredResolver
   /** That of the moment. */
   readonly config: () => Config
   readonly store: ReadStore
@@ -141,7 +149,7 @@ interface Parts {
   readonly freeBytes: () => number
 }
 
-function openSmtp({ config, refusals, store, accounts, core, around, tls, freeBytes }: Parts) {
+function openSmtp({ config, resolver, refusals, store, accounts, core, around, tls, freeBytes }: Parts) {
   const { clock, log } = around
   const { hostname } = config()
   const policies = createDomainPolicies(store.bell, clock)
@@ -161,6 +169,18 @@ function openSmtp({ config, refusals, store, accounts, core, around, tls, freeBy
       },
     },
     freeBytes,
+    authentication: {
+      verifier: lazyVerifier({ resolver: around.dns ?? resolver, clock, authservId: hostname }),
+      policies,
+      store,
+      log,
+    },
+    signing: {
+      keys: createDkimKeys({ store, clock, log, sealer: openSealer(config().data) }),
+      blobs: store.blobs,
+      clock,
+      log,
+    },
   })
   return createSmtpServer({
     hostname,
@@ -174,6 +194,13 @@ function openSmtp({ config, refusals, store, accounts, core, around, tls, freeBy
     log: log.child({ door: 'smtp' }),
     clock,
   })
+}
+
+/** Loaded with the first message from outside. */
+function lazyVerifier(options: VerifierOptions): Verifier {
+  let made: Promise<Verifier> | undefined
+  const make = async () => (await import('../mailauth/index.ts')).createVerifier(options)
+  return { verify: async (message) => (await (made ??= make())).verify(message) }
 }
 
 const smtpSettings = ({ auth, smtp, limits, proxyProtocol }: Config): SmtpSettings => ({

@@ -62,7 +62,12 @@ async function openSink(log: Log, server: () => RunningServer) {
     hostname: 'world.test',
     // Nobody signs in at a port of kind mx.
     accounts: undefined as never,
-    checks: { sender: accept, recipient: accept, header: async (_arrival, _envelope, header) => ({ header }) },
+    checks: {
+      sender: accept,
+      recipient: accept,
+      header: async (_arrival, _envelope, header) => ({ header }),
+      content: async (arrival) => ({ arrival }),
+    },
     delivery: {
       receive: (arrival, envelope, content) =>
         server().core.services.delivery.receive(arrival, { ...envelope, to: [{ address: catcher }] }, content),

@@ -1,8 +1,9 @@
 // What one part of the program asks of another: the doors of the core, commands of the server (running or not).
 
-import type { AccountReads, AccountWrites, MaildropLocks } from '../accounts/index.ts'
+import type { AccountReads, AccountWrites, DkimAdmin, MaildropLocks } from '../accounts/index.ts'
 import type { Clock, Log } from '../base/index.ts'
 import type { Delivery } from '../delivery/index.ts'
+import type { Resolver } from '../dns/index.ts'
 import type { Health } from '../http/server/index.ts'
 import type { MailWrites } from '../mail/index.ts'
 import type { QueueAdmin, SuppressionAdmin } from '../queue/index.ts'
@@ -22,6 +23,7 @@ export interface AdminServices {
   readonly queue: QueueAdmin
   readonly suppressions: SuppressionAdmin
   readonly trace: TraceReads
+  readonly dkim: DkimAdmin
 }
 
 /** What a thread works with. */
@@ -29,6 +31,8 @@ export interface Surroundings {
   readonly clock: Clock
   readonly log: Log
   readonly fault?: (point: string) => void
+  /** Absent: the resolver that the configuration names. It crosses no port: only doors in the core's own thread are given one. */
+  readonly dns?: Resolver
 }
 
 /** What the doors may ask of the core, over a port. */

@@ -3,7 +3,7 @@
 
 import type { AccountReads } from '../accounts/index.ts'
 import { type Address, formatAddress, type Path, parseAddress, sameAddress, toAscii } from '../address/index.ts'
-import type { Clock } from '../base/index.ts'
+import { type Clock, isLoopback } from '../base/index.ts'
 import {
   type EnvelopeAddress,
   fieldValue,
@@ -47,13 +47,52 @@ export async function checkHeader(
   if (fields.filter(({ name }) => name === 'from').length > 1)
     return refuse('bad-message', 'the message has more than one From header (RFC 5322 3.6)')
   const params = isTlsOptional(envelope, header, fields) ? { params: { tlsOptional: true } } : {}
-  if (!startsHere(arrival)) return { header, ...params }
+  if (!startsHere(arrival)) return { header: withoutForged(parts.hostname, arrival, header, fields), ...params }
   return (
     (await checkAuthors(parts, arrival, envelope.from, header, fields)) ?? {
       header: complete(parts, arrival, envelope.from, header, fields),
       ...params,
     }
   )
+}
+
+/**
+ * What a stranger says that we said of him is taken out (RFC 8601 §5): results under our name, and Received-SPF with us as its receiver.
+ * A filter on this machine or in a trusted network may have them from us.
+ */
+function withoutForged(
+  hostname: string,
+  { kind, trusted, clientIp }: Arrival,
+  header: Buffer,
+  fields: readonly Named[],
+): Buffer {
+  if (kind !== 'mx' || trusted === true || isLoopback(clientIp)) return header
+  const name = hostname.toLowerCase()
+  const forged = fields.filter(({ name: field, field: at }) => {
+    if (field === 'authentication-results') return authservId(fieldValue(header, at)) === name
+    return field === 'received-spf' && fieldValue(header, at).toLowerCase().includes(name)
+  })
+  if (forged.length === 0) return header
+  const kept: Buffer[] = []
+  let from = 0
+  for (const { field } of forged) {
+    kept.push(header.subarray(from, field.start))
+    from = field.end
+  }
+  return Buffer.concat([...kept, header.subarray(from)])
+}
+
+/** The first word of Authentication-Results, comments before it left out. */
+function authservId(value: string): string {
+  let text = value.trimStart()
+  while (text.startsWith('(')) {
+    const end = text.indexOf(')')
+    if (end < 0) return ''
+    text = text.slice(end + 1).trimStart()
+  }
+  let end = 0
+  while (end < text.length && !' \t\r\n;('.includes(text[end]!)) end++
+  return text.slice(0, end).replaceAll('"', '').toLowerCase()
 }
 
 /** `TLS-Required: No`, once; what MAIL said stands above it (RFC 8689 §4.1). */
@@ -64,7 +103,7 @@ function isTlsOptional({ params }: Envelope, header: Buffer, fields: readonly Na
 }
 
 /** Mail that a user or a machine of the operator hands in: only that may be put in order (RFC 6409 §8, RFC 5321 §6.4). */
-function startsHere({ kind, account, trusted }: Arrival): boolean {
+export function startsHere({ kind, account, trusted }: Arrival): boolean {
   return kind === 'submission' || (kind === 'mx' && (account !== undefined || trusted === true))
 }
 

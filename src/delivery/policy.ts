@@ -4,8 +4,10 @@ import type { AccountReads, Resolution } from '../accounts/index.ts'
 import { type Address, formatAddress, type Path } from '../address/index.ts'
 import type { AccountId } from '../base/index.ts'
 import { looksSigned, type ReturnedReads, type SuppressionReads, suppressedWords } from '../queue/index.ts'
+import { type AuthenticationParts, authenticate } from './authentication.ts'
 import { checkHeader, type HeaderParts } from './check-header.ts'
 import type { Rewriter } from './forward.ts'
+import { type SigningParts, signMail } from './signing.ts'
 import type { Unreturnable } from './srs.ts'
 import type { Arrival, DeliveryChecks, RecipientVerdict } from './types.ts'
 import { accepted, refuse } from './verdict.ts'
@@ -25,10 +27,14 @@ export interface DeliveryChecksParts extends HeaderParts {
   readonly limits: DeliveryLimits
   /** Bytes free where messages are kept; measured elsewhere from time to time, so that asking costs nothing. */
   readonly freeBytes: () => number
+  /** Absent: nobody is asked who he is. */
+  readonly authentication?: AuthenticationParts
+  /** Absent: nothing is signed. */
+  readonly signing?: SigningParts
 }
 
 export function createDeliveryChecks(parts: DeliveryChecksParts): DeliveryChecks {
-  const { accounts, suppressions, limits, freeBytes } = parts
+  const { accounts, suppressions, limits, freeBytes, authentication, signing } = parts
   return {
     async sender(arrival, from, declaredSize) {
       if (freeBytes() < limits.minFreeBytes) return refuse('disk-full', 'not enough disk space; try again later')
@@ -48,6 +54,11 @@ export function createDeliveryChecks(parts: DeliveryChecksParts): DeliveryChecks
       return hasRoom(accounts, resolution, declaredSize)
     },
     header: (arrival, envelope, header) => checkHeader(parts, arrival, envelope, header),
+    async content(arrival, envelope, content) {
+      const signature = signing && (await signMail(signing, arrival, content))
+      if (signature !== undefined) return { arrival: { ...arrival, signature } }
+      return authentication ? authenticate(authentication, arrival, envelope, content) : { arrival }
+    },
   }
 }
 

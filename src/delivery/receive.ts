@@ -9,7 +9,7 @@ import type { NewQueueRecipient, QueueTx, Reporter, ReturnedReads } from '../que
 import type { Store, Writer } from '../store/index.ts'
 import type { TraceTx } from '../trace/index.ts'
 import type { Rewriter } from './forward.ts'
-import { formatReceived } from './prefix.ts'
+import { formatTrace } from './prefix.ts'
 import { deliverCopies, enqueue, heldCopy, mailboxFull, type Queued, toGroups, waitingCopy } from './steps/commit.ts'
 import { type Expanded, expand, type LocalCopy, type Plan } from './steps/expand.ts'
 import { type ForwardParts, prepareForwards } from './steps/forward.ts'
@@ -136,13 +136,18 @@ async function commit(parts: DeliveryParts, passage: Passage, tx: Writer): Promi
   const { mail, reporter, hostname } = parts
   const { arrival, envelope, content, plan, quoted } = passage
   const { receivedAt } = arrival
-  const received = formatReceived(arrival, envelope, hostname)
+  const received = formatTrace(arrival, envelope, hostname)
   const id = await mail.putContent(tx, content)
   const until = envelope.params?.holdUntil ?? 0
   const held = until > receivedAt ? plan.copies : []
   const now = held.length > 0 ? [] : plan.copies
   const full = await deliverCopies(now, envelope.from, received, (account, prefix) =>
-    mail.deliver(tx, account, { role: 'inbox' }, id, { content, flags: [], receivedAt, prefix }),
+    mail.deliver(tx, account, { role: arrival.junk === undefined ? 'inbox' : 'junk' }, id, {
+      content,
+      flags: [],
+      receivedAt,
+      prefix,
+    }),
   )
   const waiting = [...toWaiting(passage, full), ...held.map((copy) => heldCopy(copy, until))]
   const nothing = plan.outgoing.length + waiting.length === 0

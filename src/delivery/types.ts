@@ -3,6 +3,7 @@
 import type { Address, Path } from '../address/index.ts'
 import type { AccountId } from '../base/index.ts'
 import type { NewContent } from '../mail/index.ts'
+import type { Verification } from '../mailauth/index.ts'
 import type { MailParams, RecipientParams } from '../smtp/wire/index.ts'
 import type { TraceHistory } from '../trace/index.ts'
 
@@ -29,6 +30,12 @@ export interface Arrival {
   readonly receivedAt: number
   /** What happened before the message was there; for its timeline. */
   readonly history?: TraceHistory
+  /** Of mail from outside: who sent it. */
+  readonly verification?: Verification
+  /** Why its copies go to Junk. */
+  readonly junk?: string
+  /** Of mail that starts here: its DKIM-Signature fields, each line with its end. */
+  readonly signature?: string
 }
 
 /** What XFORWARD said; each piece printable ASCII. */
@@ -76,6 +83,7 @@ export type RefusalCode =
   | 'too-many-recipients' // 452 4.5.3
   | 'suppressed' // 550 5.7.1
   | 'reports-only' // 550 5.7.1
+  | 'disowned' // 550 5.7.26
   | 'disk-full' // 452 4.3.1
   | 'try-later' // 451 4.3.0
 export interface Refusal {
@@ -97,12 +105,17 @@ export interface CheckedHeader {
   readonly params?: Pick<MailParams, 'tlsOptional'>
 }
 
-/** Asked in the door's thread, on a read-only store, before data. */
+/** What is known of a message when all of it is there, or why it is refused. */
+export type CheckedContent = { readonly arrival: Arrival } | { readonly refusal: Refusal }
+
+/** Asked in the door's thread, on a read-only store. */
 export interface DeliveryChecks {
   sender(arrival: Arrival, from: Path, declaredSize: number): Promise<RecipientVerdict>
   recipient(arrival: Arrival, from: Path, to: Address, declaredSize: number): Promise<RecipientVerdict>
   /** After the header was read, before the body: From/Sender ownership (submission), loop count. May rewrite the header (Bcc, Date, Message-ID). */
   header(arrival: Arrival, envelope: Envelope, header: Buffer): Promise<CheckedHeader | { readonly refusal: Refusal }>
+  /** When the whole message is there: who sent it. Refused content is left to the sweep. */
+  content(arrival: Arrival, envelope: Envelope, content: NewContent): Promise<CheckedContent>
 }
 
 /** In the core: one transaction for all recipients; resolves when everything accepted is on stable storage. */

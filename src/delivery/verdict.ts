@@ -14,6 +14,8 @@ export const smtpRefusals = {
   loop: { code: 554, enhanced: '5.4.6' },
   'too-many-recipients': { code: 452, enhanced: '4.5.3' },
   'reports-only': { code: 550, enhanced: '5.7.1' },
+  // RFC 7372 §3.3.
+  disowned: { code: 550, enhanced: '5.7.26' },
   suppressed: { code: 550, enhanced: '5.7.1' },
   'disk-full': { code: 452, enhanced: '4.3.1' },
   'try-later': { code: 451, enhanced: '4.3.0' },

@@ -1,3 +1,5 @@
 export * from './resolver.ts'
+export { expandIp6, toReverseName } from './reverse.ts'
 export * from './types.ts'
+export { isAskable } from './wire.ts'
 export * from './zone.ts'

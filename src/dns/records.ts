@@ -2,13 +2,13 @@
 
 import { isIPv4, isIPv6 } from 'node:net'
 import type { MxRecord } from './types.ts'
-import { isAskable, toName } from './wire.ts'
+import { isPlainName, toName } from './wire.ts'
 
 export function toMx(data: unknown): MxRecord | undefined {
   if (typeof data !== 'object' || data === null || !('exchange' in data)) return undefined
   const exchange = toName(String(data.exchange))
   const preference = 'preference' in data ? Number(data.preference) : 0
-  return exchange === '' || isAskable(exchange) ? { preference, exchange } : undefined
+  return exchange === '' || isPlainName(exchange) ? { preference, exchange } : undefined
 }
 
 export const toIp4 = (data: unknown): string | undefined =>
@@ -24,5 +24,5 @@ export function toText(data: unknown): string | undefined {
 
 export function toHost(data: unknown): string | undefined {
   const host = typeof data === 'string' ? toName(data) : ''
-  return isAskable(host) ? host : undefined
+  return isPlainName(host) ? host : undefined
 }

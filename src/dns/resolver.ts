@@ -8,7 +8,7 @@ import { toReverseName } from './reverse.ts'
 import { parseServer, type Server, systemServers } from './servers.ts'
 import { ask } from './transport.ts'
 import type { Answer, Resolver } from './types.ts'
-import { isAskable, type QueryType, toName } from './wire.ts'
+import { isAskable, isPlainName, type QueryType, toName } from './wire.ts'
 
 export interface ResolverOptions {
   /** `ip` or `ip:port`; absent: those of /etc/resolv.conf. */
@@ -73,7 +73,7 @@ export function createResolver(options: ResolverOptions): Resolver {
       }
       if (reply.rcode === 'nxdomain')
         return { answer: { status: 'nxdomain', authentic }, keepMs: clamp(ttlMs, negativeBounds) }
-      if (reply.alias === undefined || !isAskable(reply.alias))
+      if (reply.alias === undefined || !isPlainName(reply.alias))
         return { answer: { status: 'nodata', authentic }, keepMs: clamp(ttlMs, negativeBounds) }
       at = reply.alias
     }

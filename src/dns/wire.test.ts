@@ -4,7 +4,7 @@ import { type Answer, AUTHENTIC_DATA, decode, encode, TRUNCATED_RESPONSE } from 
 import fc from 'fast-check'
 import { toReverseName } from './reverse.ts'
 import { parseResolvConf, parseServer } from './servers.ts'
-import { formatQuery, isAskable, parseReply, type Question } from './wire.ts'
+import { formatQuery, isAskable, isPlainName, parseReply, type Question } from './wire.ts'
 
 const question: Question = { id: 7, name: 'a.test', type: 'A' }
 const reply = (answers: Answer[], change: object = {}) =>
@@ -93,18 +93,15 @@ describe('a reply', () => {
 })
 
 test('names that can be asked', () => {
-  for (const name of ['a.test', '_dmarc.a.test', 'xn--mnchen-3ya.de', '1/25.2.0.192.in-addr.arpa'])
+  for (const name of ['a.test', '_dmarc.a.test', 'xn--mnchen-3ya.de', '1/25.2.0.192.in-addr.arpa']) {
     assert.ok(isAskable(name), name)
-  for (const name of [
-    '',
-    '.',
-    'a..test',
-    'a b.test',
-    'a\r\nb',
-    'ä.test',
-    `${'a'.repeat(64)}.test`,
-    `${'a.'.repeat(127)}aa`,
-  ])
+    assert.ok(isPlainName(name), name)
+  }
+  for (const name of ['a+b=c.test', 'foo:bar.test', '(x).test', '"x".test', 'a b.test']) {
+    assert.ok(isAskable(name), name)
+    assert.ok(!isPlainName(name), name)
+  }
+  for (const name of ['', '.', 'a..test', 'a\r\nb', 'ä.test', `${'a'.repeat(64)}.test`, `${'a.'.repeat(127)}aa`])
     assert.ok(!isAskable(name), name)
 })
 

@@ -113,13 +113,27 @@ export function toName(text: string): string {
   return lower.endsWith('.') ? lower.slice(0, -1) : lower
 }
 
-/** A name that can be asked: labels of 1–63 bytes, 253 in all, printable ASCII without separators of any text that we write it into. */
+/** A name that can be asked: labels of 1–63 bytes, 253 in all, printable ASCII (macros of SPF make names of local parts). */
 export function isAskable(name: string): boolean {
+  return hasLabels(name, isPrintable)
+}
+
+/** A name that may be believed in an answer: such characters alone as separate nothing in any text that we write it into. */
+export function isPlainName(name: string): boolean {
+  return hasLabels(name, isPlain)
+}
+
+function hasLabels(name: string, isLabel: (label: string) => boolean): boolean {
   if (name.length === 0 || name.length > 253) return false
   return name.split('.').every((label) => label.length > 0 && label.length < 64 && isLabel(label))
 }
 
-function isLabel(label: string): boolean {
+function isPrintable(label: string): boolean {
+  for (let i = 0; i < label.length; i++) if (label.charCodeAt(i) < 32 || label.charCodeAt(i) > 126) return false
+  return true
+}
+
+function isPlain(label: string): boolean {
   for (let i = 0; i < label.length; i++) {
     const c = label.charCodeAt(i)
     const word = (c >= 48 && c <= 57) || (c >= 65 && c <= 90) || (c >= 97 && c <= 122)

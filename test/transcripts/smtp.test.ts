@@ -68,6 +68,7 @@ const checks: DeliveryChecks = {
     if (to.local === 'full') return refuse('over-quota', 'The mailbox is full')
     return to.domain.endsWith('example.test') ? { ok: true } : refuse('relay-denied', 'Relaying is not allowed')
   },
+  content: async (arrival) => ({ arrival }),
   async header(_arrival, _envelope, header) {
     if (header.includes('X-Refuse:')) return { refusal: { code: 'bad-message', text: 'The header is refused' } }
     return header.includes('TLS-Required: No') ? { header, params: { tlsOptional: true } } : { header }

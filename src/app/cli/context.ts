@@ -53,6 +53,7 @@ export async function withServices<T>(shared: Shared, work: (services: AdminServ
         queue: service('queue'),
         suppressions: service('suppressions'),
         trace: service('trace'),
+        dkim: service('dkim'),
       }
       return await work(services, config)
     } finally {

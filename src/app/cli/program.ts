@@ -9,6 +9,7 @@ import { exitCodes, reportError } from './output.ts'
 const families: { readonly [command: string]: () => Promise<(program: Command) => void> } = {
   'create-admin': async () => (await import('./admin.ts')).adminCommands,
   config: async () => (await import('./config.ts')).configCommands,
+  dkim: async () => (await import('./dkim.ts')).dkimCommands,
   domain: async () => (await import('./domain.ts')).domainCommands,
   user: async () => (await import('./user.ts')).userCommands,
   alias: async () => (await import('./alias.ts')).aliasCommands,

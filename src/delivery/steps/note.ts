@@ -2,6 +2,7 @@
 
 import { type Address, addressKey, formatAddress } from '../../address/index.ts'
 import { type StoredCopy, shownAddresses, type TraceEntry, type TraceEvent } from '../../trace/index.ts'
+import { describe } from '../authentication.ts'
 import type { Arrival, Envelope, RecipientVerdict } from '../types.ts'
 import { formatRefusal } from '../verdict.ts'
 import type { Queued } from './commit.ts'
@@ -29,6 +30,9 @@ export function toTraceEntry(accepted: Accepted, at: number): TraceEntry {
   const events: TraceEvent[] = history ? [...history.events] : []
   const to = envelope.to.map(({ address }) => address)
   if (history && history.refused.length > 0) to.push(...history.refused)
+  const { verification, junk } = arrival
+  if (verification) events.push({ at, kind: 'checked', by: 'authentication', result: describe(verification) })
+  if (junk !== undefined) events.push({ at, kind: 'checked', by: 'DMARC', result: `to Junk: ${junk}` })
   if (accepted.verdicts) addRefused(events, at, accepted)
   const addresses = addExpanded(events, at, plan)
   addStored(events, at, accepted)
@@ -66,12 +70,13 @@ function addExpanded(events: TraceEvent[], at: number, { copies, outgoing }: Pla
   return reached
 }
 
-function addStored(events: TraceEvent[], at: number, { plan, full }: Accepted): void {
+function addStored(events: TraceEvent[], at: number, { plan, full, arrival }: Accepted): void {
+  const mailbox = arrival.junk === undefined ? 'INBOX' : 'Junk'
   const copies: StoredCopy[] = []
   let count = 0
   for (const copy of plan.copies) {
     if (full.includes(copy)) continue
-    if (count++ < shownAddresses) copies.push({ to: formatAddress(copy.address), mailbox: 'INBOX' })
+    if (count++ < shownAddresses) copies.push({ to: formatAddress(copy.address), mailbox })
   }
   if (count > 0) events.push({ at, kind: 'stored', copies, count })
 }

@@ -21,6 +21,7 @@ const server = createSmtpServer({
     sender: async () => yes,
     recipient: async (_arrival, _from, { local }) => (local === 'nobody' ? no : yes),
     header: async (_arrival, _envelope, header) => ({ header }),
+    content: async (arrival) => ({ arrival }),
   },
   delivery: {
     async receive(_arrival, { from, to, params }, content) {

@@ -92,7 +92,9 @@ export class Intake {
     if (!this.#refusal) {
       try {
         const content = await this.#spool.finish()
-        const result = await options.delivery.receive(this.#mail.arrival, this.#envelope, withMovedBytes(content))
+        const checked = await options.checks.content(this.#mail.arrival, this.#envelope, content)
+        if ('refusal' in checked) throw new MessageRefused(checked.refusal, 'data')
+        const result = await options.delivery.receive(checked.arrival, this.#envelope, withMovedBytes(content))
         verdicts = result.verdicts
         handed = true
         answers = kind === 'lmtp' ? verdicts.map((verdict) => this.#answer(verdict)) : [this.#answer(oneOf(verdicts))]
@@ -122,16 +124,17 @@ export class Intake {
 
   async #checkHeader(header: Buffer): Promise<Buffer> {
     this.#header = header
-    if (this.#envelope.body === 'binarymime' && !isCleanHeader(header)) throw new HeaderRefused(uncleanHeader)
+    if (this.#envelope.body === 'binarymime' && !isCleanHeader(header))
+      throw new MessageRefused(uncleanHeader, 'header')
     const checked = await this.#session.options.checks.header(this.#mail.arrival, this.#envelope, header)
-    if ('refusal' in checked) throw new HeaderRefused(checked.refusal)
+    if ('refusal' in checked) throw new MessageRefused(checked.refusal, 'header')
     if (checked.params) this.#envelope = { ...this.#envelope, params: { ...this.#envelope.params, ...checked.params } }
     return checked.header
   }
 
   async #fail(error: unknown): Promise<void> {
-    if (error instanceof HeaderRefused) {
-      this.#stage = 'header'
+    if (error instanceof MessageRefused) {
+      this.#stage = error.stage
       return this.refuse(refusalReply(error.refusal), error.refusal.code)
     }
     if (!isExpected(error)) this.#session.log.error({ trace: this.#mail.arrival.traceId, err: error }, 'message failed')
@@ -177,12 +180,14 @@ export class Intake {
   }
 }
 
-/** Carries a refusal of the header through the spool. */
-class HeaderRefused extends Error {
+/** Carries a refusal of what the message holds: that of its header through the spool. */
+class MessageRefused extends Error {
   readonly refusal: Refusal
-  constructor(refusal: Refusal) {
+  readonly stage: Stage
+  constructor(refusal: Refusal, stage: Stage) {
     super(refusal.text)
     this.refusal = refusal
+    this.stage = stage
   }
 }
 

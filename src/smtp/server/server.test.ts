@@ -18,6 +18,7 @@ const checks = {
   sender: async () => yes,
   recipient: async () => yes,
   header: async (_arrival, _envelope, header) => ({ header }),
+  content: async (arrival) => ({ arrival }),
 } satisfies DeliveryChecks
 
 interface Setup {

@@ -1,0 +1,5 @@
+export { type DkimAlgorithm, dkimAlgorithms, isSameRecord, makeDkimKey, toDkimRecord } from './dkim-key.ts'
+export { type DkimSigningKey, openDkimKey, signDkim } from './sign.ts'
+export * from './spf/index.ts'
+export * from './types.ts'
+export { createVerifier, type Unverified, type Verifier, type VerifierOptions } from './verify.ts'
