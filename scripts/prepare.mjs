@@ -36,6 +36,7 @@ const testPrograms = [
   ['/usr/include/stdio.h', 'libc6-dev', 'the power cut of the store'],
   ['python3', 'python3', "interop with Python's imaplib"],
   ['/usr/lib/python3/dist-packages/dkim', 'python3-dkim', 'DKIM, verified by python3-dkim'],
+  ['opendkim-testmsg', 'opendkim-tools', 'DKIM with opendkim'],
   ['/usr/lib/python3/dist-packages/nacl', 'python3-nacl', 'DKIM, verified by python3-dkim'],
 ]
 

@@ -6,6 +6,7 @@ export {
   type DkimKeys,
   type DkimState,
 } from './dkim.ts'
+export { dkimHandlers, type RotationParts, scheduleDkimKeys, tendDkimKeys } from './dkim-rotation.ts'
 export { endLostSessions, type LiveSession } from './end-lost.ts'
 export { createMaildropLocks, type MaildropLocks } from './maildrop-locks.ts'
 export { createMemory } from './memory.ts'

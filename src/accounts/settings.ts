@@ -70,6 +70,12 @@ export const domainSettings = {
     parse: (text) => (text === 'enforce' || text === 'junk' || text === 'record' ? text : undefined),
     format: (value) => value,
   },
+  dkimRotation: {
+    explain: 'days after which new DKIM keys are made by themselves; they wait until their records are published',
+    standard: 'never',
+    parse: (text) => ((toCount(text) ?? 0) >= 7 && (toCount(text) ?? 0) <= 3_650 ? toCount(text) : undefined),
+    format: (value) => `${value}`,
+  },
   backupMx: {
     explain: 'on or off: whether mail for the domain is taken for its own mail servers and sent on to them',
     standard: 'off',

@@ -30,6 +30,8 @@ export interface DomainSettings {
   readonly passBounces?: boolean
   /** Mail that is forwarded to others leaves under a rewritten sender (SRS); absent: yes. */
   readonly srs?: boolean
+  /** Days after which new DKIM keys are made, to be published; absent: never. */
+  readonly dkimRotation?: number
   /** What is done with mail whose author's domain disowns it (RFC 9989 §5.4); absent: enforce. */
   readonly dmarc?: DmarcSetting
   /** Nobody of the domain has a mailbox here: its mail is taken and sent on to its better mail servers. */

@@ -9,7 +9,9 @@ import {
   createDomainPolicies,
   createMaildropLocks,
   type DomainPolicies,
+  dkimHandlers,
   eraseAccount,
+  scheduleDkimKeys,
 } from '../accounts/index.ts'
 import type { AccountId, ContentId } from '../base/index.ts'
 import { createDelivery, createLocalRetry, createPostHandler, createRewriter, srsKey } from '../delivery/index.ts'
@@ -85,6 +87,7 @@ export async function composeCore(config: Config, around: CoreSurroundings): Pro
   const policies = createDomainPolicies(store.bell, clock)
   const returned = await openReturned({ store, trace: trace.tx, policies }, around, () => lifetime)
   const dns = around.dns ?? resolver
+  const dkim = createDkimAdmin({ store, sealer: openSealer(config.data) })
   const queue = openQueue(config, around, { store, mailTx, queries, returned, trace: trace.tx, dns })
   await loadKey(store, srsKey)
   const rewriter = createRewriter({ store, clock, policies })
@@ -103,6 +106,7 @@ export async function composeCore(config: Config, around: CoreSurroundings): Pro
     ...mailHandlers(store, clock),
     ...returned.handlers,
     ...trace.handlers,
+    ...dkimHandlers({ store, admin: dkim, dns, clock, log }),
     post: createPostHandler(parts),
     'remove-account': ({ account }, job) => eraseWhole(account, job.done),
   }
@@ -140,7 +144,7 @@ export async function composeCore(config: Config, around: CoreSurroundings): Pro
       queue: queue.admin,
       suppressions: createSuppressionAdmin({ store, clock }),
       trace: trace.reads,
-      dkim: createDkimAdmin({ store, sealer: openSealer(config.data) }),
+      dkim,
     },
     watchDoors(list) {
       doors = list
@@ -157,9 +161,12 @@ export async function composeCore(config: Config, around: CoreSurroundings): Pro
       index?.begin()
       queue.start().catch((error: unknown) => log.error({ err: error }, 'the queue could not start'))
       jobs = createJobRunner({ store, handlers, clock, log })
-      Promise.all([scheduleHousekeeping(store), scheduleForgetting(store), trace.begin()]).catch((error: unknown) =>
-        log.error({ err: error }, 'housekeeping was not scheduled'),
-      )
+      Promise.all([
+        scheduleHousekeeping(store),
+        scheduleForgetting(store),
+        scheduleDkimKeys(store),
+        trace.begin(),
+      ]).catch((error: unknown) => log.error({ err: error }, 'housekeeping was not scheduled'))
     },
     async finish() {
       for (const account of await store.read(accountRows.removed)) await eraseWhole(account, async () => {})

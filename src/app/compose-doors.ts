@@ -170,7 +170,7 @@ function openSmtp({ config, resolver, refusals, store, accounts, core, around, t
     },
     freeBytes,
     authentication: {
-      verifier: lazyVerifier({ resolver: around.dns ?? resolver, clock, authservId: hostname }),
+      verifier: lazyVerifier({ resolver: around.dns ?? resolver, clock, log, authservId: hostname }),
       policies,
       store,
       log,

@@ -20,6 +20,8 @@ export function createConfiguredResolver(config: Config, clock: Clock): Configur
     aaaa: (name) => current.aaaa(name),
     txt: (name) => current.txt(name),
     ptr: (ip) => current.ptr(ip),
+    srv: (name) => current.srv(name),
+    tlsa: (name) => current.tlsa(name),
     close: () => current.close(),
     reconfigure(next) {
       // What is cached stays good while nobody names other servers.

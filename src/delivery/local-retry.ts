@@ -23,10 +23,11 @@ export function createLocalRetry({
         known === undefined ? await accounts.findAccount(formatAddress(address)) : await accounts.account(known)
       return account && !account.disabled ? account.id : undefined
     },
-    async deliver(tx, account, { content, prefix, sender, address, receivedAt }) {
+    async deliver(tx, account, { content, prefix, sender, address, receivedAt, junk }) {
       const whole = Buffer.concat([Buffer.from(formatFinal(sender, address)), prefix])
       try {
-        await mail.deliverStored(tx, account, { role: 'inbox' }, content, { flags: [], receivedAt, prefix: whole })
+        const role = junk ? 'junk' : 'inbox'
+        await mail.deliverStored(tx, account, { role }, content, { flags: [], receivedAt, prefix: whole })
         return 'delivered'
       } catch (error) {
         if (isFault(error, 'over-quota')) return { retry: mailboxFull }

@@ -112,6 +112,29 @@ onEachStore('one of three has no room: the others have the message, his copy wai
   await house.close()
 })
 
+onEachStore('what goes to Junk goes there also when the mailbox had no room at first', async (bench) => {
+  const house = await openHouse(bench)
+  const [anna, full] = [await house.user('anna'), await house.user('full', { quotaBytes: 10 })]
+  const came = arrival({ junk: 'a.test asks to quarantine it' })
+  const content = await house.content(text)
+  await house.delivery.receive(came, envelope('s@else.test', ['anna@a.test', 'full@a.test']), content)
+  assert.deepEqual([(await house.messages(anna, 'Junk')).length, (await house.messages(anna)).length], [1, 0])
+  const [waiting] = await house.queued()
+  const { junk = false } = JSON.parse(waiting!.params) as QueueParams
+  await house.writes.updateAccount('full@a.test', { quotaBytes: null })
+  const copy = {
+    content: toId<ContentId>(waiting!.content),
+    prefix: Buffer.from(waiting!.prefix),
+    sender: address('s@else.test'),
+    address: address(waiting!.address),
+    receivedAt: came.receivedAt,
+    junk,
+  }
+  assert.equal(await house.store.write(full, (tx) => house.retry.deliver(tx, full, copy)), 'delivered')
+  assert.deepEqual([(await house.messages(full, 'Junk')).length, (await house.messages(full)).length], [1, 0])
+  await house.close()
+})
+
 onEachStore('LMTP answers for each recipient and queues nothing for a full mailbox', async (bench) => {
   const house = await openHouse(bench)
   const [anna, full] = [await house.user('anna'), await house.user('full', { quotaBytes: 10 })]

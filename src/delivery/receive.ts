@@ -149,7 +149,9 @@ async function commit(parts: DeliveryParts, passage: Passage, tx: Writer): Promi
       prefix,
     }),
   )
-  const waiting = [...toWaiting(passage, full), ...held.map((copy) => heldCopy(copy, until))]
+  const waiting = [...toWaiting(passage, full), ...held.map((copy) => heldCopy(copy, until))].map((one) =>
+    arrival.junk === undefined ? one : { ...one, params: { ...one.params, junk: true as const } },
+  )
   const nothing = plan.outgoing.length + waiting.length === 0
   if (nothing && full.length === now.length && plan.returned.length === 0) throw new NobodyTook(full)
   await putReturned(tx, plan, id, arrival.traceId, content.structure)

@@ -1,7 +1,7 @@
 // From decoded record data to the house's values. What is malformed is left out.
 
 import { isIPv4, isIPv6 } from 'node:net'
-import type { MxRecord } from './types.ts'
+import type { MxRecord, SrvRecord, TlsaRecord } from './types.ts'
 import { isPlainName, toName } from './wire.ts'
 
 export function toMx(data: unknown): MxRecord | undefined {
@@ -9,6 +9,22 @@ export function toMx(data: unknown): MxRecord | undefined {
   const exchange = toName(String(data.exchange))
   const preference = 'preference' in data ? Number(data.preference) : 0
   return exchange === '' || isPlainName(exchange) ? { preference, exchange } : undefined
+}
+
+export function toSrv(data: unknown): SrvRecord | undefined {
+  if (typeof data !== 'object' || data === null || !('target' in data) || !('port' in data)) return undefined
+  const target = toName(String(data.target))
+  if (target !== '' && !isPlainName(target)) return undefined
+  const { priority, weight } = data as { readonly priority?: unknown; readonly weight?: unknown }
+  return { priority: Number(priority ?? 0), weight: Number(weight ?? 0), port: Number(data.port), target }
+}
+
+export function toTlsa(data: unknown): TlsaRecord | undefined {
+  if (typeof data !== 'object' || data === null || !('certificate' in data) || !Buffer.isBuffer(data.certificate))
+    return undefined
+  const { usage, selector, matchingType } = data as { [name: string]: unknown }
+  const numbers = { usage: Number(usage), selector: Number(selector), matching: Number(matchingType) }
+  return { ...numbers, data: data.certificate.toString('hex') }
 }
 
 export const toIp4 = (data: unknown): string | undefined =>

@@ -3,7 +3,7 @@
 
 import type { Clock } from '../base/index.ts'
 import { createCache } from './cache.ts'
-import { toHost, toIp4, toIp6, toMx, toText } from './records.ts'
+import { toHost, toIp4, toIp6, toMx, toSrv, toText, toTlsa } from './records.ts'
 import { toReverseName } from './reverse.ts'
 import { parseServer, type Server, systemServers } from './servers.ts'
 import { ask } from './transport.ts'
@@ -109,6 +109,8 @@ export function createResolver(options: ResolverOptions): Resolver {
       const name = toReverseName(ip)
       return name ? convert(await resolve(name, 'PTR'), toHost) : { status: 'nxdomain', authentic: false }
     },
+    srv: async (name) => convert(await resolve(name, 'SRV'), toSrv),
+    tlsa: async (name) => convert(await resolve(name, 'TLSA'), toTlsa),
     close() {
       closed = true
       cache.clear()

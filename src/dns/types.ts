@@ -12,6 +12,22 @@ export interface MxRecord {
   readonly exchange: string
 }
 
+/** RFC 2782. `target` as `exchange` of an MX; the empty string: the service is not offered. */
+export interface SrvRecord {
+  readonly priority: number
+  readonly weight: number
+  readonly port: number
+  readonly target: string
+}
+
+/** RFC 6698 §2.1; `data` in lower-case hexadecimal digits. */
+export interface TlsaRecord {
+  readonly usage: number
+  readonly selector: number
+  readonly matching: number
+  readonly data: string
+}
+
 /** Names are A-labels without the final dot, any case. Never throws: an outage is an answer. */
 export interface Resolver {
   mx(name: string): Promise<Answer<MxRecord>>
@@ -19,5 +35,7 @@ export interface Resolver {
   aaaa(name: string): Promise<Answer<string>>
   txt(name: string): Promise<Answer<string>>
   ptr(ip: string): Promise<Answer<string>>
+  srv(name: string): Promise<Answer<SrvRecord>>
+  tlsa(name: string): Promise<Answer<TlsaRecord>>
   close(): void
 }

@@ -3,15 +3,15 @@
 
 import { Fault } from '../base/index.ts'
 import { toReverseName } from './reverse.ts'
-import type { Answer, MxRecord, Resolver } from './types.ts'
+import type { Answer, MxRecord, Resolver, SrvRecord, TlsaRecord } from './types.ts'
 import { toName } from './wire.ts'
 
-export type ZoneType = 'A' | 'AAAA' | 'MX' | 'TXT' | 'PTR' | 'CNAME'
+export type ZoneType = 'A' | 'AAAA' | 'MX' | 'TXT' | 'PTR' | 'CNAME' | 'SRV' | 'TLSA'
 export interface ZoneRecord {
   readonly name: string
   readonly ttl: number
   readonly type: ZoneType
-  readonly value: string | MxRecord
+  readonly value: string | MxRecord | SrvRecord | TlsaRecord
 }
 export type ZoneAnswer =
   /** CNAMEs on the way first. */
@@ -21,7 +21,7 @@ export interface Zone {
   find(name: string, type: string): ZoneAnswer
 }
 
-const types: readonly string[] = ['A', 'AAAA', 'MX', 'TXT', 'PTR', 'CNAME'] satisfies ZoneType[]
+const types: readonly string[] = ['A', 'AAAA', 'MX', 'TXT', 'PTR', 'CNAME', 'SRV', 'TLSA'] satisfies ZoneType[]
 const defaultTtl = 300
 const maxAliases = 8
 
@@ -50,6 +50,10 @@ const isNumber = (word: string | undefined): boolean => word !== undefined && wo
 function toValue(type: ZoneType, words: readonly string[]): ZoneRecord['value'] {
   if (type === 'MX') return { preference: Number(words[0]), exchange: toName(words[1] ?? '') }
   if (type === 'TXT') return words.join('')
+  const [first, second, third] = words.map(Number)
+  if (type === 'SRV') return { priority: first!, weight: second!, port: third!, target: toName(words[3] ?? '') }
+  if (type === 'TLSA')
+    return { usage: first!, selector: second!, matching: third!, data: words.slice(3).join('').toLowerCase() }
   return type === 'A' || type === 'AAAA' ? words[0]! : toName(words[0]!)
 }
 
@@ -115,6 +119,8 @@ export function zoneResolver(text: string): Resolver {
     aaaa: (name) => answer(name, 'AAAA'),
     txt: (name) => answer(name, 'TXT'),
     ptr: (ip) => answer(toReverseName(ip) ?? '', 'PTR'),
+    srv: (name) => answer(name, 'SRV'),
+    tlsa: (name) => answer(name, 'TLSA'),
     close() {},
   }
 }

@@ -23,6 +23,7 @@ const handlersOf = (store: Store, more: Partial<JobHandlers> = {}): JobHandlers 
   'remove-account': nothing,
   'sweep-mailbox': nothing,
   'pack-mailbox': nothing,
+  'tend-dkim-keys': nothing,
   'read-returned': nothing,
   'forget-returned': nothing,
   ...more,

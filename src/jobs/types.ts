@@ -31,6 +31,8 @@ export interface JobMap {
   readonly 'read-returned': { readonly content: number; readonly to?: string; readonly trace: string }
   /** Takes away what is remembered of sent mail, and entries of suppression lists that have expired. */
   readonly 'forget-returned': Record<never, never>
+  /** Begins, retires and throws away DKIM keys. */
+  readonly 'tend-dkim-keys': Record<never, never>
   /** Takes away files whose contents are gone for good. */
   readonly 'unlink-blobs': { readonly files: readonly string[] }
 }

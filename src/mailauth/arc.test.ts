@@ -5,7 +5,7 @@ import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { parseAllDocuments } from 'yaml'
-import { realClock } from '../base/index.ts'
+import { realClock, silentLog } from '../base/index.ts'
 import { zoneResolver } from '../dns/index.ts'
 import { createVerifier } from './index.ts'
 
@@ -24,6 +24,7 @@ for (const { description, tests, 'txt-records': records } of suites)
     const verifier = createVerifier({
       resolver: zoneResolver(zone.join('\n')),
       clock: realClock,
+      log: silentLog,
       authservId: 'mx.test',
     })
     for (const [name, { message, cv }] of Object.entries(tests))

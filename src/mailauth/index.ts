@@ -1,4 +1,12 @@
 export { type DkimAlgorithm, dkimAlgorithms, isSameRecord, makeDkimKey, toDkimRecord } from './dkim-key.ts'
+export {
+  type CheckedRecord,
+  checkRecords,
+  type DomainFacts,
+  type RecordPurpose,
+  type WantedRecord,
+  wantedRecords,
+} from './domain-records.ts'
 export { type DkimSigningKey, openDkimKey, signDkim } from './sign.ts'
 export * from './spf/index.ts'
 export * from './types.ts'

@@ -84,7 +84,7 @@ export interface Signatures {
   dmarc(spf: SpfAnswer): Promise<DmarcAnswer>
 }
 
-/** Checks the signatures of a message; that of DMARC waits for what SPF says. Rejects only when reading the message does. */
+/** Checks the signatures of a message; that of DMARC waits for what SPF says. Rejects when reading the message does, or the library. */
 export async function checkSignatures(dns: Resolver, ip: string, message: Readable | Buffer): Promise<Signatures> {
   const { newVerifier, arc, evaluateDmarc } = await (loaded ??= load())
   const resolver: LibraryResolver = toLibrary(dns)

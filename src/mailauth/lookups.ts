@@ -23,6 +23,8 @@ export function withBudget(resolver: Resolver, clock: Clock, ms: number): Resolv
     aaaa: (name) => within(() => resolver.aaaa(name)),
     txt: (name) => within(() => resolver.txt(name)),
     ptr: (ip) => within(() => resolver.ptr(ip)),
+    srv: (name) => within(() => resolver.srv(name)),
+    tlsa: (name) => within(() => resolver.tlsa(name)),
     close() {},
     end() {
       cancel()

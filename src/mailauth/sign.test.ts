@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { generateKeyPairSync } from 'node:crypto'
 import { test } from 'node:test'
 import fc from 'fast-check'
-import { realClock } from '../base/index.ts'
+import { realClock, silentLog } from '../base/index.ts'
 import { zoneResolver } from '../dns/index.ts'
 import { createVerifier, isSameRecord, makeDkimKey, openDkimKey, signDkim, toDkimRecord } from './index.ts'
 
@@ -23,7 +23,12 @@ const keys = Object.entries(pems).map(([selector, text]) => ({
 const zone = Object.entries(pems)
   .map(([selector, text]) => `${selector}._domainkey.a.test TXT "${toDkimRecord(text)}"`)
   .join('\n')
-const verifier = createVerifier({ resolver: zoneResolver(zone), clock: realClock, authservId: 'mx.test' })
+const verifier = createVerifier({
+  resolver: zoneResolver(zone),
+  clock: realClock,
+  log: silentLog,
+  authservId: 'mx.test',
+})
 
 async function results(header: Buffer, body: Buffer): Promise<string[]> {
   const client = { ip: '192.0.2.1', helo: 'a.test', sender: 'a@a.test' }

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { realClock } from '../base/index.ts'
+import fc from 'fast-check'
+import { realClock, silentLog } from '../base/index.ts'
 import { type Answer, type Resolver, zoneResolver } from '../dns/index.ts'
 import { createVerifier, type Verification } from './index.ts'
 
@@ -14,7 +15,13 @@ interface Sent {
 }
 function verify(zone: string | Resolver, { header, body, sender, ip }: Sent, budgetMs?: number): Promise<Verification> {
   const resolver = typeof zone === 'string' ? zoneResolver(zone) : zone
-  const options = { resolver, clock: realClock, authservId: 'mx.here.test', ...(budgetMs && { budgetMs }) }
+  const options = {
+    resolver,
+    clock: realClock,
+    log: silentLog,
+    authservId: 'mx.here.test',
+    ...(budgetMs && { budgetMs }),
+  }
   return createVerifier(options).verify({
     ip: ip ?? '192.0.2.1',
     helo: 'out.a.test',
@@ -120,9 +127,47 @@ test('eleven signatures are ten', async () => {
 
 test('a DNS that does not answer costs no more than the budget of the whole message', async () => {
   const silent = <T>(): Promise<Answer<T>> => new Promise(() => {})
-  const resolver: Resolver = { mx: silent, a: silent, aaaa: silent, txt: silent, ptr: silent, close() {} }
+  const resolver: Resolver = {
+    mx: silent,
+    a: silent,
+    aaaa: silent,
+    txt: silent,
+    ptr: silent,
+    srv: silent,
+    tlsa: silent,
+    close() {},
+  }
   const began = performance.now()
   const { spf, dmarc, iprev } = await verify(resolver, { header: plain('ann@a.test') }, 100)
   assert.deepEqual([spf.result, dmarc.result, iprev.result], ['temperror', 'temperror', 'temperror'])
   assert.ok(performance.now() - began < 2_000)
+})
+
+test('whatever a header holds, there is an answer, and a header that is whole', async () => {
+  const words = fc.constantFrom(
+    'DKIM-Signature: v=1; a=rsa-sha256; d=a.test; s=s; h=from:to; bh=AA==; b=AA==; l=9999999999999999999',
+    'ARC-Seal: i=1; a=rsa-sha256; cv=none; d=a.test; s=s; b=AA==',
+    'ARC-Message-Signature: i=1; a=rsa-sha256; c=relaxed/relaxed; d=a.test; s=s; h=from; bh=AA==; b=AA==',
+    'ARC-Authentication-Results: i=1; a.test; dkim=pass header.i.x=1',
+    'From: "a\\"b" <ann@a.test>, group: x@b.test, y@[192.0.2.1];',
+    'From: =?utf-8?q?=00?= <@@>',
+    'Content-Type: multipart/mixed; boundary="',
+  )
+  const noise = fc.oneof(
+    fc.constantFrom(';', '=', ':', '"', '(', '\\', '\r\n ', '\0', '\u00e9'),
+    fc.string({ maxLength: 3 }),
+  )
+  const line = fc
+    .tuple(words, fc.array(fc.tuple(fc.nat(120), noise), { maxLength: 4 }))
+    .map(([text, cuts]) => cuts.reduce<string>((out, [at, piece]) => out.slice(0, at) + piece + out.slice(at), text))
+  const zone =
+    's._domainkey.a.test TXT "v=DKIM1; p=AAAA"\n_dmarc.a.test TXT "v=DMARC1; p=reject; rua=x"\na.test TXT "v=spf1 exists:%{l}.%{d} -all"'
+  await fc.assert(
+    fc.asyncProperty(fc.array(line, { maxLength: 6 }), fc.string({ maxLength: 20 }), async (all, local) => {
+      const { header } = await verify(zone, { header: lines(...all), sender: `${local}@a.test` })
+      for (const one of header.split('\r\n'))
+        assert.match(one, /^(?:Authentication-Results: |Received-SPF: |\t|$)[ -~]*$/)
+    }),
+    { numRuns: 300 },
+  )
 })

@@ -1,18 +1,19 @@
 // Who sent a message, as far as the DNS and its signatures tell: all checks at once, within one budget of time.
 
 import { Readable } from 'node:stream'
-import type { Clock } from '../base/index.ts'
+import type { Clock, Log } from '../base/index.ts'
 import type { Resolver } from '../dns/index.ts'
 import { formatResults } from './header.ts'
 import { checkIprev } from './iprev.ts'
-import { boundSignatures, checkSignatures } from './library.ts'
+import { boundSignatures, checkSignatures, type Signatures } from './library.ts'
 import { withBudget } from './lookups.ts'
 import { checkSpf } from './spf/index.ts'
-import type { Verification } from './types.ts'
+import type { DmarcAnswer, Verification } from './types.ts'
 
 export interface VerifierOptions {
   readonly resolver: Resolver
   readonly clock: Clock
+  readonly log: Log
   /** The name under which we answer for what we found (RFC 8601 §2.2). */
   readonly authservId: string
   /** For all questions of one message together; absent: 5,000. */
@@ -31,11 +32,28 @@ export interface Unverified {
 }
 
 export interface Verifier {
-  /** Never rejects for what a message holds or the DNS says; for a body that cannot be read it does. */
+  /** Never rejects: what cannot be told is `temperror`, and logged when it is nobody's fault but ours. */
   verify(message: Unverified): Promise<Verification>
 }
 
-export function createVerifier({ resolver, clock, authservId, budgetMs = 5_000 }: VerifierOptions): Verifier {
+const unchecked: DmarcAnswer = {
+  result: 'temperror',
+  spfAligned: false,
+  dkimAligned: false,
+  reason: 'the signatures could not be checked',
+}
+
+export function createVerifier(options: VerifierOptions): Verifier {
+  const { resolver, clock, log, authservId, budgetMs = 5_000 } = options
+  const failed = (error: unknown) => log.error({ err: error }, 'the signatures of a message could not be checked')
+  const signaturesOf = async (...asked: Parameters<typeof checkSignatures>): Promise<Signatures> => {
+    try {
+      return await checkSignatures(...asked)
+    } catch (error) {
+      failed(error)
+      return { dkim: [], arc: { result: 'none', instance: 0, coversFrom: false }, dmarc: async () => unchecked }
+    }
+  }
   return {
     async verify({ ip, helo, sender, header, body }) {
       const dns = withBudget(resolver, clock, budgetMs)
@@ -44,9 +62,12 @@ export function createVerifier({ resolver, clock, authservId, budgetMs = 5_000 }
         const [spf, iprev, signatures] = await Promise.all([
           checkSpf(dns, { ip, sender, helo, receiver: authservId, now: seconds }),
           checkIprev(dns, ip),
-          checkSignatures(dns, ip, join(boundSignatures(header), body)),
+          signaturesOf(dns, ip, join(boundSignatures(header), body)),
         ])
-        const dmarc = await signatures.dmarc(spf)
+        const dmarc = await signatures.dmarc(spf).catch((error: unknown) => {
+          failed(error)
+          return unchecked
+        })
         const results = { spf, iprev, dkim: signatures.dkim, arc: signatures.arc, dmarc }
         return { ...results, header: formatResults({ authservId, ip, helo, sender }, results) }
       } finally {

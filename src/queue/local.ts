@@ -23,6 +23,7 @@ export interface LocalRetry {
       readonly sender: Path
       readonly address: Address
       readonly receivedAt: number
+      readonly junk?: boolean
     },
   ): Promise<'delivered' | { readonly retry: string } | { readonly fail: string }>
 }
@@ -66,7 +67,8 @@ async function deliverOne(
   const { content, prefix, sender, arrived, params } = mail
   // What was held for a time of its own stands in the mailbox where its reader looks for new mail.
   const receivedAt = Math.max(arrived, params.holdUntil ?? 0)
-  const copy = { content, prefix, sender, address: recipient.address, receivedAt }
+  const { address, params: own } = recipient
+  const copy = { content, prefix, sender, address, receivedAt, junk: own?.junk === true }
   const delivered: Outcome = { recipient, ...inMailbox, recorded: true }
   const report = isWanted(recipient.params, 'delivered', mail)
     ? await reporter.compose(mail, 'delivered', [delivered])

@@ -49,6 +49,8 @@ export interface NewQueueRecipient {
 export interface QueueParams extends RecipientParams {
   /** Of a local copy: whose mailbox it is for, whatever becomes of the address. */
   readonly account?: AccountId
+  /** Of a local copy: it is for Junk. */
+  readonly junk?: true
   /** The next hop that somebody named for this message; empty: by MX, whatever the configuration says. */
   readonly route?: string
 }

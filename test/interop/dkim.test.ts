@@ -1,8 +1,14 @@
 // Mail that leaves is signed with every key of its domain that is published, and somebody else's verifier agrees.
 
 import assert from 'node:assert/strict'
+import { mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { test } from 'node:test'
+import { realClock, silentLog } from '../../src/base/index.ts'
+import { zoneResolver } from '../../src/dns/index.ts'
 import { serveZone } from '../../src/dns/testing/serve-zone.ts'
+import { createVerifier, makeDkimKey, toDkimRecord } from '../../src/mailauth/index.ts'
 import { has, Installation, run } from '../server.ts'
 import { startSink } from '../world/sink.ts'
 import { Smtp } from '../world/talk.ts'
@@ -94,4 +100,46 @@ test('signed by us, verified by python3-dkim', { skip }, async (t) => {
   assert.match(refused.stderr, /retire it first/)
   await server.cliOk('dkim', 'remove', 'a.test', keys[0]!.selector)
   assert.equal((JSON.parse(await server.cliOk('dkim', 'list', '--json')) as Key[]).length, 1)
+})
+
+/** Signs the message on standard input with the key in argv[1], canonicalised as argv[2] says. */
+const signer = `
+import dkim, sys
+message = sys.stdin.buffer.read()
+head, body = (one.encode() for one in sys.argv[2].split('/'))
+key = open(sys.argv[1], 'rb').read()
+sys.stdout.buffer.write(dkim.sign(message, b'p', b'a.test', key, canonicalize=(head, body)) + message)
+`
+
+test('signed by python3-dkim, verified here; a SHA-1 signature of opendkim is not believed', { skip }, async (t) => {
+  const folder = await mkdtemp(join(tmpdir(), 'posthorn-dkim-'))
+  t.after(() => rm(folder, { recursive: true, force: true }))
+  const key = await makeDkimKey('rsa2048')
+  const file = join(folder, 'key.pem')
+  await writeFile(file, key, { mode: 0o600 })
+  const resolver = zoneResolver(`
+    o._domainkey.a.test TXT "${toDkimRecord(key)}"
+    p._domainkey.a.test TXT "${toDkimRecord(key)}"`)
+  const verifier = createVerifier({ resolver, clock: realClock, log: silentLog, authservId: 'mx.test' })
+  const verify = async (text: string) => {
+    const bytes = Buffer.from(text)
+    const split = bytes.indexOf('\r\n\r\n') + 4
+    const client = { ip: '192.0.2.1', helo: 'a.test', sender: 'ann@a.test' }
+    const { dkim } = await verifier.verify({ ...client, header: bytes.subarray(0, split), body: bytes.subarray(split) })
+    return dkim.map(({ result, selector }) => `${selector} ${result}`)
+  }
+  const message =
+    'From: Ann <ann@a.test>\r\nTo: x@out.test\r\nSubject: one\r\n  two \r\nDate: Fri, 11 Jul 2003 21:00:37 -0700\r\nMessage-ID: <x@a.test>\r\n\r\nGood  day \r\n\r\n.\r\n\r\n'
+
+  for (const form of ['relaxed/relaxed', 'simple/simple', 'relaxed/simple']) {
+    const { stdout, stderr } = await run(python, ['-c', signer, file, form], { input: message })
+    assert.deepEqual(await verify(stdout), ['p pass'], `${form} ${stderr}`)
+    assert.deepEqual(await verify(stdout.replace('day', 'night')), ['p fail'], form)
+  }
+  if (!(await has('opendkim-testmsg'))) return t.diagnostic('opendkim-tools is not installed')
+  const signed = await run('opendkim-testmsg', ['-d', 'a.test', '-s', 'o', '-k', file, '-C'], { input: message })
+  assert.equal(signed.code, 0, signed.stderr)
+  // Its test program signs with SHA-1, which is worth nothing any more (RFC 8301 §3.1).
+  assert.match(signed.stdout, /a=rsa-sha1/)
+  assert.deepEqual(await verify(signed.stdout), ['o policy'])
 })

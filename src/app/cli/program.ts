@@ -10,6 +10,7 @@ const families: { readonly [command: string]: () => Promise<(program: Command) =
   'create-admin': async () => (await import('./admin.ts')).adminCommands,
   config: async () => (await import('./config.ts')).configCommands,
   dkim: async () => (await import('./dkim.ts')).dkimCommands,
+  dns: async () => (await import('./dns.ts')).dnsCommands,
   domain: async () => (await import('./domain.ts')).domainCommands,
   user: async () => (await import('./user.ts')).userCommands,
   alias: async () => (await import('./alias.ts')).aliasCommands,

@@ -73,7 +73,12 @@ function toReply(zone: Zone, bytes: Buffer, heard: string[], udp: boolean): Buff
 }
 
 function toWire({ name, ttl, type, value }: ZoneRecord): Answer {
-  if (typeof value !== 'string') return { type: 'MX', name, ttl, data: { ...value, exchange: value.exchange || '.' } }
+  if (typeof value !== 'string') {
+    if ('exchange' in value) return { type: 'MX', name, ttl, data: { ...value, exchange: value.exchange || '.' } }
+    if ('target' in value) return { type: 'SRV', name, ttl, data: { ...value, target: value.target || '.' } }
+    const { usage, selector, matching: matchingType, data } = value
+    return { type: 'TLSA', name, ttl, data: { usage, selector, matchingType, certificate: Buffer.from(data, 'hex') } }
+  }
   if (type === 'TXT') return { type, name, ttl, data: toPieces(value) }
   return { type: type as 'A', name, ttl, data: value }
 }

@@ -1,68 +1,11 @@
-// The test suite of openspf.org: zone data and what each client is told.
+// The test suite of openspf.org: zone data and what each client is told. And a second opinion: what mailauth says of the same.
 
 import assert from 'node:assert/strict'
-import { readFileSync } from 'node:fs'
-import { join } from 'node:path'
 import { test } from 'node:test'
-import { parseAllDocuments } from 'yaml'
-import { type Answer, type MxRecord, type Resolver, toReverseName } from '../../dns/index.ts'
+import { spf } from 'mailauth/lib/spf/index.js'
+import { toLibrary } from '../lookups.ts'
 import { checkSpf } from './index.ts'
-
-type Entry = 'TIMEOUT' | Readonly<Record<string, unknown>>
-interface Scenario {
-  readonly description: string
-  readonly tests: Readonly<
-    Record<
-      string,
-      {
-        readonly helo: string
-        readonly host: string
-        readonly mailfrom: string
-        readonly result: string | readonly string[]
-        readonly explanation?: string
-      }
-    >
-  >
-  readonly zonedata: Readonly<Record<string, readonly Entry[]>>
-}
-
-const file = join(import.meta.dirname, '../../../test/corpus/spf/rfc7208-tests.yml')
-const scenarios = parseAllDocuments(readFileSync(file, 'utf8')).map((document) => document.toJS() as Scenario)
-
-/** Records of type SPF stand for TXT where no TXT is given, as the suite asks of those who read it. */
-function suiteResolver(zone: Scenario['zonedata']): Resolver {
-  const names = new Map(Object.entries(zone).map(([name, entries]) => [name.toLowerCase(), entries]))
-  const find = <T>(name: string, type: string, read: (value: unknown) => T): Answer<T> => {
-    let at = name.toLowerCase()
-    for (let step = 0; step < 8; step++) {
-      const entries = names.get(at)
-      if (!entries) return { status: 'nxdomain', authentic: false }
-      const records = entries.filter((entry) => entry !== 'TIMEOUT')
-      const wanted = type === 'TXT' && !records.some((entry) => 'TXT' in entry) ? 'SPF' : type
-      const found = records.flatMap((entry) => (wanted in entry && entry[wanted] !== 'NONE' ? [entry[wanted]] : []))
-      if (found.length > 0) return { status: 'ok', records: found.map(read), ttl: 60, authentic: false }
-      if (entries.includes('TIMEOUT')) return { status: 'failed', reason: 'no answer' }
-      const alias = records.find((entry) => 'CNAME' in entry)
-      if (!alias) return { status: 'nodata', authentic: false }
-      at = String(alias['CNAME']).toLowerCase()
-    }
-    return { status: 'failed', reason: 'aliases in a circle' }
-  }
-  const toText = (value: unknown) => (Array.isArray(value) ? value.join('') : String(value))
-  const toMx = (value: unknown): MxRecord => {
-    const [preference, exchange] = value as [number, string]
-    return { preference, exchange: exchange.toLowerCase() }
-  }
-  const toName = (value: unknown) => String(value).toLowerCase()
-  return {
-    mx: async (name) => find(name, 'MX', toMx),
-    a: async (name) => find(name, 'A', String),
-    aaaa: async (name) => find(name, 'AAAA', String),
-    txt: async (name) => find(name, 'TXT', toText),
-    ptr: async (ip) => find(toReverseName(ip) ?? '', 'PTR', toName),
-    close() {},
-  }
-}
+import { scenarios, suiteResolver } from './testing/suite.ts'
 
 for (const { description, tests, zonedata } of scenarios)
   test(`RFC 7208: ${description}`, async (t) => {
@@ -81,3 +24,31 @@ for (const { description, tests, zonedata } of scenarios)
         assert.equal((answer.explanation ?? 'DEFAULT').toLowerCase(), explanation.toLowerCase())
       })
   })
+
+test('a second opinion: mailauth, as strict, says the same of every case', async () => {
+  const differing: string[] = []
+  for (const { tests, zonedata } of scenarios) {
+    const resolver = suiteResolver(zonedata)
+    for (const [name, { helo, host, mailfrom }] of Object.entries(tests)) {
+      const question = { ip: host, sender: mailfrom, helo, receiver: 'receiver.example.net', now: 1_700_000_000 }
+      const ours = await checkSpf(resolver, question)
+      const asked = toLibrary(resolver)
+      const ask = async (at: string, type: string) => {
+        if (type !== 'PTR') return asked(at, type)
+        const found = await resolver.ptr(host)
+        return found.status === 'ok' ? found.records : []
+      }
+      const theirs = await spf({
+        sender: mailfrom,
+        ip: host,
+        helo,
+        mta: 'receiver.example.net',
+        resolver: ask as never,
+        strict: true,
+      })
+      if (ours.result !== theirs.status.result)
+        differing.push(`${name}: ${ours.result}, mailauth ${theirs.status.result}`)
+    }
+  }
+  assert.deepEqual(differing, [])
+})

@@ -277,6 +277,8 @@ function resolver(hosts: ReadonlyMap<string, SimHost>): Resolver {
     aaaa: none,
     txt: none,
     ptr: none,
+    srv: none,
+    tlsa: none,
     close() {},
   }
 }

@@ -1,0 +1,90 @@
+// posthorn dns <domain> [--check]
+
+import type { Command } from 'commander'
+import { realClock } from '../../base/index.ts'
+import {
+  type CheckedRecord,
+  checkRecords,
+  type DomainFacts,
+  type WantedRecord,
+  wantedRecords,
+} from '../../mailauth/index.ts'
+import { loadCertificate } from '../../tls/index.ts'
+import type { Config } from '../config/index.ts'
+import { createConfiguredResolver } from '../resolver.ts'
+import { command, outputOf, type Shared, withServices } from './context.ts'
+import { CommandError, exitCodes, formatTable } from './output.ts'
+
+export function dnsCommands(program: Command): void {
+  command(program, 'dns <domain>', 'the records that a domain should have, as lines of a zone')
+    .option('--check', 'asks what is published now')
+    .action(async (domain: string, options: Shared & { check?: boolean }) => {
+      const { facts, config } = await withServices(options, async ({ queries, dkim }, config) => {
+        const known = (await queries.domains()).find(({ name }) => name === domain.toLowerCase())
+        if (!known) throw new CommandError(`there is no domain ${domain} here`, exitCodes.refused)
+        const keys = (await dkim.list(known.name)).filter(({ state }) => state !== 'retired')
+        return { facts: factsOf(known.name, config, keys), config }
+      })
+      if (!options.check) {
+        const wanted = wantedRecords(facts)
+        outputOf(options).result(wanted, () => [...wanted.map(formatLine), ...hints(facts)].join('\n'))
+        return
+      }
+      const resolver = createConfiguredResolver(config, realClock)
+      const checked = await checkRecords(resolver, facts)
+      resolver.close()
+      outputOf(options).result(checked, () => [formatChecked(checked), ...hints(facts)].join('\n'))
+      if (checked.some(({ weight, state }) => weight === 'needed' && state !== 'ok'))
+        process.exitCode = exitCodes.refused
+    })
+}
+
+const hints = ({ domain, keys }: DomainFacts): string[] =>
+  keys.length > 0 ? [] : [`; its mail is not signed yet: posthorn dkim add ${domain}`]
+
+function factsOf(domain: string, config: Config, keys: DomainFacts['keys']): DomainFacts {
+  const { hostname, tls, data, listen } = config
+  // A certificate that was made here is nobody's to pin: it is made anew when its time comes.
+  const certificate = tls && loadCertificate({ hostname, folder: data, files: tls }, Date.now()).cert
+  // Absent listeners are said not to be there (RFC 6186 §3.4).
+  const offered = {
+    submissions: 'submissions',
+    submission: 'submission',
+    imaps: 'imaps',
+    imap: 'imap',
+    pop3s: 'pop3s',
+  } as const
+  const standard = { submissions: 465, submission: 587, imaps: 993, imap: 143, pop3s: 995 }
+  const services = Object.fromEntries(
+    Object.entries(offered).map(([service, name]) => [service, listen[name] ? standard[name] : 0]),
+  )
+  return { domain, hostname, keys, services, ...(certificate !== undefined && { certificate }) }
+}
+
+function formatLine({ name, type, value, why, weight }: WantedRecord): string {
+  const text = type === 'TXT' ? formatText(value) : value
+  return `; ${why}${weight === 'needed' ? '' : ` (${weight})`}\n${name}. 3600 IN ${type} ${text}`
+}
+
+/** Strings of at most 255 characters (RFC 1035 §3.3.14). */
+function formatText(value: string): string {
+  const strings: string[] = []
+  for (let at = 0; at < value.length; at += 250) strings.push(`"${value.slice(at, at + 250)}"`)
+  return strings.length === 1 ? strings[0]! : `( ${strings.join('\n    ')} )`
+}
+
+function formatChecked(checked: readonly CheckedRecord[]): string {
+  const table = formatTable(
+    ['for', 'name', 'state', 'remark'],
+    checked.map(({ purpose, name, state, weight, remark }) => [
+      purpose,
+      name,
+      state,
+      remark ?? (state === 'missing' ? `${weight}: see posthorn dns` : ''),
+    ]),
+    '',
+  )
+  const wrong = checked.filter(({ state }) => state === 'different')
+  const shown = wrong.map(({ name, type, found }) => `${name}. ${type} is now ${found.join(' and ')}`)
+  return [table, ...(shown.length > 0 ? ['', ...shown] : [])].join('\n')
+}

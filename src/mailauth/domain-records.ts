@@ -1,0 +1,193 @@
+// The records that a domain should have so that its mail comes and is believed: what to publish, and what is published now.
+
+import { createHash, X509Certificate } from 'node:crypto'
+import type { Answer, Resolver } from '../dns/index.ts'
+import { isSameRecord } from './dkim-key.ts'
+import { checkSpf, isSpfRecord } from './spf/index.ts'
+
+export interface DomainFacts {
+  readonly domain: string
+  /** Of the mail server. */
+  readonly hostname: string
+  readonly keys: readonly { readonly name: string; readonly record: string }[]
+  /** PEM; absent: no TLSA is asked for. */
+  readonly certificate?: string
+  /** Services for people's mail programs, by the name that RFC 6186 gives them, with their ports. */
+  readonly services: Readonly<Record<string, number>>
+}
+
+export type RecordPurpose = 'MX' | 'SPF' | 'DKIM' | 'DMARC' | 'TLSRPT' | 'SRV' | 'TLSA'
+export interface WantedRecord {
+  readonly purpose: RecordPurpose
+  readonly name: string
+  readonly type: 'MX' | 'TXT' | 'SRV' | 'TLSA'
+  /** As in a zone; of TXT without the quotes. */
+  readonly value: string
+  /** `needed`: without it mail does not come or is not believed. */
+  readonly weight: 'needed' | 'recommended' | 'optional'
+  readonly why: string
+}
+
+export interface CheckedRecord extends WantedRecord {
+  /** `different`: something else stands there, and `found` says what. */
+  readonly state: 'ok' | 'missing' | 'different' | 'unknown'
+  readonly found: readonly string[]
+  readonly remark?: string
+}
+
+export function wantedRecords(facts: DomainFacts): WantedRecord[] {
+  const { domain, hostname, keys, certificate, services } = facts
+  return [
+    { purpose: 'MX', name: domain, type: 'MX', value: `10 ${hostname}.`, weight: 'needed', why: 'where its mail goes' },
+    {
+      purpose: 'SPF',
+      name: domain,
+      type: 'TXT',
+      value: 'v=spf1 mx -all',
+      weight: 'needed',
+      why: 'who may send for it: its mail servers and nobody else',
+    },
+    ...keys.map(
+      ({ name, record }): WantedRecord => ({
+        purpose: 'DKIM',
+        name,
+        type: 'TXT',
+        value: record,
+        weight: 'needed',
+        why: 'by which its signatures are verified',
+      }),
+    ),
+    {
+      purpose: 'DMARC',
+      name: `_dmarc.${domain}`,
+      type: 'TXT',
+      value: `v=DMARC1; p=quarantine; rua=mailto:postmaster@${domain}`,
+      weight: 'needed',
+      why: 'what others do with mail that is not from it; begin with p=none where others send for it too',
+    },
+    {
+      purpose: 'TLSRPT',
+      name: `_smtp._tls.${domain}`,
+      type: 'TXT',
+      value: `v=TLSRPTv1; rua=mailto:postmaster@${domain}`,
+      weight: 'recommended',
+      why: 'where others report encryption that failed',
+    },
+    ...Object.entries(services).map(
+      ([service, port]): WantedRecord => ({
+        purpose: 'SRV',
+        name: `_${service}._tcp.${domain}`,
+        type: 'SRV',
+        value: port === 0 ? '0 0 0 .' : `0 1 ${port} ${hostname}.`,
+        weight: 'recommended',
+        why: port === 0 ? 'that this is not offered' : 'by which mail programs find the server',
+      }),
+    ),
+    ...(certificate === undefined
+      ? []
+      : [
+          {
+            purpose: 'TLSA',
+            name: `_25._tcp.${hostname}`,
+            type: 'TLSA',
+            value: `3 1 1 ${keyHash(certificate)}`,
+            weight: 'optional',
+            why: 'pins the key of the server, in a zone that is signed (DNSSEC) and nowhere else',
+          } satisfies WantedRecord,
+        ]),
+  ]
+}
+
+/** SHA-256 of the key, as TLSA 3 1 1 has it (RFC 7671 §5.1). */
+function keyHash(certificate: string): string {
+  const key = new X509Certificate(certificate).publicKey.export({ type: 'spki', format: 'der' })
+  return createHash('sha256').update(key).digest('hex')
+}
+
+/** Asks for each of them. */
+export function checkRecords(resolver: Resolver, facts: DomainFacts): Promise<CheckedRecord[]> {
+  return Promise.all(wantedRecords(facts).map((wanted) => check(resolver, facts, wanted)))
+}
+
+async function check(resolver: Resolver, facts: DomainFacts, wanted: WantedRecord): Promise<CheckedRecord> {
+  const answer = await ask(resolver, wanted)
+  if (answer.status === 'failed') return { ...wanted, state: 'unknown', found: [], remark: answer.reason }
+  const found = answer.status === 'ok' ? answer.records.filter((text) => belongs(wanted, text)) : []
+  if (found.length === 0) return { ...wanted, state: 'missing', found }
+  const remark = await judge(resolver, facts, wanted, found)
+  return remark === undefined ? { ...wanted, state: 'ok', found } : { ...wanted, state: 'different', found, remark }
+}
+
+/** What stands there, in the form of `value`. */
+async function ask(resolver: Resolver, { type, name }: WantedRecord): Promise<Answer<string>> {
+  switch (type) {
+    case 'MX':
+      return map(await resolver.mx(name), ({ preference, exchange }) => `${preference} ${exchange}.`)
+    case 'TXT':
+      return resolver.txt(name)
+    case 'SRV':
+      return map(
+        await resolver.srv(name),
+        ({ priority, weight, port, target }) => `${priority} ${weight} ${port} ${target}.`,
+      )
+    case 'TLSA':
+      return map(
+        await resolver.tlsa(name),
+        ({ usage, selector, matching, data }) => `${usage} ${selector} ${matching} ${data}`,
+      )
+  }
+}
+
+function map<T>(answer: Answer<T>, read: (record: T) => string): Answer<string> {
+  return answer.status === 'ok' ? { ...answer, records: answer.records.map(read) } : answer
+}
+
+/** A name may have other texts too. */
+function belongs({ purpose }: WantedRecord, text: string): boolean {
+  if (purpose === 'SPF') return isSpfRecord(text)
+  if (purpose === 'DMARC') return text.trimStart().toLowerCase().startsWith('v=dmarc1')
+  if (purpose === 'TLSRPT') return text.trimStart().toLowerCase().startsWith('v=tlsrptv1')
+  return true
+}
+
+/** What is wrong with what was found; undefined when it does its work. */
+async function judge(
+  resolver: Resolver,
+  facts: DomainFacts,
+  { purpose, value }: WantedRecord,
+  found: readonly string[],
+): Promise<string | undefined> {
+  const { hostname } = facts
+  switch (purpose) {
+    case 'MX':
+      return found.some((text) => text.split(' ')[1] === `${hostname.toLowerCase()}.`)
+        ? undefined
+        : `mail goes elsewhere: no MX is ${hostname}`
+    case 'SPF':
+      return found.length > 1 ? 'there may be only one' : judgeSpf(resolver, facts)
+    case 'DKIM':
+      return found.some((text) => isSameRecord(text, value)) ? undefined : 'another key stands there'
+    case 'DMARC':
+    case 'TLSRPT':
+      return found.length > 1 ? 'there may be only one' : undefined
+    case 'SRV':
+      return found.some((text) => text.split(' ').slice(2).join(' ') === value.split(' ').slice(2).join(' '))
+        ? undefined
+        : 'it leads elsewhere'
+    case 'TLSA':
+      return found.includes(value) ? undefined : 'it pins another key: servers that look at it will not deliver here'
+  }
+}
+
+/** Whether this server may send for the domain, from each address that its name has. */
+async function judgeSpf(resolver: Resolver, { domain, hostname }: DomainFacts): Promise<string | undefined> {
+  const found = await Promise.all([resolver.a(hostname), resolver.aaaa(hostname)])
+  const addresses = found.flatMap((answer) => (answer.status === 'ok' ? answer.records : []))
+  if (addresses.length === 0) return `${hostname} has no address, so nobody can tell whether it may send`
+  for (const ip of addresses) {
+    const question = { ip, sender: `postmaster@${domain}`, helo: hostname, receiver: hostname, now: 0 }
+    const { result, problem } = await checkSpf(resolver, question)
+    if (result !== 'pass') return `${ip} of ${hostname} may not send: ${result}${problem ? ` (${problem})` : ''}`
+  }
+  return undefined
+}
