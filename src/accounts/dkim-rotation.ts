@@ -37,10 +37,10 @@ export async function scheduleDkimKeys(store: Store): Promise<void> {
 }
 
 export async function tendDkimKeys(parts: RotationParts): Promise<void> {
-  const domains = await parts.store.read((tx) => domainRows.list(tx, ''))
-  for (const { name, settings } of domains) {
-    const keys = await parts.admin.list(name)
-    if (keys.length > 0) await tend(parts, keys, (JSON.parse(settings) as DomainSettings).dkimRotation)
+  const { store, admin } = parts
+  for (const [domain, keys] of Map.groupBy(await admin.list(), (key) => key.domain)) {
+    const row = await store.read((tx) => domainRows.find(tx, domain))
+    if (row) await tend(parts, keys, (JSON.parse(row.settings) as DomainSettings).dkimRotation)
   }
 }
 
@@ -64,10 +64,9 @@ async function tend(parts: RotationParts, listed: readonly DkimKey[], days: numb
 
 /** Signs with a key whose record is there. */
 async function begin({ admin, dns, log }: RotationParts, key: DkimKey): Promise<DkimKey> {
-  const { isSameRecord } = await import('../mailauth/index.ts')
-  const { domain, selector, name, record } = key
-  const answer = await dns.txt(name)
-  if (answer.status !== 'ok' || !answer.records.some((text) => isSameRecord(text, record))) return key
+  const { lookForDkimRecord } = await import('../mailauth/index.ts')
+  if ((await lookForDkimRecord(dns, key)) !== 'published') return key
+  const { domain, selector } = key
   log.info({ domain, selector }, 'a DKIM key is published: it signs from now on')
   return admin.setState(domain, selector, 'active')
 }

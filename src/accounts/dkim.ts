@@ -3,8 +3,9 @@
 
 import { type Clock, Fault, type Log, type Sealer } from '../base/index.ts'
 import type { DkimAlgorithm, DkimSigningKey } from '../mailauth/index.ts'
-import { dkimKeyRows, domainRows, type ReadStore, type Store } from '../store/index.ts'
+import { dkimKeyRows, type Reader, type ReadStore, type Store } from '../store/index.ts'
 import { createMemory } from './memory.ts'
+import { readAll } from './pages.ts'
 import { change, knownDomain } from './write-domains.ts'
 
 export type DkimState = dkimKeyRows.DkimKeyRow['state']
@@ -36,18 +37,23 @@ export interface DkimAdmin {
 /** Loaded when the first key is made or opened. */
 const mailauth = () => import('../mailauth/index.ts')
 
+type NamedRow = Awaited<ReturnType<typeof dkimKeyRows.list>>[number]
+
 const maxKeys = 20
 const purpose = (domain: string, selector: string) => `the DKIM key ${selector} of ${domain}`
 
 export function createDkimAdmin({ store, sealer }: { readonly store: Store; readonly sealer: Sealer }): DkimAdmin {
   return {
     async list(domain) {
+      if (domain === undefined) {
+        const rows = await readAll<NamedRow>(store, (tx, last) => dkimKeyRows.list(tx, last?.id ?? 0))
+        const keys = rows.map((row) => toKey(row.name, row))
+        // Those of one domain stay in the order in which they were made.
+        return keys.sort((a, b) => (a.domain < b.domain ? -1 : a.domain > b.domain ? 1 : 0))
+      }
       return store.read(async (tx) => {
-        const rows = domain === undefined ? await domainRows.list(tx, '') : [await knownDomain(tx, domain)]
-        const keys: DkimKey[] = []
-        for (const { id, name } of rows)
-          keys.push(...(await dkimKeyRows.ofDomain(tx, id)).map((row) => toKey(name, row)))
-        return keys
+        const { id, name } = await knownDomain(tx, domain)
+        return (await dkimKeyRows.ofDomain(tx, id)).map((row) => toKey(name, row))
       })
     },
     async add(text, algorithm, selector) {
@@ -81,17 +87,13 @@ export function createDkimAdmin({ store, sealer }: { readonly store: Store; read
     },
     setState: (text, selector, state) =>
       change(store, async (tx) => {
-        const { id, name } = await knownDomain(tx, text)
-        const row = await dkimKeyRows.find(tx, id, selector.toLowerCase())
-        if (!row) throw new Fault('not-found', `${name} has no key ${selector}`)
+        const { name, row } = await knownKey(tx, text, selector)
         await dkimKeyRows.setState(tx, row.id, state)
         return toKey(name, { ...row, state, state_at: tx.now })
       }),
     remove: (text, selector) =>
       change(store, async (tx) => {
-        const { id, name } = await knownDomain(tx, text)
-        const row = await dkimKeyRows.find(tx, id, selector.toLowerCase())
-        if (!row) throw new Fault('not-found', `${name} has no key ${selector}`)
+        const { name, row } = await knownKey(tx, text, selector)
         if (row.state === 'active')
           throw new Fault(
             'in-use',
@@ -100,6 +102,13 @@ export function createDkimAdmin({ store, sealer }: { readonly store: Store; read
         await dkimKeyRows.remove(tx, row.id)
       }),
   }
+}
+
+async function knownKey(tx: Reader, text: string, selector: string) {
+  const { id, name } = await knownDomain(tx, text)
+  const row = await dkimKeyRows.find(tx, id, selector.toLowerCase())
+  if (!row) throw new Fault('not-found', `${name} has no key ${selector}`)
+  return { name, row }
 }
 
 function toKey(domain: string, row: Omit<dkimKeyRows.DkimKeyRow, 'id'>): DkimKey {
@@ -122,6 +131,8 @@ function freeSelector(algorithm: DkimAlgorithm, now: number, taken: ReadonlySet<
 }
 
 export interface DkimKeys {
+  /** Whether any domain has a key that signs: if not, nobody need look who wrote a message. */
+  any(): Promise<boolean>
   /** Those that sign for mail whose author is in `domain`; none when it is not ours. */
   of(domain: string): Promise<readonly DkimSigningKey[]>
 }
@@ -135,7 +146,12 @@ export function createDkimKeys(parts: {
 }): DkimKeys {
   const { store, clock, log, sealer } = parts
   const memory = createMemory<string, readonly DkimSigningKey[]>(store.bell, clock, ['accounts'])
+  const signing = createMemory<'any', boolean>(store.bell, clock, ['accounts'])
   return {
+    async any() {
+      const known = signing()
+      return known.get('any') ?? known.keep('any', await store.read(dkimKeyRows.anyActive))
+    },
     async of(domain) {
       const known = memory()
       const found = known.get(domain)

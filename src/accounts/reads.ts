@@ -5,6 +5,7 @@ import type { AccountId } from '../base/index.ts'
 import { accountRows, aliasRows, domainRows, type Reader } from '../store/index.ts'
 import { createKnown } from './known.ts'
 import { createLogins, type LoginParts } from './login.ts'
+import { readAll } from './pages.ts'
 import { findUser, resolveAddress } from './resolve.ts'
 import type { AccountReads, Alias, DomainSettings } from './types.ts'
 import { toAccount, toAlias, toDomain } from './values.ts'
@@ -45,13 +46,15 @@ export function createAccountReads(parts: AccountReadsParts): AccountReads {
       return found !== undefined && (JSON.parse(found.settings) as DomainSettings).backupMx !== true
     },
     domains: async () =>
-      (await all<domainRows.DomainRow>((tx, last) => domainRows.list(tx, last?.name ?? ''))).map(toDomain),
+      (await readAll<domainRows.DomainRow>(store, (tx, last) => domainRows.list(tx, last?.name ?? ''))).map(toDomain),
     async aliases(domain) {
       if (domain === undefined)
-        return sorted(await all<aliasRows.AliasRow>((tx, last) => aliasRows.list(tx, last?.id ?? 0)))
+        return sorted(await readAll<aliasRows.AliasRow>(store, (tx, last) => aliasRows.list(tx, last?.id ?? 0)))
       const row = await store.read((tx) => domainRows.find(tx, toAscii(domain) ?? domain))
       if (!row) return []
-      return sorted(await all<aliasRows.AliasRow>((tx, last) => aliasRows.listOfDomain(tx, row.id, last?.id ?? 0)))
+      return sorted(
+        await readAll<aliasRows.AliasRow>(store, (tx, last) => aliasRows.listOfDomain(tx, row.id, last?.id ?? 0)),
+      )
     },
     async accounts({ domain, after } = {}) {
       const last = (after === undefined ? undefined : parseAddress(after)) ?? { local: '', domain: '' }
@@ -75,14 +78,6 @@ export function createAccountReads(parts: AccountReadsParts): AccountReads {
   }
 
   /** Every page of a list for people, each its own short read. */
-  async function all<R>(page: (tx: Reader, last: R | undefined) => Promise<R[]>): Promise<R[]> {
-    const rows: R[] = []
-    for (;;) {
-      const more = await store.read((tx) => page(tx, rows.at(-1)))
-      for (const row of more) rows.push(row)
-      if (more.length < 1000) return rows
-    }
-  }
 }
 
 /** The user with exactly this address, also in an alias of its domain. */

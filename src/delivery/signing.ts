@@ -26,6 +26,7 @@ export async function signMail(
   if (!startsHere(arrival)) return undefined
   const { keys, blobs, clock, log } = parts
   try {
+    if (!(await keys.any())) return undefined
     const { header, body } = await openParts(blobs, content)
     const domain = authorDomain(header)
     const found = domain === undefined ? [] : await keys.of(domain)

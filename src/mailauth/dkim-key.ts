@@ -2,6 +2,7 @@
 
 import { createPublicKey, generateKeyPair, type KeyObject } from 'node:crypto'
 import { promisify } from 'node:util'
+import type { Resolver } from '../dns/index.ts'
 
 export const dkimAlgorithms = ['rsa2048', 'rsa4096', 'ed25519'] as const
 export type DkimAlgorithm = (typeof dkimAlgorithms)[number]
@@ -24,6 +25,20 @@ export function toDkimRecord(privateKey: string | KeyObject): string {
   // RFC 8463 §4: the 32 bytes alone, without the frame of SPKI.
   if (key.asymmetricKeyType === 'ed25519') return `v=DKIM1; k=ed25519; p=${der.subarray(-32).toString('base64')}`
   return `v=DKIM1; k=rsa; p=${der.toString('base64')}`
+}
+
+/** `other`: something else stands there. `unknown`: nobody could say. */
+export type Published = 'published' | 'missing' | 'other' | 'unknown'
+
+/** Whether the record of a key stands where others look for it. */
+export async function lookForDkimRecord(
+  dns: Pick<Resolver, 'txt'>,
+  { name, record }: { readonly name: string; readonly record: string },
+): Promise<Published> {
+  const answer = await dns.txt(name)
+  if (answer.status === 'failed') return 'unknown'
+  if (answer.status !== 'ok') return 'missing'
+  return answer.records.some((text) => isSameRecord(text, record)) ? 'published' : 'other'
 }
 
 /** Whether what is published means the same key: blanks and the order of tags do not count. */

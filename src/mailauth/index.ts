@@ -1,4 +1,12 @@
-export { type DkimAlgorithm, dkimAlgorithms, isSameRecord, makeDkimKey, toDkimRecord } from './dkim-key.ts'
+export {
+  type DkimAlgorithm,
+  dkimAlgorithms,
+  isSameRecord,
+  lookForDkimRecord,
+  makeDkimKey,
+  type Published,
+  toDkimRecord,
+} from './dkim-key.ts'
 export {
   type CheckedRecord,
   checkRecords,

@@ -3,10 +3,10 @@
 import type { Command } from 'commander'
 import type { DkimKey } from '../../accounts/index.ts'
 import { realClock } from '../../base/index.ts'
-import { isSameRecord } from '../../mailauth/index.ts'
+import { lookForDkimRecord, type Published } from '../../mailauth/index.ts'
 import { createConfiguredResolver } from '../resolver.ts'
 import { command, outputOf, type Shared, withServices } from './context.ts'
-import { CommandError, exitCodes, formatTable } from './output.ts'
+import { CommandError, exitCodes, formatTable, formatTxt } from './output.ts'
 
 export function dkimCommands(program: Command): void {
   const dkim = program.command('dkim').description('keys with which mail of a domain is signed')
@@ -60,7 +60,7 @@ export function dkimCommands(program: Command): void {
         const resolver = createConfiguredResolver(config, realClock)
         const results: Checked[] = []
         for (const key of await dkim.list(domain)) {
-          const published = await look(resolver, key)
+          const published = await lookForDkimRecord(resolver, key)
           const begins = key.state === 'waiting' && published === 'published'
           results.push({
             ...(begins ? await dkim.setState(key.domain, key.selector, 'active') : key),
@@ -102,17 +102,9 @@ export function dkimCommands(program: Command): void {
   )
 }
 
-type Published = 'published' | 'missing' | 'other' | 'unknown'
 interface Checked extends DkimKey {
   readonly published: Published
   readonly begins: boolean
-}
-
-async function look(resolver: ReturnType<typeof createConfiguredResolver>, key: DkimKey): Promise<Published> {
-  const answer = await resolver.txt(key.name)
-  if (answer.status === 'failed') return 'unknown'
-  if (answer.status !== 'ok') return 'missing'
-  return answer.records.some((text) => isSameRecord(text, key.record)) ? 'published' : 'other'
 }
 
 function wordsOf({ published, name, state }: Checked): string {
@@ -125,9 +117,5 @@ function wordsOf({ published, name, state }: Checked): string {
   return state === 'active' && published !== 'published' ? `${words}: what is signed cannot be verified` : words
 }
 
-/** A line of a zone: strings of at most 255 characters (RFC 1035 §3.3.14). */
-function formatRecord({ name, record }: DkimKey): string {
-  const strings: string[] = []
-  for (let at = 0; at < record.length; at += 250) strings.push(`"${record.slice(at, at + 250)}"`)
-  return `${name}. 3600 IN TXT ( ${strings.join('\n    ')} )`
-}
+/** A line of a zone. */
+const formatRecord = ({ name, record }: DkimKey): string => `${name}. 3600 IN TXT ${formatTxt(record)}`

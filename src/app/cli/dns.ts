@@ -13,7 +13,7 @@ import { loadCertificate } from '../../tls/index.ts'
 import type { Config } from '../config/index.ts'
 import { createConfiguredResolver } from '../resolver.ts'
 import { command, outputOf, type Shared, withServices } from './context.ts'
-import { CommandError, exitCodes, formatTable } from './output.ts'
+import { CommandError, exitCodes, formatTable, formatTxt } from './output.ts'
 
 export function dnsCommands(program: Command): void {
   command(program, 'dns <domain>', 'the records that a domain should have, as lines of a zone')
@@ -62,15 +62,8 @@ function factsOf(domain: string, config: Config, keys: DomainFacts['keys']): Dom
 }
 
 function formatLine({ name, type, value, why, weight }: WantedRecord): string {
-  const text = type === 'TXT' ? formatText(value) : value
+  const text = type === 'TXT' ? formatTxt(value) : value
   return `; ${why}${weight === 'needed' ? '' : ` (${weight})`}\n${name}. 3600 IN ${type} ${text}`
-}
-
-/** Strings of at most 255 characters (RFC 1035 §3.3.14). */
-function formatText(value: string): string {
-  const strings: string[] = []
-  for (let at = 0; at < value.length; at += 250) strings.push(`"${value.slice(at, at + 250)}"`)
-  return strings.length === 1 ? strings[0]! : `( ${strings.join('\n    ')} )`
 }
 
 function formatChecked(checked: readonly CheckedRecord[]): string {

@@ -95,3 +95,10 @@ function words(error: unknown): string {
   if (isFault(error) || error instanceof CommandError) return error.message
   return error instanceof Error ? (error.stack ?? error.message) : String(error)
 }
+
+/** The text of a TXT record as a zone has it: strings of at most 255 characters (RFC 1035 §3.3.14). */
+export function formatTxt(value: string): string {
+  const strings: string[] = []
+  for (let at = 0; at < value.length; at += 250) strings.push(`"${value.slice(at, at + 250)}"`)
+  return strings.length === 1 ? strings[0]! : `( ${strings.join('\n    ')} )`
+}

@@ -24,6 +24,17 @@ export function ofDomain(tx: Reader, domain: DomainId): Promise<DkimKeyRow[]> {
   return tx.all(sql`SELECT ${columns} FROM dkim_key WHERE domain = ${domain} ORDER BY id LIMIT 100`)
 }
 
+/** Of all domains with the name of each, at most 1,000 after this id. */
+export function list(tx: Reader, after: number): Promise<(DkimKeyRow & { readonly name: string })[]> {
+  return tx.all(sql`SELECT k.id, k.domain, k.selector, k.algorithm, k.private_key, k.record, k.state, k.created_at, k.state_at, d.name
+    FROM dkim_key k JOIN domain d ON d.id = k.domain WHERE k.id > ${after} ORDER BY k.id LIMIT 1000`)
+}
+
+/** Whether any domain signs: most servers begin without. */
+export async function anyActive(tx: Reader): Promise<boolean> {
+  return (await tx.get(sql`SELECT 1 AS found FROM dkim_key WHERE state = 'active' LIMIT 1`)) !== undefined
+}
+
 /** Those that sign for the name; of an alias of a domain its own. */
 export function active(tx: Reader, name: string): Promise<DkimKeyRow[]> {
   return tx.all(sql`SELECT ${columns} FROM dkim_key WHERE state = 'active'
