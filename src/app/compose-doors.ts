@@ -173,7 +173,6 @@ function openSmtp({ config, resolver, refusals, store, accounts, core, around, t
       verifier: lazyVerifier({ resolver: around.dns ?? resolver, clock, log, authservId: hostname }),
       policies,
       store,
-      log,
     },
     signing: {
       keys: createDkimKeys({ store, clock, log, sealer: openSealer(config().data) }),

@@ -1,6 +1,7 @@
 // Gives memory back once after work: V8 keeps the nursery that a rush has grown, and collects nothing while nothing is allocated.
 // Knows its own thread only.
 
+import { watchLoop } from '../base/index.ts'
 import { lendCollector } from './heap.ts'
 
 const lookEveryMs = 2_000
@@ -23,19 +24,18 @@ export function tidyWhenIdle(): void {
   lendCollector()
   const collect = globalThis.gc
   if (!collect) return
-  let last = performance.eventLoopUtilization()
+  const sinceStart = watchLoop()
+  const sinceLook = watchLoop()
   let worked = true
   let workedMs = 0
   let quiet = 0
   // Only this flavour also gives back the pages that V8 keeps for later.
   const tidy = () => collect({ type: 'major', execution: 'sync', flavor: 'last-resort' })
   setTimeout(() => {
-    if (performance.eventLoopUtilization(last).utilization < busy) tidy()
+    if (sinceStart() < busy) tidy()
   }, startMs).unref()
   setInterval(() => {
-    const now = performance.eventLoopUtilization()
-    const { utilization } = performance.eventLoopUtilization(now, last)
-    last = now
+    const utilization = sinceLook()
     if (utilization > busy) worked = true
     workedMs += utilization * lookEveryMs
     quiet = utilization < idle ? quiet + 1 : 0

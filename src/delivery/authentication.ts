@@ -2,7 +2,7 @@
 // when the whole message is there.
 
 import type { DmarcSetting, DomainPolicies } from '../accounts/index.ts'
-import { isLoopback, type Log } from '../base/index.ts'
+import { isLoopback } from '../base/index.ts'
 import type { NewContent } from '../mail/index.ts'
 import type { DmarcAnswer, Verification, Verifier } from '../mailauth/index.ts'
 import type { Blobs, ReadStore } from '../store/index.ts'
@@ -14,7 +14,6 @@ export interface AuthenticationParts {
   readonly verifier: Verifier
   readonly policies: DomainPolicies
   readonly store: ReadStore & { readonly blobs: Pick<Blobs, 'read' | 'stream'> }
-  readonly log: Log
 }
 
 /** Mail that somebody in here hands in, and what a local server has taken already, is not asked who it is. */
@@ -57,7 +56,7 @@ function disownedWords({ from, policy }: DmarcAnswer): string {
 }
 
 /** What the timeline says of it. */
-export function describe({ spf, dkim, arc, dmarc, iprev }: Verification): string {
+export function describeVerification({ spf, dkim, arc, dmarc, iprev }: Verification): string {
   const signatures = dkim.map(({ result, domain, reason }) => `${domain} ${result}${reason ? ` (${reason})` : ''}`)
   return [
     `SPF ${spf.result} (${spf.domain || 'no domain'}${spf.mechanism ? ` ${spf.mechanism}` : ''}${spf.problem ? `: ${spf.problem}` : ''})`,

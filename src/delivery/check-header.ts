@@ -72,14 +72,19 @@ function withoutForged(
     if (field === 'authentication-results') return authservId(fieldValue(header, at)) === name
     return field === 'received-spf' && fieldValue(header, at).toLowerCase().includes(name)
   })
-  if (forged.length === 0) return header
+  return without(header, forged)
+}
+
+/** The header without these fields, which come in its order. */
+function without(header: Buffer, fields: readonly Named[]): Buffer {
+  if (fields.length === 0) return header
   const kept: Buffer[] = []
-  let from = 0
-  for (const { field } of forged) {
-    kept.push(header.subarray(from, field.start))
-    from = field.end
+  let at = 0
+  for (const { field } of fields) {
+    kept.push(header.subarray(at, field.start))
+    at = field.end
   }
-  return Buffer.concat([...kept, header.subarray(from)])
+  return Buffer.concat([...kept, header.subarray(at)])
 }
 
 /** The first word of Authentication-Results, comments before it left out. */
@@ -194,19 +199,13 @@ function complete(
   if (!has('from') && sender) added.push(`From: <${formatAddress(sender)}>`)
   if (!has('date')) added.push(`Date: ${formatDate(clock.now())}`)
   if (!has('message-id')) added.push(`Message-ID: <${traceId}@${hostname}>`)
-  const removed = fields.filter(({ name }) => removedNames.has(name))
-  if (added.length + removed.length === 0) return header
-  const pieces: Buffer[] = []
-  let at = 0
-  for (const { field } of removed) {
-    pieces.push(header.subarray(at, field.start))
-    at = field.end
-  }
-  const end = endOfFields(header)
-  pieces.push(header.subarray(at, end))
-  if (added.length > 0) pieces.push(Buffer.from(`${added.join('\r\n')}\r\n`))
-  pieces.push(header.subarray(end))
-  return Buffer.concat(pieces)
+  const kept = without(
+    header,
+    fields.filter(({ name }) => removedNames.has(name)),
+  )
+  if (added.length === 0) return kept
+  const end = endOfFields(kept)
+  return Buffer.concat([kept.subarray(0, end), Buffer.from(`${added.join('\r\n')}\r\n`), kept.subarray(end)])
 }
 
 /** Where the empty line begins, or the end when there is none. */

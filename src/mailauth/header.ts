@@ -1,6 +1,7 @@
 // The lines that say what was found: Authentication-Results (RFC 8601) and Received-SPF (RFC 7208 §9.1). Everything in them may have been
 // chosen by a stranger: nothing can end a line, a comment or a quoted string.
 
+import { isVisible } from './ascii.ts'
 import type { SpfAnswer } from './spf/index.ts'
 import type { DkimSignature, DmarcAnswer, Verification } from './types.ts'
 
@@ -31,7 +32,7 @@ const fold = (name: string, parts: readonly string[]): string => `${[name, ...pa
 
 function formatSpf({ sender, helo }: HeaderFacts, { result, scope, domain, problem }: SpfAnswer): string {
   const identity =
-    scope === 'helo' ? `smtp.helo=${toValue(helo)}` : `smtp.mailfrom=${toValue(isPrintable(sender) ? sender : domain)}`
+    scope === 'helo' ? `smtp.helo=${toValue(helo)}` : `smtp.mailfrom=${toValue(isVisible(sender) ? sender : domain)}`
   const reason = problem === undefined || result === 'none' ? '' : ` reason=${quote(problem)}`
   return `spf=${result}${reason} ${identity}`
 }
@@ -78,15 +79,14 @@ function formatReceivedSpf({ authservId, ip, helo, sender }: HeaderFacts, spf: S
   return `Received-SPF: ${spf.result} (${authservId}: ${toComment(said)})\r\n\t${pairs.join(';\r\n\t')}\r\n`
 }
 
-/** Characters of a value that stands without quotes: those of tokens, domains and addresses. */
-const plain = new Set("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._+@=!#$%&'*/?^`{|}~:")
+/** Characters of a value that stands without quotes: those of tokens (RFC 2045 §5.1) and what joins the two parts of an address. */
+const plain = new Set("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._+@!#$%&'*^`{|}~")
 
 /** As it is when nothing in it means anything, else quoted. */
 function toValue(text: string): string {
   if (text === '' || text.length > maxValue) return quote(text)
   for (const c of text) if (!plain.has(c)) return quote(text)
-  // RFC 2045 §5.1: these are no characters of a token, and an address or a path of one needs them.
-  return /[/?=:]/.test(text) ? quote(text) : text
+  return text
 }
 
 function quote(text: string): string {
@@ -105,8 +105,3 @@ function toComment(text: string): string {
 }
 
 const shorten = (text: string): string => (text.length > maxValue ? `${text.slice(0, maxValue)}...` : text)
-
-function isPrintable(text: string): boolean {
-  for (let i = 0; i < text.length; i++) if (text.charCodeAt(i) < 33 || text.charCodeAt(i) > 126) return false
-  return true
-}

@@ -4,7 +4,7 @@ import { Readable } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
 import type { DkimVerifier, Prepared, Signature, Status } from 'mailauth/lib/dkim/dkim-verifier.js'
 import type { Resolver } from '../dns/index.ts'
-import { type HeaderField, parseFields } from '../mime/index.ts'
+import { parseFields } from '../mime/index.ts'
 import { type LibraryResolver, toLibrary } from './lookups.ts'
 import type { SpfAnswer } from './spf/index.ts'
 import type { ArcAnswer, DkimResult, DkimSignature, DmarcAnswer, DmarcPolicy } from './types.ts'
@@ -122,7 +122,7 @@ export function boundSignatures(header: Buffer): Buffer {
   const signatures = parseFields(header).filter(({ name }) => name.toLowerCase() === 'dkim-signature')
   if (signatures.length <= maxSignatures) return header
   const bounded = Buffer.from(header)
-  for (const { start } of signatures.slice(maxSignatures) as readonly HeaderField[]) bounded.write('X', start, 'latin1')
+  for (const { start } of signatures.slice(maxSignatures)) bounded.write('X', start, 'latin1')
   return bounded
 }
 
@@ -136,7 +136,6 @@ function toSignature({ signingDomain, selector, algo, signature, status }: Signa
     tag: (signature ?? '').slice(0, tagLength),
     ...(reason !== undefined && { reason }),
     ...(status.underSized !== undefined && { uncovered: status.underSized }),
-    aligned: false,
   } satisfies DkimSignature
 }
 

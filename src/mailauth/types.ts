@@ -16,8 +16,6 @@ export interface DkimSignature {
   readonly reason?: string
   /** Bytes of the body that the signature does not cover (`l=`): anybody may have written them. */
   readonly uncovered?: number
-  /** Its domain is in alignment with the author's. */
-  readonly aligned: boolean
 }
 
 export interface ArcAnswer {

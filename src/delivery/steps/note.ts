@@ -2,7 +2,7 @@
 
 import { type Address, addressKey, formatAddress } from '../../address/index.ts'
 import { type StoredCopy, shownAddresses, type TraceEntry, type TraceEvent } from '../../trace/index.ts'
-import { describe } from '../authentication.ts'
+import { describeVerification } from '../authentication.ts'
 import type { Arrival, Envelope, RecipientVerdict } from '../types.ts'
 import { formatRefusal } from '../verdict.ts'
 import type { Queued } from './commit.ts'
@@ -31,7 +31,8 @@ export function toTraceEntry(accepted: Accepted, at: number): TraceEntry {
   const to = envelope.to.map(({ address }) => address)
   if (history && history.refused.length > 0) to.push(...history.refused)
   const { verification, junk } = arrival
-  if (verification) events.push({ at, kind: 'checked', by: 'authentication', result: describe(verification) })
+  if (verification)
+    events.push({ at, kind: 'checked', by: 'authentication', result: describeVerification(verification) })
   if (junk !== undefined) events.push({ at, kind: 'checked', by: 'DMARC', result: `to Junk: ${junk}` })
   if (accepted.verdicts) addRefused(events, at, accepted)
   const addresses = addExpanded(events, at, plan)

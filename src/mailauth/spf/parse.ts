@@ -2,6 +2,7 @@
 
 import { isIPv4, isIPv6 } from 'node:net'
 import { SyntaxFault } from '../../base/index.ts'
+import { isVisible } from '../ascii.ts'
 import type { Directive, Macro, MacroString, Mechanism, Qualifier, SpfRecord } from './types.ts'
 
 const version = 'v=spf1'
@@ -51,11 +52,6 @@ export function parseExplanation(text: string): MacroString {
 
 function wrong(term: string, why: string): SyntaxFault {
   return new SyntaxFault(`"${term.slice(0, 80)}" ${why}`)
-}
-
-function isVisible(text: string): boolean {
-  for (let i = 0; i < text.length; i++) if (text.charCodeAt(i) < 33 || text.charCodeAt(i) > 126) return false
-  return true
 }
 
 const isAlpha = (c: string | undefined): boolean =>
