@@ -23,7 +23,7 @@ test('the secret key is made once, for its owner alone, and opens what it sealed
 
 test('a process that died while it made the secret key leaves nothing that the next one stumbles over', (t) => {
   const data = folder(t)
-  writeFileSync(join(data, 'secret.key.0011223344556677'), 'abc')
+  writeFileSync(join(data, 'secret.key.new'), 'abc')
   const sealed = openSealer(data).seal(Buffer.from('x'), 'a test')
   assert.equal(openSealer(data).open(sealed, 'a test').toString(), 'x')
 })

@@ -1,7 +1,7 @@
 // The key that seals secrets in the store: a file of the data folder, made at the first start. Nodes on one PostgreSQL share a copy of it.
 
 import { randomBytes } from 'node:crypto'
-import { closeSync, constants, fsyncSync, linkSync, openSync, readFileSync, unlinkSync, writeSync } from 'node:fs'
+import { closeSync, fsyncSync, openSync, readFileSync, renameSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { createSealer, type Sealer, sealingKeyLength } from '../base/index.ts'
 import { ConfigError } from './config/error.ts'
@@ -38,35 +38,17 @@ function read(path: string): string | undefined {
   }
 }
 
-/** Whole under its name, and on stable storage with it, before anything is sealed; of two that make one at once the first stays. */
+/** Whole under its name, and on stable storage with it, before anything is sealed. Who makes it holds the lock of the store. */
 function make(data: string, path: string): string {
   const text = randomBytes(sealingKeyLength).toString('hex')
-  const draft = `${path}.${randomBytes(8).toString('hex')}`
+  const draft = `${path}.new`
+  writeFileSync(draft, `${text}\n`, { mode: 0o600, flush: true })
+  renameSync(draft, path)
+  const folder = openSync(data, 'r')
   try {
-    syncAndClose(openSync(draft, constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL, 0o600), `${text}\n`)
-    linkSync(draft, path)
-  } catch (error) {
-    if ((error as { code?: string }).code !== 'EEXIST') throw error
+    fsyncSync(folder)
   } finally {
-    unlinkQuietly(draft)
+    closeSync(folder)
   }
-  syncAndClose(openSync(data, constants.O_RDONLY))
-  return readFileSync(path, 'utf8').trim()
-}
-
-function syncAndClose(file: number, text?: string): void {
-  try {
-    if (text !== undefined) writeSync(file, text)
-    fsyncSync(file)
-  } finally {
-    closeSync(file)
-  }
-}
-
-function unlinkQuietly(path: string): void {
-  try {
-    unlinkSync(path)
-  } catch {
-    // It was not made: what hindered it is told already.
-  }
+  return text
 }
