@@ -72,7 +72,10 @@ export function encodeBlock({ count, present, lo, hi, modseqs }: PackedBlock): U
   return out
 }
 
-/** Reads what encodeBlock wrote. `writable`: with room for all 256 slots. Throws on bytes that are no block. */
+const NONE = new Uint32Array(blockSize)
+const ALL = new Uint8Array(blockSize).fill(1)
+
+/** Reads what encodeBlock wrote. `writable`: with room for all 256 slots; otherwise nothing of it may be written, for it shares what it can. Throws on bytes that are no block. */
 export function decodeBlock(block: number, data: Uint8Array, writable = false): PackedBlock {
   // A copy begins at offset 0: the arrays within are aligned.
   const bytes = data.byteOffset % 4 === 0 ? data : new Uint8Array(data)
@@ -82,21 +85,36 @@ export function decodeBlock(block: number, data: Uint8Array, writable = false): 
   const bitmap = headSize + count * slotBytes(wide)
   if (bytes[0] !== version || count > blockSize || bytes.length !== bitmap + ((count + 7) >> 3))
     throw new Error(`flag block ${block} is damaged: ${data.length} bytes, version ${data[0]}, count ${count}`)
-  const out = allocate(block, 0, count, writable ? blockSize : count)
-  let at = start + headSize
-  out.lo.set(new Uint32Array(buffer, at, count))
-  at += count * 4
-  if (wide) {
-    out.hi.set(new Uint32Array(buffer, at, count))
-    at += count * 4
+  const numbers = (at: number) => new Uint32Array(buffer, start + headSize + at * 4 * count, count)
+  const low = numbers(wide ? 2 : 1)
+  const high = new Uint16Array(buffer, start + bitmap - 2 * count, count)
+  const out = writable
+    ? allocate(block, 0, count, blockSize)
+    : {
+        block,
+        modseq: 0,
+        count,
+        present: isWhole(bytes, bitmap, count) ? ALL : new Uint8Array(count),
+        lo: numbers(0),
+        hi: wide ? numbers(1) : count === blockSize ? NONE : NONE.subarray(0, count),
+        modseqs: new Float64Array(low),
+      }
+  if (writable) {
+    out.lo.set(numbers(0))
+    if (wide) out.hi.set(numbers(1))
+    out.modseqs.set(low)
   }
-  const low = new Uint32Array(buffer, at, count)
-  const high = new Uint16Array(buffer, at + count * 4, count)
+  if (out.present !== ALL) for (let i = 0; i < count; i++) out.present[i] = (bytes[bitmap + (i >> 3)]! >> (i & 7)) & 1
   for (let i = 0; i < count; i++) {
-    const modseq = low[i]! + high[i]! * 0x1_0000_0000
-    out.modseqs[i] = modseq
-    if (modseq > out.modseq) out.modseq = modseq
-    out.present[i] = (bytes[bitmap + (i >> 3)]! >> (i & 7)) & 1
+    if (high[i] !== 0) out.modseqs[i]! += high[i]! * 0x1_0000_0000
+    if (out.modseqs[i]! > out.modseq) out.modseq = out.modseqs[i]!
   }
   return out
+}
+
+/** All 256 slots in use, each with a message. */
+function isWhole(bytes: Uint8Array, bitmap: number, count: number): boolean {
+  if (count < blockSize) return false
+  for (let i = bitmap; i < bytes.length; i++) if (bytes[i] !== 255) return false
+  return true
 }
