@@ -1,0 +1,7 @@
+export { type AskOptions, deadlineMs } from './ask.ts'
+export { createAnswerTest, type DnsList } from './dnsbl.ts'
+export { formatHeaders, toHeader } from './headers.ts'
+export { describeModification } from './milter.ts'
+export { formatPlace, type Place, parsePlace } from './place.ts'
+export * from './set.ts'
+export * from './types.ts'

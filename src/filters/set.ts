@@ -1,0 +1,118 @@
+// All filters of an installation, made from its settings: who is asked at once and who in turn.
+
+import type { Clock, Log } from '../base/index.ts'
+import type { Resolver } from '../dns/index.ts'
+import { type AskOptions, type AskParts, ask, type Guarded, guard, teach } from './ask.ts'
+import { createClamAv } from './clamav.ts'
+import { createDnsbl, type DnsList } from './dnsbl.ts'
+import { createMilter } from './milter.ts'
+import { toPlace } from './place.ts'
+import { createRspamd } from './rspamd.ts'
+import { createSpamAssassin } from './spamassassin.ts'
+import type { FilterRequest, FilterResult, Lesson, Readable } from './types.ts'
+
+/** As the configuration names them: durations in ms, sizes in bytes, addresses as text. What has no address is off. */
+interface DaemonSettings {
+  readonly address?: string | undefined
+  readonly timeout: number
+  readonly onFailure: AskOptions['onFailure']
+  readonly connections: number
+  readonly maxSize: number
+  readonly submissions: boolean
+}
+export interface FilterSettings {
+  readonly clamav: DaemonSettings & { readonly action: 'tag' | 'junk' | 'quarantine' | 'reject' }
+  readonly spamassassin: DaemonSettings & {
+    readonly user?: string | undefined
+    readonly junk?: number | undefined
+    readonly reject?: number | undefined
+  }
+  readonly rspamd: DaemonSettings & {
+    readonly controller?: string | undefined
+    readonly password?: string | undefined
+    readonly reject: 'reject' | 'quarantine' | 'junk'
+  }
+  /** In the order in which they are asked. */
+  readonly milters: readonly (DaemonSettings & { readonly name: string; readonly address: string })[]
+  readonly dnsbl: {
+    readonly lists: readonly DnsList[]
+    readonly timeout: number
+    readonly onFailure: AskOptions['onFailure']
+    readonly junk?: number | undefined
+    readonly reject?: number | undefined
+  }
+}
+
+export interface FilterParts extends AskParts {
+  readonly clock: Clock
+  readonly log: Log
+  readonly resolver: Resolver
+  readonly hostname: string
+}
+
+export interface Filters {
+  /** One result for each filter that had to be asked. Rejects only with the reason of `signal`. */
+  ask(request: FilterRequest, signal?: AbortSignal): Promise<readonly FilterResult[]>
+  /** Teaches all that learn. Rejects when one of them could not be asked: it may be done again, what is known stays known. */
+  learn(lesson: Lesson, message: Readable): Promise<void>
+}
+
+/** Whether these settings name any filter: without one nothing of this room needs to be loaded. */
+export function hasFilters({ clamav, spamassassin, rspamd, milters, dnsbl }: FilterSettings): boolean {
+  const named = [clamav, spamassassin, rspamd].some(({ address }) => address !== undefined)
+  return named || milters.length > 0 || dnsbl.lists.length > 0
+}
+
+/** Fault `invalid` names what in the settings means nothing. Opens no connection. */
+export function createFilters(settings: FilterSettings, parts: FilterParts): Filters {
+  const lanes = createLanes(settings, parts)
+  return {
+    ask: (request, signal) => ask(parts, lanes, request, signal),
+    async learn(lesson, message) {
+      await Promise.all(lanes.flat().map((guarded) => teach(parts, guarded, lesson, message)))
+    },
+  }
+}
+
+const noLimit = Number.MAX_SAFE_INTEGER
+
+function createLanes(settings: FilterSettings, parts: FilterParts): (readonly Guarded[])[] {
+  const { clamav, spamassassin, rspamd, milters, dnsbl } = settings
+  const { hostname, clock } = parts
+  const lanes: (readonly Guarded[])[] = []
+  if (clamav.address !== undefined) {
+    const filter = createClamAv({ place: toPlace(clamav.address), action: clamav.action })
+    lanes.push([guard(filter, toOptions(clamav), parts)])
+  }
+  if (spamassassin.address !== undefined) {
+    const { user, junk, reject } = spamassassin
+    const place = toPlace(spamassassin.address)
+    const filter = createSpamAssassin({ place, hostname, clock, user, junk, reject })
+    lanes.push([guard(filter, toOptions(spamassassin), parts)])
+  }
+  if (rspamd.address !== undefined) {
+    const { controller, password, reject } = rspamd
+    const teacher = controller === undefined ? undefined : toPlace(controller)
+    const filter = createRspamd({ place: toPlace(rspamd.address), controller: teacher, password, reject, hostname })
+    lanes.push([guard(filter, toOptions(rspamd), parts)])
+  }
+  if (dnsbl.lists.length > 0) {
+    const { lists, timeout, onFailure, junk, reject } = dnsbl
+    const filter = createDnsbl({ ...parts, lists, junk, reject, timeoutMs: timeout })
+    // Each list keeps its own time; an explanation may come after it.
+    const options = { timeoutMs: 2 * timeout + 1_000, onFailure, connections: 1_000, maxSize: noLimit, inside: false }
+    lanes.push([guard(filter, options, parts)])
+  }
+  // One sees what those before it have put on top of the message.
+  lanes.push(
+    milters.map((milter) => {
+      const filter = createMilter({ name: milter.name, place: toPlace(milter.address), hostname })
+      return guard(filter, toOptions(milter), parts)
+    }),
+  )
+  return lanes
+}
+
+function toOptions({ timeout, onFailure, connections, maxSize, submissions }: DaemonSettings): AskOptions {
+  return { timeoutMs: timeout, onFailure, connections, maxSize, inside: submissions }
+}
