@@ -3,7 +3,7 @@
 
 import { type AccountReads, createAccountReads, createDkimKeys, createDomainPolicies } from '../accounts/index.ts'
 import { Fault } from '../base/index.ts'
-import { createDeliveryChecks, createRewriter } from '../delivery/index.ts'
+import { createDeliveryChecks, createRewriter, withFilters } from '../delivery/index.ts'
 import { createHttpServer } from '../http/server/index.ts'
 import { createImapServer, type ImapSettings, listenImap } from '../imap/server/index.ts'
 import { createMailReads, createSpool } from '../mail/index.ts'
@@ -17,6 +17,7 @@ import { createRefusals, type Refusals } from '../trace/index.ts'
 import type { Bound } from './banner.ts'
 import type { Config, ListenerName } from './config/index.ts'
 import { type Endpoint, formatEndpoint } from './config/units.ts'
+import { configuredFilters } from './filters.ts'
 import { watchCore } from './health.ts'
 import type { Counters, DoorCounters } from './metrics.ts'
 import { type ConfiguredResolver, createConfiguredResolver } from './resolver.ts'
@@ -153,6 +154,7 @@ function openSmtp({ config, resolver, refusals, store, accounts, core, around, t
   const { clock, log } = around
   const { hostname } = config()
   const policies = createDomainPolicies(store.bell, clock)
+  const dns = around.dns ?? resolver
   const checks = createDeliveryChecks({
     accounts,
     suppressions: createSuppressionReads({ store, clock }),
@@ -170,7 +172,7 @@ function openSmtp({ config, resolver, refusals, store, accounts, core, around, t
     },
     freeBytes,
     authentication: {
-      verifier: lazyVerifier({ resolver: around.dns ?? resolver, clock, log, authservId: hostname }),
+      verifier: lazyVerifier({ resolver: dns, clock, log, authservId: hostname }),
       policies,
       store,
     },
@@ -181,10 +183,11 @@ function openSmtp({ config, resolver, refusals, store, accounts, core, around, t
       log,
     },
   })
+  const filters = configuredFilters(config, { resolver: dns, clock, log: log.child({ part: 'filters' }), hostname })
   return createSmtpServer({
     hostname,
     accounts,
-    checks,
+    checks: withFilters(checks, { filters, blobs: store.blobs, log }),
     delivery: core.delivery,
     spool: (options) => createSpool({ blobs: store.blobs, ...options }),
     refusals,

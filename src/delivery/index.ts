@@ -1,3 +1,4 @@
+export { type FilteringParts, withFilters } from './filtering.ts'
 export { createRewriter, type Rewriter } from './forward.ts'
 export { createLocalRetry } from './local-retry.ts'
 export { createDeliveryChecks, type DeliveryChecksParts, type DeliveryLimits } from './policy.ts'

@@ -34,6 +34,11 @@ export interface Arrival {
   readonly verification?: Verification
   /** Why its copies go to Junk. */
   readonly junk?: string
+  /** What filters put at its top, each line with its end, and what they said. */
+  readonly filtered?: {
+    readonly header: string
+    readonly notes: readonly { readonly by: string; readonly words: string }[]
+  }
   /** Of mail that starts here: its DKIM-Signature fields, each line with its end. */
   readonly signature?: string
 }
@@ -84,6 +89,8 @@ export type RefusalCode =
   | 'suppressed' // 550 5.7.1
   | 'reports-only' // 550 5.7.1
   | 'disowned' // 550 5.7.26
+  | 'filtered' // 550 5.7.1
+  | 'filtered-later' // 451 4.7.1
   | 'disk-full' // 452 4.3.1
   | 'try-later' // 451 4.3.0
 export interface Refusal {

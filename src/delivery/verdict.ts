@@ -17,6 +17,8 @@ export const smtpRefusals = {
   // RFC 7372 §3.3.
   disowned: { code: 550, enhanced: '5.7.26' },
   suppressed: { code: 550, enhanced: '5.7.1' },
+  filtered: { code: 550, enhanced: '5.7.1' },
+  'filtered-later': { code: 451, enhanced: '4.7.1' },
   'disk-full': { code: 452, enhanced: '4.3.1' },
   'try-later': { code: 451, enhanced: '4.3.0' },
 } as const satisfies Record<RefusalCode, SmtpRefusal>

@@ -7,15 +7,18 @@ import { isAskable, type Resolver, toReverseName } from '../dns/index.ts'
 import { fieldValue, parseAddressList, parseFields } from '../mime/index.ts'
 import { type Breaker, createBreaker } from './breaker.ts'
 import { toWords } from './headers.ts'
-import type { Filter, FilterAnswer, FilterRequest } from './types.ts'
+import type { Filter, FilterAction, FilterAnswer, FilterRequest } from './types.ts'
+
+/** Four ranges, one for each octet. */
+export type AnswerMask = readonly (readonly [least: number, most: number])[]
 
 export interface DnsList {
   /** `zen.spamhaus.org`. */
   readonly zone: string
   /** What is looked up there. */
   readonly of: 'address' | 'domains'
-  /** Answers that count, such as `127.0.0.2-11` or `127.0.*.1`; none: any below 127. */
-  readonly answers: readonly string[]
+  /** Answers that count; none: any below 127. */
+  readonly answers: readonly AnswerMask[]
   /** What it adds to the score; below 0 it is an allow list. */
   readonly weight: number
 }
@@ -55,16 +58,10 @@ type Finding =
 interface Watched {
   readonly list: DnsList
   readonly breaker: Breaker
-  readonly counts: (ip: string) => boolean
 }
 
-/** Fault `invalid` for a list whose zone or answers mean nothing. */
 export function createDnsbl(options: DnsblOptions): Filter {
-  const lists = options.lists.map((list) => ({
-    list,
-    breaker: createBreaker(`dnsbl:${list.zone}`, options),
-    counts: createAnswerTest(list),
-  }))
+  const lists = options.lists.map((list) => ({ list, breaker: createBreaker(`dnsbl:${list.zone}`, options) }))
   const asksDomains = lists.some(({ list }) => list.of === 'domains')
   return {
     name: 'dnsbl',
@@ -79,37 +76,19 @@ export function createDnsbl(options: DnsblOptions): Filter {
   }
 }
 
-/** A test for the answers of a list that count. Numbers of an octet: `2`, `2-11`, `*`. */
-export function createAnswerTest({ zone, answers }: Pick<DnsList, 'zone' | 'answers'>): (ip: string) => boolean {
-  if (!isAskable(zone)) throw new Fault('invalid', `${zone} is not the name of a DNS list`)
-  const masks = answers.map((answer) => {
-    const octets = answer.split('.').map(parseOctet)
-    if (octets.length !== 4 || octets.includes(undefined) || answer.split('.')[0] !== '127')
-      throw new Fault('invalid', `${answer} is no answer of a DNS list: expected something like 127.0.0.2-11 or 127.0.*.1`)
-    return octets as Range[]
-  })
-  return (ip) => {
-    const octets = ip.split('.').map(Number)
-    return masks.length === 0 || masks.some((mask) => mask.every(([least, most], i) => octets[i]! >= least && octets[i]! <= most))
-  }
+/** Whether an answer of the list counts. */
+function counts({ answers }: DnsList, ip: string): boolean {
+  const octets = ip.split('.').map(Number)
+  const within = (mask: AnswerMask) => mask.every(([least, most], i) => octets[i]! >= least && octets[i]! <= most)
+  return answers.length === 0 || answers.some(within)
 }
 
-type Range = readonly [least: number, most: number]
-
-function parseOctet(text: string): Range | undefined {
-  if (text === '*') return [0, 255]
-  const [least = '', most = least, more] = text.split('-')
-  const range: Range = [Number(least), Number(most)]
-  const written = String(range[0]) === least && String(range[1]) === most
-  return more === undefined && written && range[0] <= range[1] && range[0] >= 0 && range[1] <= 255 ? range : undefined
-}
-
-async function look(options: DnsblOptions, { list, breaker, counts }: Watched, names: readonly string[]): Promise<Finding> {
+async function look(options: DnsblOptions, { list, breaker }: Watched, names: readonly string[]): Promise<Finding> {
   if (names.length === 0) return { kind: 'unlisted' }
   const refused = breaker.refuses()
   if (refused !== undefined) return { kind: 'failed', reason: refused }
   breaker.begin()
-  const findings = await Promise.all(names.map((name) => lookUp(options, list, counts, name)))
+  const findings = await Promise.all(names.map((name) => lookUp(options, list, name)))
   const failed = findings.find(({ kind }) => kind === 'failed')
   breaker.done(failed?.kind === 'failed' ? failed.reason : undefined)
   return findings.find(({ kind }) => kind === 'listed') ?? failed ?? { kind: 'unlisted' }
@@ -117,10 +96,10 @@ async function look(options: DnsblOptions, { list, breaker, counts }: Watched, n
 
 async function lookUp(
   { resolver, clock, timeoutMs }: DnsblOptions,
-  { zone }: DnsList,
-  counts: (ip: string) => boolean,
+  list: DnsList,
   name: string,
 ): Promise<Finding> {
+  const { zone } = list
   const question = `${toQuestion(name)}.${zone}`
   if (!isAskable(question)) return { kind: 'unlisted' }
   const answer = await inTime(clock, timeoutMs, resolver.a(question))
@@ -130,7 +109,7 @@ async function lookUp(
   const strange = answer.records.find(isRefusal)
   if (strange !== undefined)
     return { kind: 'failed', reason: `${zone} answers ${strange}, which says that it will not be asked in this way` }
-  const found = answer.records.find(counts)
+  const found = answer.records.find((ip) => counts(list, ip))
   return found === undefined ? { kind: 'unlisted' } : { kind: 'listed', name, question, answer: found }
 }
 

@@ -1,19 +1,19 @@
 // All filters of an installation, made from its settings: who is asked at once and who in turn.
 
-import type { Clock, Log } from '../base/index.ts'
+import { type Clock, isFault, type Log } from '../base/index.ts'
 import type { Resolver } from '../dns/index.ts'
 import { type AskOptions, type AskParts, ask, type Guarded, guard, teach } from './ask.ts'
 import { createClamAv } from './clamav.ts'
 import { createDnsbl, type DnsList } from './dnsbl.ts'
 import { createMilter } from './milter.ts'
-import { toPlace } from './place.ts'
+import type { Place } from './place.ts'
 import { createRspamd } from './rspamd.ts'
 import { createSpamAssassin } from './spamassassin.ts'
 import type { FilterRequest, FilterResult, Lesson, Readable } from './types.ts'
 
-/** As the configuration names them: durations in ms, sizes in bytes, addresses as text. What has no address is off. */
+/** As the configuration names them: durations in ms, sizes in bytes. What has no address is off. */
 interface DaemonSettings {
-  readonly address?: string | undefined
+  readonly address?: Place | undefined
   readonly timeout: number
   readonly onFailure: AskOptions['onFailure']
   readonly connections: number
@@ -28,12 +28,12 @@ export interface FilterSettings {
     readonly reject?: number | undefined
   }
   readonly rspamd: DaemonSettings & {
-    readonly controller?: string | undefined
+    readonly controller?: Place | undefined
     readonly password?: string | undefined
     readonly reject: 'reject' | 'quarantine' | 'junk'
   }
   /** In the order in which they are asked. */
-  readonly milters: readonly (DaemonSettings & { readonly name: string; readonly address: string })[]
+  readonly milters: readonly (DaemonSettings & { readonly name: string; readonly address: Place })[]
   readonly dnsbl: {
     readonly lists: readonly DnsList[]
     readonly timeout: number
@@ -57,19 +57,16 @@ export interface Filters {
   learn(lesson: Lesson, message: Readable): Promise<void>
 }
 
-/** Whether these settings name any filter: without one nothing of this room needs to be loaded. */
-export function hasFilters({ clamav, spamassassin, rspamd, milters, dnsbl }: FilterSettings): boolean {
-  const named = [clamav, spamassassin, rspamd].some(({ address }) => address !== undefined)
-  return named || milters.length > 0 || dnsbl.lists.length > 0
-}
-
 /** Fault `invalid` names what in the settings means nothing. Opens no connection. */
 export function createFilters(settings: FilterSettings, parts: FilterParts): Filters {
   const lanes = createLanes(settings, parts)
   return {
     ask: (request, signal) => ask(parts, lanes, request, signal),
     async learn(lesson, message) {
-      await Promise.all(lanes.flat().map((guarded) => teach(parts, guarded, lesson, message)))
+      const taught = await Promise.allSettled(lanes.flat().map((guarded) => teach(parts, guarded, lesson, message)))
+      for (const one of taught)
+        // What a filter will never learn is no reason to try again.
+        if (one.status === 'rejected' && !isFault(one.reason, 'invalid')) throw one.reason
     },
   }
 }
@@ -81,19 +78,17 @@ function createLanes(settings: FilterSettings, parts: FilterParts): (readonly Gu
   const { hostname, clock } = parts
   const lanes: (readonly Guarded[])[] = []
   if (clamav.address !== undefined) {
-    const filter = createClamAv({ place: toPlace(clamav.address), action: clamav.action })
+    const filter = createClamAv({ place: clamav.address, action: clamav.action })
     lanes.push([guard(filter, toOptions(clamav), parts)])
   }
   if (spamassassin.address !== undefined) {
     const { user, junk, reject } = spamassassin
-    const place = toPlace(spamassassin.address)
-    const filter = createSpamAssassin({ place, hostname, clock, user, junk, reject })
+    const filter = createSpamAssassin({ place: spamassassin.address, hostname, clock, user, junk, reject })
     lanes.push([guard(filter, toOptions(spamassassin), parts)])
   }
   if (rspamd.address !== undefined) {
     const { controller, password, reject } = rspamd
-    const teacher = controller === undefined ? undefined : toPlace(controller)
-    const filter = createRspamd({ place: toPlace(rspamd.address), controller: teacher, password, reject, hostname })
+    const filter = createRspamd({ place: rspamd.address, controller, password, reject, hostname })
     lanes.push([guard(filter, toOptions(rspamd), parts)])
   }
   if (dnsbl.lists.length > 0) {
@@ -106,7 +101,7 @@ function createLanes(settings: FilterSettings, parts: FilterParts): (readonly Gu
   // One sees what those before it have put on top of the message.
   lanes.push(
     milters.map((milter) => {
-      const filter = createMilter({ name: milter.name, place: toPlace(milter.address), hostname })
+      const filter = createMilter({ name: milter.name, place: milter.address, hostname })
       return guard(filter, toOptions(milter), parts)
     }),
   )

@@ -77,12 +77,18 @@ function formatDuration(ms: number): string {
   const [size, name] = units.find(([size]) => ms % size === 0 && (size < 86_400_000 || ms > size)) ?? [1, 'ms']
   return `${ms / size}${name}`
 }
+const formatSize = (bytes: number): string => (bytes % 2 ** 20 === 0 ? `${bytes / 2 ** 20}M` : `${bytes / 2 ** 10}K`)
+const filterUnits = ['clamav', 'spamassassin', 'rspamd', 'dnsbl'].flatMap((name) => [
+  [`filters.${name}.timeout`, formatDuration] as const,
+  [`filters.${name}.maxSize`, formatSize] as const,
+])
 const unitOf: Readonly<Record<string, (value: number) => string>> = {
+  ...Object.fromEntries(filterUnits),
   'queue.schedule': formatDuration,
   'queue.lifetime': formatDuration,
   'queue.delayNotice': formatDuration,
   'trace.keep': formatDuration,
-  'disk.minimumFree': (bytes) => `${bytes / 2 ** 20}M`,
+  'disk.minimumFree': formatSize,
 }
 
 function wrap(text: string, width: number): string[] {
@@ -120,7 +126,8 @@ export function formatDocs(): string {
   ]
   for (const { path, note, table, fallback } of keys()) {
     if (table) {
-      lines.push(`| **\`${path.join('.')}\`** | | | ${note.description} |`)
+      const reloads = note.reload ? ' *(reloads)*' : ''
+      lines.push(`| **\`${path.join('.')}\`** | | | ${note.description}${reloads} |`)
       continue
     }
     const name = path.join('.')
@@ -131,4 +138,4 @@ export function formatDocs(): string {
   }
   return `${lines.join('\n')}\n`
 }
-const secrets: ReadonlySet<string> = new Set(['store', 'queue.routes'])
+const secrets: ReadonlySet<string> = new Set(['store', 'queue.routes', 'filters.rspamd.password'])

@@ -11,10 +11,13 @@ import { ConfigError } from './error.ts'
 import { type FileConfig, isStore, type Note, notes, schema } from './schema.ts'
 
 /** The configuration with absolute paths and secrets read. */
-export type Config = Readonly<Omit<FileConfig, 'hostname' | 'store' | 'queue'>> & {
+export type Config = Readonly<Omit<FileConfig, 'hostname' | 'store' | 'queue' | 'filters'>> & {
   readonly hostname: string
   readonly store: string
   readonly queue: Readonly<Omit<FileConfig['queue'], 'routes'>> & { readonly routes: Readonly<Record<string, string>> }
+  readonly filters: Readonly<Omit<FileConfig['filters'], 'rspamd'>> & {
+    readonly rspamd: Readonly<Omit<FileConfig['filters']['rspamd'], 'password'>> & { readonly password?: string }
+  }
   /** Where it came from, for people: the file, or that it is the embedded default. */
   readonly source: string
   /** No file was given and none was found. */
@@ -94,6 +97,8 @@ function settle(found: FileConfig, folder: string, path: string | undefined): Co
     domain.toLowerCase(),
     secret(route, `queue.routes.${domain}`),
   ])
+  const { password, ...rspamd } = found.filters.rspamd
+  const secured = password === undefined ? rspamd : { ...rspamd, password: secret(password, 'filters.rspamd.password') }
   return {
     ...found,
     hostname: (found.hostname ?? machineName()).toLowerCase(),
@@ -102,6 +107,7 @@ function settle(found: FileConfig, folder: string, path: string | undefined): Co
     blobs: found.blobs === undefined ? undefined : resolve(folder, found.blobs),
     tls: found.tls && { cert: resolve(folder, found.tls.cert), key: resolve(folder, found.tls.key) },
     queue: { ...found.queue, routes: Object.fromEntries(routes) },
+    filters: { ...found.filters, rspamd: secured },
     source: path ?? 'the embedded default',
     embedded: path === undefined,
   }

@@ -30,10 +30,11 @@ export function toTraceEntry(accepted: Accepted, at: number): TraceEntry {
   const events: TraceEvent[] = history ? [...history.events] : []
   const to = envelope.to.map(({ address }) => address)
   if (history && history.refused.length > 0) to.push(...history.refused)
-  const { verification, junk } = arrival
+  const { verification, junk, filtered } = arrival
   if (verification)
     events.push({ at, kind: 'checked', by: 'authentication', result: describeVerification(verification) })
-  if (junk !== undefined) events.push({ at, kind: 'checked', by: 'DMARC', result: `to Junk: ${junk}` })
+  for (const { by, words: result } of filtered?.notes ?? []) events.push({ at, kind: 'checked', by, result })
+  if (junk !== undefined && verification?.dmarc.result === 'fail') events.push({ at, kind: 'checked', by: 'DMARC', result: `to Junk: ${junk}` })
   if (accepted.verdicts) addRefused(events, at, accepted)
   const addresses = addExpanded(events, at, plan)
   addStored(events, at, accepted)
