@@ -30,9 +30,9 @@ export function createRspamd(options: RspamdOptions): Filter {
   const daemon = { name: 'rspamd', place: options.place }
   const { controller } = options
   const check: Filter['check'] = async (request, signal) => {
-    const { status, body } = await post(daemon, '/checkv2', toFields(request, options), request, signal)
-    if (status !== 200) throw refused(daemon, status, body)
-    return toAnswer(readReply(daemon, body), options)
+    const response = await post(daemon, '/checkv2', toFields(request, options), request, signal)
+    if (response.status !== 200) throw refused(daemon, response)
+    return toAnswer(readReply(daemon, response.body), options)
   }
   if (!controller) return { name: 'rspamd', check }
   const teacher = { name: "rspamd's controller", place: controller }
@@ -69,7 +69,10 @@ function toField(text: string): string {
   return Buffer.from(line).toString('latin1')
 }
 
-/** 208: learned before. What it will never learn, such as a message of too few words, is Fault `invalid`. */
+/**
+ * 208, and 404 with its own words in older ones: learned before. What it will never learn, such as a message of too few words, is Fault
+ * `invalid`.
+ */
 async function learn(
   daemon: Daemon,
   lesson: Lesson,
@@ -77,18 +80,26 @@ async function learn(
   fields: Fields,
   signal: AbortSignal,
 ): Promise<'learned' | 'known'> {
-  const { status, body } = await post(daemon, `/learn${lesson}`, fields, message, signal)
+  const response = await post(daemon, `/learn${lesson}`, fields, message, signal)
+  const { status, words } = response
   if (status === 200) return 'learned'
-  if (status === 208) return 'known'
-  const fault = refused(daemon, status, body)
+  if (status === 208 || (status === 404 && words.includes('already learned'))) return 'known'
+  const fault = refused(daemon, response)
   if (status === 204 || status === 404) throw new Fault('invalid', fault.message)
   throw fault
 }
 
-function refused({ name, place }: Daemon, status: number, body: string): Fault {
-  const said = (readJson(body) as { readonly error?: unknown } | undefined)?.error
-  const words = typeof said === 'string' ? `: ${toWords(said)}` : ''
-  return new Fault('unavailable', `${name} at ${formatPlace(place)}: it answered ${status}${words}`)
+function refused({ name, place }: Daemon, { status, words, body }: Response): Fault {
+  const said = toTree(readJson(body))['error']
+  const why = toWords(typeof said === 'string' ? said : words)
+  return new Fault('unavailable', `${name} at ${formatPlace(place)}: it answered ${status}${why && ` ${why}`}`)
+}
+
+interface Response {
+  readonly status: number
+  /** Behind the status. */
+  readonly words: string
+  readonly body: string
 }
 
 /** One request on a connection of its own. */
@@ -98,7 +109,7 @@ async function post(
   fields: Fields,
   message: Readable,
   signal: AbortSignal,
-): Promise<{ readonly status: number; readonly body: string }> {
+): Promise<Response> {
   signal.throwIfAborted()
   const http = await import('node:http')
   const place = 'path' in daemon.place ? { socketPath: daemon.place.path } : daemon.place
@@ -107,7 +118,8 @@ async function post(
   try {
     return await new Promise((resolve, reject) => {
       const outgoing = http.request(options, (incoming) => {
-        collect(daemon, incoming).then((body) => resolve({ status: incoming.statusCode ?? 0, body }), reject)
+        const { statusCode: status = 0, statusMessage: words = '' } = incoming
+        collect(daemon, incoming).then((body) => resolve({ status, words, body }), reject)
       })
       outgoing.on('error', reject)
       pipeline(Stream.from(message.bytes(), { objectMode: false }), outgoing).catch(reject)
@@ -191,8 +203,9 @@ const actions: Readonly<Record<string, FilterAction>> = {
 
 function toAnswer(reply: Reply, options: RspamdOptions): FilterAnswer {
   const { action: said, score, threshold, symbols, words, milter } = reply
-  if (reply.skipped) return { action: 'accept', reasons: ['Rspamd did not look at it'] }
   const known = actions[said]
+  // What it refuses at first sight it calls skipped too.
+  if (reply.skipped && known === 'accept') return { action: 'accept', reasons: ['Rspamd did not look at it'] }
   const held = milter['reject'] === 'discard' || milter['reject'] === 'quarantine'
   // What it would throw away without a word is kept where somebody can look.
   const action = held ? 'quarantine' : known === 'reject' ? options.reject : (known ?? 'accept')
