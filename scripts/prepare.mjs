@@ -37,6 +37,10 @@ const testPrograms = [
   ['python3', 'python3', "interop with Python's imaplib"],
   ['/usr/lib/python3/dist-packages/dkim', 'python3-dkim', 'DKIM, verified by python3-dkim'],
   ['opendkim-testmsg', 'opendkim-tools', 'DKIM with opendkim'],
+  ['clamd', 'clamav-daemon', 'interop with ClamAV'],
+  ['spamd', 'spamd', 'interop with SpamAssassin'],
+  ['rspamd', 'rspamd', 'interop with Rspamd'],
+  ['opendkim', 'opendkim', 'interop with opendkim as a milter'],
   ['/usr/lib/python3/dist-packages/nacl', 'python3-nacl', 'DKIM, verified by python3-dkim'],
 ]
 

@@ -7,7 +7,8 @@ import type { Config } from './config/index.ts'
 export function configuredFilters(config: () => Config, parts: FilterParts): () => Promise<Filters | undefined> {
   let made: Promise<Filters> | undefined
   let named: Config['filters'] | undefined
-  const make = async (settings: Config['filters']) => (await import('../filters/index.ts')).createFilters(settings, parts)
+  const make = async (settings: Config['filters']) =>
+    (await import('../filters/index.ts')).createFilters(settings, parts)
   return async () => {
     const { filters } = config()
     if (!namesAny(filters)) return undefined

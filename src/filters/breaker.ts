@@ -30,7 +30,9 @@ export function createBreaker(name: string, { clock, log }: { readonly clock: Cl
   let why = ''
   return {
     refuses: () =>
-      restsUntil !== undefined && (trying || clock.monotonic() < restsUntil) ? `${why} (left out for a while)` : undefined,
+      restsUntil !== undefined && (trying || clock.monotonic() < restsUntil)
+        ? `${why} (left out for a while)`
+        : undefined,
     begin() {
       trying = restsUntil !== undefined
     },

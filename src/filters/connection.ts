@@ -75,12 +75,31 @@ export class Connection {
     return this.#input.length > 0 || this.#ended || this.#error !== undefined
   }
 
-  /** Resolves when the next piece may be written. What is written to a connection that broke is lost: reading tells. */
-  async write(bytes: Uint8Array): Promise<void> {
+  /** Resolves when the next piece may be written. False: the connection broke, and why is told to who reads. */
+  async write(bytes: Uint8Array): Promise<boolean> {
     this.#signal.throwIfAborted()
-    if (this.#socket.destroyed || this.#error) return
-    if (this.#socket.write(bytes)) return
-    while (this.#socket.writableNeedDrain && !this.#socket.destroyed && !this.#error) await this.#wait()
+    if (this.#broken) return false
+    this.#socket.write(bytes)
+    while (this.#socket.writableNeedDrain && !this.#broken) await this.#wait()
+    return !this.#broken
+  }
+
+  /** Waits until it answers, `ms` at the most. */
+  async listen(ms: number): Promise<void> {
+    let over = false
+    const timer = setTimeout(() => {
+      over = true
+      this.#wake?.()
+    }, ms)
+    try {
+      while (!over && !this.answered) await this.#wait()
+    } finally {
+      clearTimeout(timer)
+    }
+  }
+
+  get #broken(): boolean {
+    return this.#socket.destroyed || this.#error !== undefined
   }
 
   /** Says that nothing more will be written. */

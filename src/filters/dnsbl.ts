@@ -94,11 +94,7 @@ async function look(options: DnsblOptions, { list, breaker }: Watched, names: re
   return findings.find(({ kind }) => kind === 'listed') ?? failed ?? { kind: 'unlisted' }
 }
 
-async function lookUp(
-  { resolver, clock, timeoutMs }: DnsblOptions,
-  list: DnsList,
-  name: string,
-): Promise<Finding> {
+async function lookUp({ resolver, clock, timeoutMs }: DnsblOptions, list: DnsList, name: string): Promise<Finding> {
   const { zone } = list
   const question = `${toQuestion(name)}.${zone}`
   if (!isAskable(question)) return { kind: 'unlisted' }

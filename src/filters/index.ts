@@ -1,7 +1,7 @@
 export { type AskOptions, deadlineMs } from './ask.ts'
 export type { AnswerMask, DnsList } from './dnsbl.ts'
 export { formatHeaders, toHeader } from './headers.ts'
-export { describeModification } from './milter.ts'
+export { describeModification } from './milter-said.ts'
 export { formatPlace, type Place } from './place.ts'
 export * from './set.ts'
 export * from './types.ts'

@@ -1,5 +1,6 @@
 // The milter protocol's packets (version 6, as sendmail's libmilter speaks it): bytes to values and back. Knows no order of commands.
 
+import { isIP } from 'node:net'
 import { SyntaxFault } from '../base/index.ts'
 
 /** What we say of ourselves; filters answer with 2 to this. */
@@ -56,6 +57,22 @@ export function toTexts(...texts: readonly string[]): Buffer {
   return Buffer.from(texts.map((text) => `${text.replaceAll('\0', '')}\0`).join(''))
 }
 
+/** Name, family, port (which nobody knows any more) and address of the client. */
+export function formatConnect(ip: string, ptr: string | undefined): Buffer {
+  const family = isIP(ip)
+  const name = toTexts(ptr ?? `[${ip}]`)
+  if (family === 0) return Buffer.concat([name, Buffer.from('U')])
+  return Buffer.concat([name, Buffer.from(family === 4 ? '4' : '6'), Buffer.alloc(2), toTexts(ip)])
+}
+
+/** A field with its folds as single LF. The blank behind the colon stays when the filter wants it. */
+export function formatField(name: string, raw: Buffer, spaces: boolean): Buffer {
+  let value = raw.toString('latin1').replaceAll('\r\n', '\n').replaceAll('\0', '')
+  if (value.endsWith('\n')) value = value.slice(0, -1)
+  if (!spaces && value.startsWith(' ')) value = value.slice(1)
+  return Buffer.concat([toTexts(name), Buffer.from(value, 'latin1'), Buffer.alloc(1)])
+}
+
 export function formatOptions(): Buffer {
   const data = Buffer.alloc(12)
   data.writeUInt32BE(milterVersion, 0)
@@ -83,7 +100,11 @@ export function parseOptions(data: Buffer): Negotiated {
   for (let at = 12; at + 4 < data.length; ) {
     const stage = macroStages[data.readUInt32BE(at)]
     const [names = ''] = readTexts(data.subarray(at + 4))
-    if (stage) macros.set(stage, names.split(' ').filter((name) => name !== ''))
+    if (stage)
+      macros.set(
+        stage,
+        names.split(' ').filter((name) => name !== ''),
+      )
     at += 5 + Buffer.byteLength(names)
   }
   return { version, steps: wanted, macros }
@@ -102,7 +123,12 @@ export type MilterReply =
   /** An SMTP reply of its own. */
   | { readonly kind: 'reply'; readonly text: string }
   | { readonly kind: 'add-header'; readonly name: string; readonly value: string }
-  | { readonly kind: 'insert-header' | 'change-header'; readonly index: number; readonly name: string; readonly value: string }
+  | {
+      readonly kind: 'insert-header' | 'change-header'
+      readonly index: number
+      readonly name: string
+      readonly value: string
+    }
   | { readonly kind: 'change-sender' | 'add-recipient' | 'remove-recipient'; readonly address: string }
   | { readonly kind: 'replace-body'; readonly size: number }
   | { readonly kind: 'quarantine'; readonly reason: string }

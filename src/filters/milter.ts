@@ -1,13 +1,14 @@
 // A milter (protocol 6), told the whole conversation when the message is there: client, sender, recipients, header, body. What it wants
 // changed is collected; what it would throw away without a word is kept in quarantine. Knows no particular milter.
 
-import { isIP } from 'node:net'
 import { SyntaxFault } from '../base/index.ts'
 import { parseFields } from '../mime/index.ts'
 import { Connection, type Daemon } from './connection.ts'
-import { toHeader, toWords } from './headers.ts'
+import { MilterSaid, type Verdict } from './milter-said.ts'
 import {
   bodyChunk,
+  formatConnect,
+  formatField,
   formatOptions,
   formatPacket,
   type MacroStage,
@@ -20,7 +21,7 @@ import {
   toTexts,
 } from './milter-wire.ts'
 import type { Place } from './place.ts'
-import type { Filter, FilterAction, FilterAnswer, FilterHeader, FilterRequest, Modification } from './types.ts'
+import type { Filter, FilterAnswer, FilterRequest } from './types.ts'
 
 export interface MilterOptions {
   /** For people, unique: `opendkim`. */
@@ -29,8 +30,6 @@ export interface MilterOptions {
   readonly hostname: string
 }
 
-/** Fields and changes that one filter may ask for. */
-const maxChanges = 200
 /** Recipients that it is told of; more make no message that came by SMTP. */
 const maxRecipients = 10_000
 
@@ -97,23 +96,16 @@ interface Step {
   readonly since?: number
 }
 
-/** What ends the conversation before the message's end, or the recipient's place in it. */
-type Verdict = { readonly action: Exclude<FilterAction, 'tag' | 'junk'>; readonly reason: string }
-
 class Session {
   readonly #connection: Connection
-  readonly #name: string
   readonly #macros: Macros
+  readonly #said: MilterSaid
   #agreed: Negotiated = { version: 2, steps: 0, macros: new Map() }
-  readonly #headers: FilterHeader[] = []
-  readonly #modifications: Modification[] = []
-  #newBody = 0
-  #quarantine: string | undefined
 
   constructor(connection: Connection, name: string, macros: Macros) {
     this.#connection = connection
-    this.#name = name
     this.#macros = macros
+    this.#said = new MilterSaid(name)
   }
 
   async run(request: FilterRequest): Promise<FilterAnswer> {
@@ -122,7 +114,7 @@ class Session {
       (await this.#tellEnvelope(request)) ?? (await this.#tellHeader(request.header)) ?? (await this.#tellBody(request))
     await this.#connection.write(formatPacket('Q'))
     this.#connection.end()
-    return this.#toAnswer(verdict)
+    return this.#said.toAnswer(verdict)
   }
 
   async #negotiate(): Promise<void> {
@@ -138,7 +130,13 @@ class Session {
     return (
       (await this.#tell({ letter: 'C', data: connect, macros: 'connect', unwanted: noConnect, quiet: quietConnect })) ??
       (await this.#tell({ letter: 'H', data: toTexts(helo), macros: 'helo', unwanted: noHelo, quiet: quietHelo })) ??
-      (await this.#tell({ letter: 'M', data: toTexts(`<${from}>`), macros: 'mail', unwanted: noMail, quiet: quietMail })) ??
+      (await this.#tell({
+        letter: 'M',
+        data: toTexts(`<${from}>`),
+        macros: 'mail',
+        unwanted: noMail,
+        quiet: quietMail,
+      })) ??
       (await this.#tellRecipients(to)) ??
       (await this.#tell({ letter: 'T', macros: 'data', unwanted: noData, quiet: quietData, since: 4 }))
     )
@@ -154,7 +152,7 @@ class Session {
       if (!verdict) continue
       if (verdict.action !== 'reject' && verdict.action !== 'defer') return verdict
       refused.push(verdict)
-      this.#change({ kind: 'refuse-recipient', address, reason: verdict.reason })
+      this.#said.change({ kind: 'refuse-recipient', address, reason: verdict.reason })
     }
     if (refused.length === 0 || refused.length < to.length) return undefined
     return refused.find(({ action }) => action === 'defer') ?? refused[0]
@@ -184,7 +182,7 @@ class Session {
         if ((this.#agreed.steps & steps.quietBody) !== 0) continue
         const reply = await this.#reply()
         if (reply.kind === 'skip') break
-        const verdict = this.#toVerdict(reply)
+        const verdict = this.#said.toVerdict(reply)
         if (verdict) return verdict
       }
     }
@@ -192,7 +190,7 @@ class Session {
     await this.#connection.write(formatPacket('E'))
     for (;;) {
       const reply = await this.#reply()
-      if (!this.#note(reply)) return this.#toVerdict(reply)
+      if (!this.#said.note(reply)) return this.#said.toVerdict(reply)
     }
   }
 
@@ -203,7 +201,7 @@ class Session {
     if ((agreed & (step.unwanted ?? 0)) !== 0) return undefined
     await this.#connection.write(formatPacket(step.letter, step.data))
     if ((agreed & (step.quiet ?? 0)) !== 0) return undefined
-    return this.#toVerdict(await this.#reply())
+    return this.#said.toVerdict(await this.#reply())
   }
 
   async #tellMacros(stage: MacroStage, letter = 'E', more: Macros = {}): Promise<void> {
@@ -213,7 +211,8 @@ class Session {
       const value = known[name] ?? known[`{${name}}`]
       return value === undefined ? [] : [name, value]
     })
-    if (told.length > 0) await this.#connection.write(formatPacket('D', Buffer.concat([Buffer.from(letter), toTexts(...told)])))
+    if (told.length > 0)
+      await this.#connection.write(formatPacket('D', Buffer.concat([Buffer.from(letter), toTexts(...told)])))
   }
 
   /** The next thing that it says, but that it is still at work. */
@@ -231,132 +230,6 @@ class Session {
     const bytes = await this.#connection.read(length)
     return { letter: bytes.toString('latin1', 0, 1), data: bytes.subarray(1) }
   }
-
-  /** Whether the reply was a change; it is kept. */
-  #note(reply: MilterReply): boolean {
-    switch (reply.kind) {
-      case 'add-header':
-        this.#addHeader(reply.name, reply.value, false)
-        return true
-      case 'insert-header':
-        this.#addHeader(reply.name, reply.value, true)
-        return true
-      case 'change-header': {
-        const { kind, name, index, value } = reply
-        this.#change({ kind, name: toWords(name, 76), index, ...(value !== '' && { value: toWords(value, 1_000) }) })
-        return true
-      }
-      case 'change-sender':
-      case 'add-recipient':
-      case 'remove-recipient':
-        this.#change({ kind: reply.kind, address: toAddress(reply.address) })
-        return true
-      case 'replace-body':
-        this.#newBody += reply.size
-        return true
-      case 'quarantine':
-        this.#quarantine = toWords(reply.reason)
-        return true
-      default:
-        return false
-    }
-  }
-
-  /** At the top, whatever place it names: a later one goes above an earlier, what is added stands below. */
-  #addHeader(name: string, value: string, top: boolean): void {
-    const header = toHeader(name, value)
-    if (!header) throw new SyntaxFault('it adds a header field without a name')
-    if (this.#headers.length === maxChanges) throw new SyntaxFault('it adds more header fields than it should')
-    if (top) this.#headers.unshift(header)
-    else this.#headers.push(header)
-  }
-
-  #change(modification: Modification): void {
-    if (this.#modifications.length === maxChanges) throw new SyntaxFault('it wants more changed than it should')
-    this.#modifications.push(modification)
-  }
-
-  /** Undefined: go on. */
-  #toVerdict(reply: MilterReply): Verdict | undefined {
-    const by = `milter ${this.#name}`
-    switch (reply.kind) {
-      case 'continue':
-        return undefined
-      case 'accept':
-        return { action: 'accept', reason: '' }
-      case 'reject':
-        return { action: 'reject', reason: `${by} rejects it` }
-      case 'tempfail':
-        return { action: 'defer', reason: `${by} wants it later` }
-      case 'shutdown':
-        return { action: 'defer', reason: `${by} takes nothing now` }
-      case 'discard':
-        return { action: 'quarantine', reason: `${by} would discard it` }
-      case 'reply': {
-        const text = toWords(reply.text.replaceAll('%%', '%'))
-        if (text[0] !== '4' && text[0] !== '5') throw new SyntaxFault('it gives a reply that refuses nothing')
-        return { action: text[0] === '5' ? 'reject' : 'defer', reason: `${by}: ${text}` }
-      }
-      default:
-        throw new SyntaxFault(`it says ${reply.kind} where that has no place`)
-    }
-  }
-
-  #toAnswer(verdict: Verdict | undefined): FilterAnswer {
-    const held = this.#quarantine
-    const headers = { headers: this.#headers }
-    const modifications: readonly Modification[] = [
-      ...this.#modifications,
-      ...(this.#newBody > 0 ? [{ kind: 'replace-body' as const, size: this.#newBody }] : []),
-    ]
-    const changes = { ...(modifications.length > 0 && { modifications }) }
-    const undone = modifications.map((one) => `milter ${this.#name} ${describeModification(one)}`)
-    if (verdict && verdict.action !== 'accept')
-      return { action: verdict.action, reasons: [verdict.reason, ...undone], ...headers, ...changes }
-    if (held === undefined) return { action: 'accept', reasons: undone, ...headers, ...changes }
-    const words = `milter ${this.#name} wants it in quarantine${held === '' ? '' : `: ${held}`}`
-    return { action: 'quarantine', reasons: [words, ...undone], ...headers, ...changes }
-  }
-}
-
-/** `Subject changed`, for people. */
-export function describeModification(modification: Modification): string {
-  switch (modification.kind) {
-    case 'change-header':
-      return `wants ${modification.name} ${modification.value === undefined ? 'removed' : 'changed'}`
-    case 'change-sender':
-      return `wants the sender to be <${modification.address}>`
-    case 'add-recipient':
-      return `wants <${modification.address}> to get it too`
-    case 'remove-recipient':
-      return `wants <${modification.address}> not to get it`
-    case 'refuse-recipient':
-      return `refuses it for <${modification.address}>: ${modification.reason}`
-    case 'replace-body':
-      return `wants the body replaced by ${modification.size} bytes`
-  }
-}
-
-/** `<ann@a.test>` and `ann@a.test` are the same. */
-function toAddress(text: string): string {
-  const words = toWords(text, 320)
-  return words.startsWith('<') && words.endsWith('>') ? words.slice(1, -1) : words
-}
-
-/** Name, family, port (which nobody knows any more) and address of the client. */
-function formatConnect(ip: string, ptr: string | undefined): Buffer {
-  const family = isIP(ip)
-  const name = toTexts(ptr ?? `[${ip}]`)
-  if (family === 0) return Buffer.concat([name, Buffer.from('U')])
-  return Buffer.concat([name, Buffer.from(family === 4 ? '4' : '6'), Buffer.alloc(2), toTexts(ip)])
-}
-
-/** A field with its folds as single LF. The blank behind the colon stays when the filter wants it. */
-function formatField(name: string, raw: Buffer, spaces: boolean): Buffer {
-  let value = raw.toString('latin1').replaceAll('\r\n', '\n').replaceAll('\0', '')
-  if (value.endsWith('\n')) value = value.slice(0, -1)
-  if (!spaces && value.startsWith(' ')) value = value.slice(1)
-  return Buffer.concat([toTexts(name), Buffer.from(value, 'latin1'), Buffer.alloc(1)])
 }
 
 /** What follows the header, in pieces of the size that a packet holds. */

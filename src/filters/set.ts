@@ -64,9 +64,8 @@ export function createFilters(settings: FilterSettings, parts: FilterParts): Fil
     ask: (request, signal) => ask(parts, lanes, request, signal),
     async learn(lesson, message) {
       const taught = await Promise.allSettled(lanes.flat().map((guarded) => teach(parts, guarded, lesson, message)))
-      for (const one of taught)
-        // What a filter will never learn is no reason to try again.
-        if (one.status === 'rejected' && !isFault(one.reason, 'invalid')) throw one.reason
+      // What a filter will never learn is no reason to try again.
+      for (const one of taught) if (one.status === 'rejected' && !isFault(one.reason, 'invalid')) throw one.reason
     },
   }
 }

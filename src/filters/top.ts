@@ -22,10 +22,14 @@ export function formatTop(request: FilterRequest, hostname: string, now: number)
 
 /** One word that means nothing in a header: no white space, controls, brackets or comments. */
 function toWord(text: string): string {
-  return [...text.slice(0, maxWord)].filter((char) => char > ' ' && char < '\x7f' && !'()<>"\\;,[]'.includes(char)).join('')
+  return [...text.slice(0, maxWord)]
+    .filter((char) => char > ' ' && char < '\x7f' && !'()<>"\\;,[]'.includes(char))
+    .join('')
 }
 
 /** An address as it came, but for what could end it or its line. */
 function toPath(address: string): string {
-  return [...address.slice(0, 2 * maxWord)].filter((char) => char >= ' ' && char !== '\x7f' && !'<>'.includes(char)).join('')
+  return [...address.slice(0, 2 * maxWord)]
+    .filter((char) => char >= ' ' && char !== '\x7f' && !'<>'.includes(char))
+    .join('')
 }

@@ -53,19 +53,17 @@ export async function startClamd(): Promise<RunningDaemon> {
 export async function startSpamd(): Promise<RunningDaemon> {
   return start('spamd', 1, async (folder, port) => {
     const config = [
-      'loadplugin Mail::SpamAssassin::Plugin::Bayes',
-      'loadplugin Mail::SpamAssassin::Plugin::BodyEval',
-      'loadplugin Mail::SpamAssassin::Plugin::HeaderEval',
-      'loadplugin Mail::SpamAssassin::Plugin::Check',
       `bayes_path ${join(folder, 'bayes')}`,
       'bayes_file_mode 0777',
       'bayes_auto_learn 0',
       'bayes_min_ham_num 1',
       'bayes_min_spam_num 1',
       'dns_available no',
-      'add_header all Relays _RELAYSUNTRUSTED_',
     ]
     await mkdir(join(folder, 'site'))
+    const plugins = ['Check', 'Bayes', 'BodyEval', 'HeaderEval', 'HTMLEval', 'MIMEEval', 'RelayEval', 'URIEval']
+    const load = plugins.map((name) => `loadplugin Mail::SpamAssassin::Plugin::${name}\n`)
+    await writeFile(join(folder, 'site', 'init.pre'), load.join(''))
     await writeFile(join(folder, 'site', 'local.cf'), `${config.join('\n')}\n`)
     const args = ['-L', '-x', '-i', '127.0.0.1', '-p', String(port), '--allow-tell', '-m', '2', '--min-children=1']
     return ['/usr/sbin/spamd', ...args, `--siteconfigpath=${join(folder, 'site')}`, '-s', 'stderr']
@@ -84,15 +82,19 @@ export async function startRspamd(): Promise<RunningDaemon & { readonly controll
       `.include "$CONFDIR/common.conf"
       options {
         .include "$CONFDIR/options.inc"
-        pidfile = "${folder}/rspamd.pid";
-        control_socket = "${folder}/control.sock mode=0600";
-        url_tld = "${folder}/suffixes";
-        dns { nameserver = ["127.0.0.1:1"]; timeout = 0.1s; retransmits = 1; }
-        filters = "chartable,regexp";
+        .include(priority=1,duplicate=merge) "$LOCAL_CONFDIR/local.d/options.inc"
       }
       logging { type = "console"; level = "info"; color = false; }
       worker "normal" { bind_socket = "127.0.0.1:${port}"; count = 1; }
       worker "controller" { bind_socket = "127.0.0.1:${controller}"; count = 1; password = "secret"; secure_ip = []; }\n`,
+    )
+    await writeFile(
+      join(folder, 'local', 'local.d', 'options.inc'),
+      `pidfile = "${folder}/rspamd.pid";
+      control_socket = "${folder}/control.sock mode=0600";
+      url_tld = "${folder}/suffixes";
+      dns { nameserver = ["127.0.0.1:1"]; timeout = 0.1s; retransmits = 1; }
+      filters = "chartable,regexp";\n`,
     )
     await writeFile(
       join(folder, 'local', 'local.d', 'classifier-bayes.conf'),

@@ -15,6 +15,7 @@ const wanted: { readonly [name: string]: { readonly package: string; readonly pr
   'LMTP of Dovecot': { package: 'dovecot-lmtpd', probe: 'test -x /usr/lib/dovecot/lmtp' },
   offlineimap: { package: 'offlineimap3' },
   script: { package: 'bsdutils' },
+  clamd: { package: 'clamav-daemon' },
   mbsync: { package: 'isync' },
   getmail: { package: 'getmail6' },
   'TLS for swaks': { package: 'libnet-ssleay-perl', probe: 'perl -MNet::SSLeay -e 1' },

@@ -379,11 +379,17 @@ export const schema = z.strictObject({
           z
             .strictObject({
               ...daemon(30_000, 524_288, false, '127.0.0.1:783'),
-              user: noted(z.string().regex(/^[A-Za-z0-9._@+-]{1,64}$/).optional(), {
-                description: 'Whose settings and Bayes spamd uses. Absent: those of the user it runs as.',
-                expected: 'a name',
-                example: 'posthorn',
-              }),
+              user: noted(
+                z
+                  .string()
+                  .regex(/^[A-Za-z0-9._@+-]{1,64}$/)
+                  .optional(),
+                {
+                  description: 'Whose settings and Bayes spamd uses. Absent: those of the user it runs as.',
+                  expected: 'a name',
+                  example: 'posthorn',
+                },
+              ),
               junk: noted(score.optional(), {
                 description: 'Score from which mail is junk. Absent: what spamd has as required_score.',
                 expected: 'a number',
