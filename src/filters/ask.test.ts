@@ -2,7 +2,7 @@
 
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { Fault, fakeClock, type Log, silentLog } from '../base/index.ts'
+import { Fault, type FakeClock, fakeClock, type Log, silentLog } from '../base/index.ts'
 import { type AskOptions, ask, deadlineMs, guard, teach } from './ask.ts'
 import { toRequest } from './testing/request.ts'
 import type { Filter, FilterAnswer, FilterRequest } from './types.ts'
@@ -31,6 +31,11 @@ function world() {
 const filter = (name: string, check: Filter['check']): Filter => ({ name, check })
 const silent = filter('silent', () => new Promise(() => {}))
 const turn = () => new Promise((resolve) => setImmediate(resolve))
+/** Time passes when everybody waits for it. */
+const pass = async (clock: FakeClock, ms: number) => {
+  await turn()
+  await clock.advance(ms)
+}
 
 test('lanes at once, each filter with its own time and its own answer for the end of it', async () => {
   const { clock, log, told } = world()
@@ -41,7 +46,7 @@ test('lanes at once, each filter with its own time and its own answer for the en
     [guard(filter('quick', async () => ({ action: 'junk', reasons: ['because'] })), options, parts)],
   ]
   const asked = ask(parts, lanes, toRequest(message))
-  await clock.advance(10_000)
+  await pass(clock, 10_000)
   const results = await asked
   assert.deepEqual(
     results.map(({ filter, answer, failure, ms }) => [filter, answer.action, answer.reasons[0], failure, ms]),
@@ -62,9 +67,9 @@ test('who is asked hears when it is enough', async () => {
     return new Promise(() => {})
   })
   const asked = ask({ clock, log }, [[guard(one, options, { clock, log })]], toRequest(message))
-  await clock.advance(9_999)
+  await pass(clock, 9_999)
   assert.equal(signal!.aborted, false)
-  await clock.advance(1)
+  await pass(clock, 1)
   assert.equal(signal!.aborted, true)
   await asked
 })
@@ -154,8 +159,8 @@ test('one that does not answer costs three messages its time, then none; it is a
   const guarded = guard(one, options, parts)
   const post = () => ask(parts, [[guarded]], toRequest(message))
   const slow = [post(), post(), post()]
-  await clock.advance(10_000)
-  await clock.advance(10_000)
+  await pass(clock, 10_000)
+  await pass(clock, 10_000)
   await Promise.all(slow)
   assert.equal(questions, 3)
   assert.deepEqual(told, ['warn the filter does not answer: left out for a while'])
@@ -166,21 +171,21 @@ test('one that does not answer costs three messages its time, then none; it is a
   assert.ok(results.every(({ failure }) => failure === 'no answer within 10 s (left out for a while)'))
   assert.equal(questions, 3)
 
-  await clock.advance(10_000)
+  await pass(clock, 10_000)
   const trial = post()
   await turn()
   const others = (await Promise.all([post(), post()])).flat()
   assert.equal(questions, 4, 'one tries for all')
   assert.ok(others.every(({ failure }) => failure !== undefined))
-  await clock.advance(10_000)
+  await pass(clock, 10_000)
   await trial
   assert.equal(told.length, 1, 'that it still does not answer is nothing new')
 
   // The rest doubles.
-  await clock.advance(10_000)
+  await pass(clock, 10_000)
   await post()
   assert.equal(questions, 4)
-  await clock.advance(10_000)
+  await pass(clock, 10_000)
   answers = true
   assert.equal((await post())[0]!.failure, undefined)
   assert.deepEqual(told.slice(1), ['info the filter answers again'])
@@ -193,7 +198,7 @@ test('those who wait for one that does not answer wait no longer when that is kn
   const parts = { clock, log }
   const guarded = guard(silent, { ...options, connections: 1 }, parts)
   const asked = Array.from({ length: 20 }, () => ask(parts, [[guarded]], toRequest(message)))
-  for (let i = 0; i < 3; i++) await clock.advance(10_000)
+  for (let i = 0; i < 3; i++) await pass(clock, 10_000)
   await Promise.all(asked)
   assert.equal(clock.monotonic(), 30_000)
 })
@@ -203,11 +208,11 @@ test('all of it within one time, which is not the fault of who was not reached',
   const parts = { clock, log }
   const guarded = guard(silent, { ...options, timeoutMs: 10 * deadlineMs, connections: 1 }, parts)
   const asked = Array.from({ length: 5 }, () => ask(parts, [[guarded]], toRequest(message)))
-  await clock.advance(deadlineMs)
+  await pass(clock, deadlineMs)
   for (const [result] of await Promise.all(asked)) assert.match(result!.failure!, /no answer within 120 s/)
   assert.deepEqual(told, [])
   const next = ask(parts, [[guarded]], toRequest(message))
-  await clock.advance(deadlineMs)
+  await pass(clock, deadlineMs)
   assert.doesNotMatch((await next)[0]!.failure!, /left out/)
 })
 
