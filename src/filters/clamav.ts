@@ -34,14 +34,14 @@ const listenMs = 1_000
 async function scan(daemon: Daemon, message: Readable, signal: AbortSignal): Promise<string> {
   const first = await exchange(daemon, message, signal)
   if (typeof first === 'string') return first
-  const second = await exchange(daemon, message, signal, first.brokeAt)
+  const second = await exchange(daemon, message, signal, first.stoppedAt)
   if (typeof second === 'string') return second
   throw second.fault
 }
 
 interface Broken {
   /** Bytes that were sent. */
-  readonly brokeAt: number
+  readonly stoppedAt: number
   readonly fault: unknown
 }
 
@@ -52,24 +52,24 @@ async function exchange(
   listenAt?: number,
 ): Promise<string | Broken> {
   const connection = await Connection.open(daemon, signal)
-  let brokeAt: number | undefined
+  let stoppedAt: number | undefined
   try {
     await connection.write(Buffer.from('zINSTREAM\0'))
-    brokeAt = await send(connection, message, listenAt)
+    stoppedAt = await send(connection, message, listenAt)
     const reply = (await connection.readTo(0, maxReply)).toString('latin1').trim()
     if (isKnown(reply)) return reply
     throw connection.fault(reply === '' ? 'it said nothing' : toWords(reply))
   } catch (error) {
-    if (brokeAt === undefined || signal.aborted) throw error
-    return { brokeAt, fault: error }
+    if (stoppedAt === undefined || signal.aborted) throw error
+    return { stoppedAt, fault: error }
   } finally {
     connection.close()
   }
 }
 
 /**
- * Sends pieces with their length before them, and one of no length, until it answers: it says early when it has enough. Where the
- * connection broke; undefined when it did not.
+ * Sends pieces with their length before them, and one of no length, until it answers: it says early when it has enough. How much was sent
+ * when it answered or the connection broke; undefined: all of it.
  */
 async function send(connection: Connection, message: Readable, listenAt = Infinity): Promise<number | undefined> {
   let sent = 0
@@ -77,14 +77,14 @@ async function send(connection: Connection, message: Readable, listenAt = Infini
     for (let at = 0; at < bytes.length; at += pieceSize) {
       const piece = bytes.subarray(at, at + pieceSize)
       if (sent + piece.length > listenAt) await connection.listen(listenMs)
-      if (connection.answered) return undefined
+      if (connection.answered) return sent
       const length = Buffer.alloc(4)
       length.writeUInt32BE(piece.length)
       if (!(await connection.write(Buffer.concat([length, piece])))) return sent
       sent += piece.length
     }
   if (sent >= listenAt) await connection.listen(listenMs)
-  return connection.answered || (await connection.write(Buffer.alloc(4))) ? undefined : sent
+  return !connection.answered && (await connection.write(Buffer.alloc(4))) ? undefined : sent
 }
 
 const clean = 'stream: OK'
