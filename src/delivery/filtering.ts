@@ -42,7 +42,7 @@ async function filterContent(
   const results = await filters.ask(await toRequest(parts, arrival, envelope, content))
   for (const { filter, answer, ms, failure } of results) {
     const { action, reasons } = answer
-    if (failure === undefined) parts.log.debug({ id: arrival.traceId, filter, action, reasons, ms }, 'filtered')
+    parts.log.debug({ id: arrival.traceId, filter, action, reasons, ms, ...(failure && { failure }) }, 'filtered')
   }
   return toChecked(arrival, results)
 }
@@ -53,7 +53,7 @@ async function toRequest(
   { from, to }: Envelope,
   content: NewContent,
 ): Promise<FilterRequest> {
-  const { traceId: trace, clientIp: ip, clientName, helo, account, user, verification } = arrival
+  const { traceId: trace, clientIp: ip, clientName, helo, account, user, tls, verification } = arrival
   const { header, body } = await openParts(blobs, content)
   const ptr = verification?.iprev.name ?? clientName
   return {
@@ -61,6 +61,7 @@ async function toRequest(
     ip,
     ...(ptr !== undefined && { ptr }),
     helo,
+    ...(tls && { tls }),
     from: from === null ? '' : formatAddress(from),
     to: to.map(({ address }) => formatAddress(address)),
     ...(account !== undefined && { account: user ?? String(account) }),
@@ -77,6 +78,9 @@ async function toRequest(
   }
 }
 
+/** A reply line has 512 bytes (RFC 5321 §4.5.3.1.5). */
+const maxWords = 300
+
 /** Mild to severe: who wants a message refused for good is heard before who wants it later. */
 const order: readonly FilterAction[] = ['accept', 'tag', 'junk', 'quarantine', 'defer', 'reject']
 
@@ -84,7 +88,7 @@ function toChecked(arrival: Arrival, results: readonly FilterResult[]): CheckedC
   const said = results.map(({ filter, answer }) => ({ filter, ...answer }))
   const worst = said.toSorted((a, b) => order.indexOf(b.action) - order.indexOf(a.action))[0]
   if (!worst) return { arrival }
-  const words = worst.reasons[0] ?? worst.filter
+  const words = (worst.reasons[0] ?? worst.filter).slice(0, maxWords)
   if (worst.action === 'reject') return refuse('filtered', words)
   if (worst.action === 'defer') return refuse('filtered-later', words)
   const filtered = {

@@ -76,7 +76,7 @@ const show = ({ letter, data }: Packet) => `${letter} ${data.toString('latin1').
 const told = (heard: readonly Packet[]) => heard.filter(({ letter }) => letter !== 'O').map(show)
 
 test('the whole conversation in order, with macros before each part', async (t) => {
-  const request = toRequest(message, { ptr: 'out.good.test', account: 'ann', to: ['ann@here.test', 'bob@here.test'] })
+  const request = toRequest(message, { ptr: 'out.good.test', account: 'ann', to: ['ann@here.test', 'bob@here.test'], tls: { version: 'TLSv1.3', cipher: 'X' } })
   const { answer, heard } = await run(t, {}, request)
   assert.deepEqual(answer, { action: 'accept', reasons: [], headers: [] })
   const [first] = heard
@@ -87,8 +87,9 @@ test('the whole conversation in order, with macros before each part', async (t) 
   assert.deepEqual(told(heard), [
     'D Cj|mx.here.test|v|Posthorn|_|out.good.test [192.0.2.1]|{daemon_name}|posthorn|{client_addr}|192.0.2.1|{client_name}|out.good.test|{client_ptr}|out.good.test|',
     'C out.good.test|4||192.0.2.1|',
+    'D H{tls_version}|TLSv1.3|{cipher}|X|',
     'H out.good.test|',
-    'D Mi|t1|{auth_authen}|ann|{mail_addr}|bert@good.test|{mail_host}|good.test|{mail_mailer}|esmtp|',
+    'D Mi|t1|{auth_type}|unknown|{auth_authen}|ann|{mail_addr}|bert@good.test|{mail_host}|good.test|{mail_mailer}|esmtp|',
     'M <bert@good.test>|',
     'D R{rcpt_addr}|ann@here.test|{rcpt_host}|here.test|{rcpt_mailer}|esmtp|',
     'R <ann@here.test>|',

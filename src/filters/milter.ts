@@ -54,7 +54,7 @@ export function createMilter({ name, place, hostname }: MilterOptions): Filter {
 type Macros = Readonly<Record<string, string>>
 
 /** What we know under sendmail's names. */
-function macrosOf({ ip, ptr, trace, account, from }: FilterRequest, hostname: string): Macros {
+function macrosOf({ ip, ptr, trace, account, from, tls }: FilterRequest, hostname: string): Macros {
   return {
     j: hostname,
     v: 'Posthorn',
@@ -68,14 +68,16 @@ function macrosOf({ ip, ptr, trace, account, from }: FilterRequest, hostname: st
     '{mail_host}': from.slice(from.lastIndexOf('@') + 1),
     '{mail_mailer}': 'esmtp',
     '{rcpt_mailer}': 'esmtp',
-    ...(account !== undefined && { '{auth_authen}': account }),
+    ...(tls && { '{tls_version}': tls.version, '{cipher}': tls.cipher }),
+    // Which mechanism it was nobody knows any more; a filter such as opendkim asks only whether there was one.
+    ...(account !== undefined && { '{auth_authen}': account, '{auth_type}': 'unknown' }),
   }
 }
 
 const usual: Readonly<Record<MacroStage, readonly string[]>> = {
   connect: ['j', 'v', '_', '{daemon_name}', '{client_addr}', '{client_name}', '{client_ptr}'],
-  helo: [],
-  mail: ['i', '{auth_authen}', '{mail_addr}', '{mail_host}', '{mail_mailer}'],
+  helo: ['{tls_version}', '{cipher}'],
+  mail: ['i', '{auth_type}', '{auth_authen}', '{mail_addr}', '{mail_host}', '{mail_mailer}'],
   rcpt: ['{rcpt_addr}', '{rcpt_host}', '{rcpt_mailer}'],
   data: ['i'],
   endOfHeader: ['i'],

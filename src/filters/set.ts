@@ -9,7 +9,7 @@ import { createMilter } from './milter.ts'
 import type { Place } from './place.ts'
 import { createRspamd } from './rspamd.ts'
 import { createSpamAssassin } from './spamassassin.ts'
-import type { FilterRequest, FilterResult, Lesson, Readable } from './types.ts'
+import type { Filter, FilterRequest, FilterResult, Lesson, Readable } from './types.ts'
 
 /** As the configuration names them: durations in ms, sizes in bytes. What has no address is off. */
 interface DaemonSettings {
@@ -44,6 +44,8 @@ export interface FilterSettings {
 }
 
 export interface FilterParts extends AskParts {
+  /** Filters of the house itself, which are no daemons; each is asked beside all others. */
+  readonly own?: readonly { readonly filter: Filter; readonly options: AskOptions }[]
   readonly clock: Clock
   readonly log: Log
   readonly resolver: Resolver
@@ -74,8 +76,8 @@ const noLimit = Number.MAX_SAFE_INTEGER
 
 function createLanes(settings: FilterSettings, parts: FilterParts): (readonly Guarded[])[] {
   const { clamav, spamassassin, rspamd, milters, dnsbl } = settings
-  const { hostname, clock } = parts
-  const lanes: (readonly Guarded[])[] = []
+  const { hostname, clock, own = [] } = parts
+  const lanes: (readonly Guarded[])[] = own.map(({ filter, options }) => [guard(filter, options, parts)])
   if (clamav.address !== undefined) {
     const filter = createClamAv({ place: clamav.address, action: clamav.action })
     lanes.push([guard(filter, toOptions(clamav), parts)])

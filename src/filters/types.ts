@@ -17,6 +17,7 @@ export interface FilterRequest extends Readable {
   readonly ip: string
   readonly ptr?: string
   readonly helo: string
+  readonly tls?: { readonly version: string; readonly cipher: string }
   /** '' for the null sender. */
   readonly from: string
   /** Recipients, as given. */

@@ -111,13 +111,17 @@ export async function startRspamd(): Promise<RunningDaemon & { readonly controll
   return { ...daemon, controller: controller! }
 }
 
-/** opendkim, which verifies with these keys: name and TXT record. */
-export async function startOpendkim(records: Readonly<Record<string, string>>): Promise<RunningDaemon> {
+/** opendkim, which verifies with these keys: name and TXT record; and signs for `here.test` with a key, PEM, who signed in. */
+export async function startOpendkim(
+  records: Readonly<Record<string, string>>,
+  signingKey?: string,
+): Promise<RunningDaemon> {
   return start('opendkim', 1, async (folder, port) => {
     const lines = Object.entries(records).map(([name, record]) => `${name} ${record}\n`)
     await writeFile(join(folder, 'records'), lines.join(''))
     const config = [
-      'Mode v',
+      `Mode ${signingKey === undefined ? 'v' : 'sv'}`,
+      ...(signingKey === undefined ? [] : [`KeyFile ${join(folder, 'key.pem')}`, 'Domain here.test', 'Selector milter']),
       `Socket inet:${port}@127.0.0.1`,
       'Syslog no',
       'Background no',
@@ -125,6 +129,7 @@ export async function startOpendkim(records: Readonly<Record<string, string>>): 
       'AlwaysAddARHeader yes',
       `TestDNSData file:${join(folder, 'records')}`,
     ]
+    if (signingKey !== undefined) await writeFile(join(folder, 'key.pem'), signingKey, { mode: 0o600 })
     await writeFile(join(folder, 'opendkim.conf'), `${config.join('\n')}\n`)
     return ['/usr/sbin/opendkim', '-f', '-x', join(folder, 'opendkim.conf')]
   })

@@ -8,6 +8,7 @@ import { zoneResolver } from '../../src/dns/index.ts'
 import { serveZone, type ZoneServer } from '../../src/dns/testing/serve-zone.ts'
 import { createFilters, type FilterRequest, type FilterSettings } from '../../src/filters/index.ts'
 import { filterSettings, toRequest } from '../../src/filters/testing/request.ts'
+import { createVerifier, makeDkimKey, toDkimRecord } from '../../src/mailauth/index.ts'
 import { Installation } from '../server.ts'
 import { startSink } from '../world/sink.ts'
 import { Imap, Smtp } from '../world/talk.ts'
@@ -291,6 +292,29 @@ test('opendkim as a milter verifies what we signed, and its field arrives', { sk
   assert.match(header, /^Authentication-Results: filter\.test;\r\n\tdkim=pass \([^)]*\) header\.d=here\.test/m)
   assert.match(await back(signed.replace('<signed@', '<broken@').replace('word\tand', 'word and not')), /^250 /)
   assert.match(await headerOf('broken@here.test', 'INBOX'), /^Authentication-Results: filter\.test;[^:]*dkim=fail/m)
+})
+
+test('opendkim as a milter signs for who signed in, and the signature holds', { skip }, async (t) => {
+  const { server, sink } = house
+  const key = await makeDkimKey('rsa2048')
+  const signer = await startOpendkim({}, key)
+  t.after(() => signer.stop())
+  await use({ milters: [{ name: 'opendkim', address: at(signer) }] })
+  const before = sink.messages().length
+  const client = await Smtp.open(server.ports.submission)
+  await client.say(`AUTH PLAIN ${Buffer.from(`\0ann@here.test\0${password}`).toString('base64')}`)
+  const letter = 'From: Ann <ann@here.test>\r\nTo: x@out.test\r\nSubject: one\r\n  two \r\n\r\nGood  day.\r\n'
+  assert.match((await client.deliver('ann@here.test', ['x@out.test'], letter)).at(-1)!, /^250 /)
+  client.close()
+  const sent = await eventually('the message leaves', async () => sink.messages()[before])
+  const resolver = zoneResolver(`milter._domainkey.here.test TXT "${toDkimRecord(key)}"`)
+  const verifier = createVerifier({ resolver, clock: realClock, log: silentLog, authservId: 'x.test' })
+  const bytes = Buffer.from(sent, 'latin1')
+  const split = bytes.indexOf('\r\n\r\n') + 4
+  const from = { ip: outside, helo: 'x', sender: 'ann@here.test' }
+  const { dkim } = await verifier.verify({ ...from, header: bytes.subarray(0, split), body: bytes.subarray(split) })
+  const results = dkim.map(({ selector, result }) => `${selector} ${result}`)
+  assert.ok(results.includes('milter pass'), `${results}\n${sent}`)
 })
 
 test('a DNS list: junk with the reason, refused from a score on', { skip }, async () => {
