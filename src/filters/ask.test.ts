@@ -2,7 +2,7 @@
 
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { Fault, type FakeClock, fakeClock, type Log, silentLog } from '../base/index.ts'
+import { type FakeClock, Fault, fakeClock, type Log, silentLog } from '../base/index.ts'
 import { type AskOptions, ask, deadlineMs, guard, teach } from './ask.ts'
 import { toRequest } from './testing/request.ts'
 import type { Filter, FilterAnswer, FilterRequest } from './types.ts'
@@ -43,7 +43,13 @@ test('lanes at once, each filter with its own time and its own answer for the en
   const lanes = [
     [guard(silent, { ...options, timeoutMs: 3_000 }, parts)],
     [guard({ ...silent, name: 'strict' }, { ...options, onFailure: 'tempfail' }, parts)],
-    [guard(filter('quick', async () => ({ action: 'junk', reasons: ['because'] })), options, parts)],
+    [
+      guard(
+        filter('quick', async () => ({ action: 'junk', reasons: ['because'] })),
+        options,
+        parts,
+      ),
+    ],
   ]
   const asked = ask(parts, lanes, toRequest(message))
   await pass(clock, 10_000)
@@ -116,7 +122,11 @@ test('too large a message, and one from inside, are not its business', async () 
   })
   assert.equal(large!.failure, undefined)
   assert.deepEqual(await ask(parts, lanes, toRequest(message, { inside: true })), [])
-  const both = guard(filter('both', async () => accept), { ...options, inside: true }, parts)
+  const both = guard(
+    filter('both', async () => accept),
+    { ...options, inside: true },
+    parts,
+  )
   assert.equal((await ask(parts, [[both]], toRequest(message, { inside: true }))).length, 1)
 })
 

@@ -61,7 +61,7 @@ for (const [reply, expected] of [
   })
 
 for (const [what, reply, error] of [
-  ['an error of its own', 'stream: Can\'t allocate memory ERROR\0', /clamd at 127\.0\.0\.1:\d+: stream: Can't allocate/],
+  ['an error of its own', "stream: Can't allocate memory ERROR\0", /clamd at 127\.0\.0\.1:\d+: stream: Can't allocate/],
   ['nothing', '\0', /it said nothing/],
   ['garbage', 'HTTP/1.1 200 OK\r\n\r\n\0', /HTTP\/1\.1 200 OK/],
   ['without end', 'x'.repeat(5_000), /it said more than it should/],
@@ -77,7 +77,9 @@ for (const [what, reply, error] of [
   })
 
 test('what it finds is named in one line, whatever it says', async (t) => {
-  const daemon = await startDaemon(t, (heard) => (messageOf(heard) ? 'stream: A\r\nX-Evil: yes\xff FOUND\0' : undefined))
+  const daemon = await startDaemon(t, (heard) =>
+    messageOf(heard) ? 'stream: A\r\nX-Evil: yes\xff FOUND\0' : undefined,
+  )
   const { reasons, headers } = await createClamAv({ place: daemon.place, action: 'reject' }).check(
     toRequest(text(60)),
     forever,
@@ -110,7 +112,10 @@ test('one that dies each time, or is not there, or says nothing, is a failure', 
   await assert.rejects(filter.check(toRequest(text(6_000_000)), forever), /clamd at .*: the connection broke/)
   assert.ok(dying.heard.length <= 2)
   const nowhere = createClamAv({ place: { path: '/nowhere/clamd.sock' }, action: 'reject' })
-  await assert.rejects(nowhere.check(toRequest(text(60)), forever), /clamd at \/nowhere\/clamd\.sock: there is no such socket/)
+  await assert.rejects(
+    nowhere.check(toRequest(text(60)), forever),
+    /clamd at \/nowhere\/clamd\.sock: there is no such socket/,
+  )
   const silent = await startDaemon(t, () => undefined)
   const patience = AbortSignal.timeout(50)
   const asked = createClamAv({ place: silent.place, action: 'reject' }).check(toRequest(text(60)), patience)

@@ -33,7 +33,11 @@ const zone = `
 `
 const message = 'From: "A B" <a@mail.good.test>\r\nSubject: x\r\n\r\nx\r\n'
 
-async function ask(lists: readonly DnsList[], change: Partial<FilterRequest> = {}, options: Partial<DnsblOptions> = {}) {
+async function ask(
+  lists: readonly DnsList[],
+  change: Partial<FilterRequest> = {},
+  options: Partial<DnsblOptions> = {},
+) {
   const resolver = zoneResolver(zone)
   const asked: string[] = []
   const watched = {
@@ -74,12 +78,13 @@ test('IPv6 in nibbles', async () => {
 })
 
 test('only answers that count', async () => {
-  const mask = (least: number, most: number) => [
-    [127, 127],
-    [0, 0],
-    [0, 0],
-    [least, most],
-  ] as const
+  const mask = (least: number, most: number) =>
+    [
+      [127, 127],
+      [0, 0],
+      [0, 0],
+      [least, most],
+    ] as const
   assert.equal((await ask([list('many.test', { answers: [mask(2, 3)] })])).score, 0)
   assert.deepEqual((await ask([list('many.test', { answers: [mask(2, 3), mask(4, 7)] })])).reasons, [
     'many.test lists 192.0.2.1 (127.0.0.4)',

@@ -23,7 +23,8 @@ test('values', () => {
 })
 
 test('names', () => {
-  for (const name of ['', 'X A', 'X:A', 'X\r\nB', 'Ü', 'x'.repeat(77)]) assert.equal(toHeader(name, 'x'), undefined, name)
+  for (const name of ['', 'X A', 'X:A', 'X\r\nB', 'Ü', 'x'.repeat(77)])
+    assert.equal(toHeader(name, 'x'), undefined, name)
   assert.ok(toHeader('x'.repeat(76), 'x'))
 })
 
@@ -32,7 +33,13 @@ test('long lists are folded and can be read again', () => {
   const header = toHeader('X-Spam-Status', `Yes, score=1\ntests=${foldWords(words, ',')}`)!
   const text = formatHeaders([header])
   for (const line of text.split('\r\n')) assert.ok(line.length <= 80, line)
-  assert.deepEqual(text.slice(text.indexOf('tests=') + 6).replaceAll(/\r\n\t?/g, '').split(','), words)
+  assert.deepEqual(
+    text
+      .slice(text.indexOf('tests=') + 6)
+      .replaceAll(/\r\n\t?/g, '')
+      .split(','),
+    words,
+  )
 })
 
 test('words for people', () => {

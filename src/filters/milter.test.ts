@@ -76,7 +76,12 @@ const show = ({ letter, data }: Packet) => `${letter} ${data.toString('latin1').
 const told = (heard: readonly Packet[]) => heard.filter(({ letter }) => letter !== 'O').map(show)
 
 test('the whole conversation in order, with macros before each part', async (t) => {
-  const request = toRequest(message, { ptr: 'out.good.test', account: 'ann', to: ['ann@here.test', 'bob@here.test'], tls: { version: 'TLSv1.3', cipher: 'X' } })
+  const request = toRequest(message, {
+    ptr: 'out.good.test',
+    account: 'ann',
+    to: ['ann@here.test', 'bob@here.test'],
+    tls: { version: 'TLSv1.3', cipher: 'X' },
+  })
   const { answer, heard } = await run(t, {}, request)
   assert.deepEqual(answer, { action: 'accept', reasons: [], headers: [] })
   const [first] = heard
@@ -118,8 +123,7 @@ test('an old one hears no DATA; what is not wanted is not told; what is not answ
   const few = await run(t, { steps: none }, toRequest(message))
   assert.equal(letters(few.heard).replaceAll('D', ''), 'OEQ')
   const { quietConnect, quietHelo, quietMail, quietRcpt, quietData, quietHeaders, quietEoh, quietBody } = steps
-  const quiet =
-    quietConnect | quietHelo | quietMail | quietRcpt | quietData | quietHeaders | quietEoh | quietBody
+  const quiet = quietConnect | quietHelo | quietMail | quietRcpt | quietData | quietHeaders | quietEoh | quietBody
   const silent = { steps: quiet, on: (letter: string) => (letter === 'E' ? go : Buffer.alloc(0)) }
   const { answer, heard } = await run(t, silent, toRequest(message))
   assert.equal(answer.action, 'accept')
@@ -175,7 +179,11 @@ const verdicts: readonly [string, Buffer, Partial<FilterAnswer>][] = [
   ['tempfail', formatPacket('t'), { action: 'defer', reasons: ['milter test wants it later'] }],
   ['discard', formatPacket('d'), { action: 'quarantine', reasons: ['milter test would discard it'] }],
   ['shutdown', formatPacket('4'), { action: 'defer', reasons: ['milter test takes nothing now'] }],
-  ['a reply', reply('550 5.7.1 No\r\nway, 100%%'), { action: 'reject', reasons: ['milter test: 550 5.7.1 No  way, 100%'] }],
+  [
+    'a reply',
+    reply('550 5.7.1 No\r\nway, 100%%'),
+    { action: 'reject', reasons: ['milter test: 550 5.7.1 No  way, 100%'] },
+  ],
   ['a later reply', reply('451 4.7.1 Soon'), { action: 'defer', reasons: ['milter test: 451 4.7.1 Soon'] }],
 ]
 for (const at of ['C', 'H', 'M', 'T', 'L', 'N', 'B', 'E'])
@@ -198,9 +206,7 @@ test('a recipient that it refuses is named; all of them refused is the message r
   assert.deepEqual(one.answer.modifications, [
     { kind: 'refuse-recipient', address: 'bob@here.test', reason: 'milter test: 550 5.1.1 not bob' },
   ])
-  assert.deepEqual(one.answer.reasons, [
-    'milter test refuses it for <bob@here.test>: milter test: 550 5.1.1 not bob',
-  ])
+  assert.deepEqual(one.answer.reasons, ['milter test refuses it for <bob@here.test>: milter test: 550 5.1.1 not bob'])
   const all = await run(t, refusing('ann', 'bob'), request)
   assert.equal(all.answer.action, 'reject')
   assert.ok(!all.heard.some(({ letter }) => letter === 'T'))
@@ -230,7 +236,11 @@ test('what it wants changed at the end: fields at the top, the rest named, progr
     formatPacket('p'),
     formatPacket('c'),
   ]
-  const script = { actions: allActions, piece: 3, on: (letter: string) => (letter === 'E' ? Buffer.concat(changes) : undefined) }
+  const script = {
+    actions: allActions,
+    piece: 3,
+    on: (letter: string) => (letter === 'E' ? Buffer.concat(changes) : undefined),
+  }
   const { answer } = await run(t, script, toRequest(message))
   assert.equal(answer.action, 'accept')
   assert.deepEqual(answer.headers, [
@@ -278,10 +288,18 @@ const strange: readonly [string, Script, RegExp][] = [
   ['steps that were not offered', { steps: 0x40000000 }, /it wants what it was not offered/],
   ['a letter that means nothing', { on: () => formatPacket('Z') }, /it said "Z", which means nothing/],
   ['a letter that is a property of all objects', { on: () => formatPacket('constructor'[0]!) }, /./],
-  ['a change before the end', { on: (l) => (l === 'H' ? formatPacket('h', toTexts('A', 'b')) : undefined) }, /no place/],
+  [
+    'a change before the end',
+    { on: (l) => (l === 'H' ? formatPacket('h', toTexts('A', 'b')) : undefined) },
+    /no place/,
+  ],
   ['skip where nothing can be', { on: (l) => (l === 'H' ? formatPacket('s') : undefined) }, /no place/],
   ['a reply that takes the message', { on: (l) => (l === 'H' ? reply('250 fine') : undefined) }, /refuses nothing/],
-  ['a field without a name', { on: (l) => (l === 'E' ? formatPacket('h', toTexts('', 'b')) : undefined) }, /without a name/],
+  [
+    'a field without a name',
+    { on: (l) => (l === 'E' ? formatPacket('h', toTexts('', 'b')) : undefined) },
+    /without a name/,
+  ],
   ['a field without a place', { on: (l) => (l === 'E' ? formatPacket('i', Buffer.alloc(2)) : undefined) }, /no place/],
   [
     'more changes than it should',
@@ -293,7 +311,8 @@ const strange: readonly [string, Script, RegExp][] = [
 ]
 for (const [what, script, error] of strange)
   test(`${what} is no answer`, async (t) => {
-    if (what.startsWith('a letter that is a property')) return assert.throws(() => parseReply('constructor', Buffer.alloc(0)))
+    if (what.startsWith('a letter that is a property'))
+      return assert.throws(() => parseReply('constructor', Buffer.alloc(0)))
     await assert.rejects(run(t, script, toRequest(message)), (thrown: Error & { code?: string }) => {
       assert.match(thrown.message, error)
       assert.equal(thrown.code, 'unavailable')

@@ -56,7 +56,10 @@ test('it is told what came from whom, and the message as it is', async (t) => {
   assert.equal(body, message)
   assert.deepEqual(rcpt, ['ann@here.test', 'bob@here.test'])
   const { ip, helo, hostname, from, user, password } = headers
-  assert.deepEqual([ip, hostname, from, user, password], ['192.0.2.1', 'out.good.test', '<>', 'ann@here.test', 'secret'])
+  assert.deepEqual(
+    [ip, hostname, from, user, password],
+    ['192.0.2.1', 'out.good.test', '<>', 'ann@here.test', 'secret'],
+  )
   assert.equal(Buffer.from(helo as string, 'latin1').toString(), 'hälX-Evil: 1')
   assert.equal(headers['queue-id'], 't1')
   assert.equal(headers['mta-name'], 'mx.here.test')
@@ -131,6 +134,11 @@ test('fields that it asks for are added as they should stand, and no others', as
   ])
 })
 
+function breakOff(response: ServerResponse): void {
+  response.writeHead(200, { 'Content-Length': 100 }).write('{')
+  response.destroy()
+}
+
 const broken: readonly [string, (response: ServerResponse) => void, RegExp][] = [
   ['no JSON', (r) => void r.end('<html>'), /its answer has no action and score/],
   ['JSON of another kind', (r) => void r.end('[1]'), /its answer has no action and score/],
@@ -139,7 +147,7 @@ const broken: readonly [string, (response: ServerResponse) => void, RegExp][] = 
   ['a status', (r) => void r.writeHead(503, 'Busy').end(), /it answered 503 Busy/],
   ['a status with words', (r) => void r.writeHead(400).end('{"error":"empty body"}'), /it answered 400 empty body/],
   ['more than it should', (r) => void r.end('x'.repeat(2_000_000)), /it said more than it should/],
-  ['half an answer', (r) => void (r.writeHead(200, { 'Content-Length': 100 }).write('{'), r.destroy()), /rspamd at /],
+  ['half an answer', breakOff, /rspamd at /],
 ]
 for (const [what, answer, error] of broken)
   test(`${what} is no answer`, async (t) => {
@@ -154,9 +162,15 @@ for (const [what, answer, error] of broken)
 test('what is no HTTP, is not there or says nothing is a failure', async (t) => {
   const other = await startDaemon(t, (_, socket) => void socket.end('220 smtp ready\r\n'))
   const options = { reject: 'reject', hostname: 'x' } as const
-  await assert.rejects(createRspamd({ place: other.place, ...options }).check(toRequest(message), forever), /rspamd at /)
+  await assert.rejects(
+    createRspamd({ place: other.place, ...options }).check(toRequest(message), forever),
+    /rspamd at /,
+  )
   const nowhere = createRspamd({ place: { path: '/nowhere/rspamd.sock' }, ...options })
-  await assert.rejects(nowhere.check(toRequest(message), forever), /rspamd at \/nowhere\/rspamd\.sock: there is no such/)
+  await assert.rejects(
+    nowhere.check(toRequest(message), forever),
+    /rspamd at \/nowhere\/rspamd\.sock: there is no such/,
+  )
   const silent = await startDaemon(t, () => undefined)
   const patience = AbortSignal.timeout(50)
   const asked = createRspamd({ place: silent.place, ...options }).check(toRequest(message), patience)
@@ -177,7 +191,10 @@ for (const [status, words, body, expected] of lessons)
     const { filter, asked } = await serve(t, (r) => void r.writeHead(status, words).end(body), { password: 'secret' })
     const outcome = await filter.learn!('ham', toRequest(message), forever).catch(({ code }) => code)
     assert.equal(outcome, expected)
-    assert.deepEqual([asked[0]!.url, asked[0]!.body, asked[0]!.headers['password']], ['POST /learnham', message, 'secret'])
+    assert.deepEqual(
+      [asked[0]!.url, asked[0]!.body, asked[0]!.headers['password']],
+      ['POST /learnham', message, 'secret'],
+    )
   })
 
 test('without a controller it does not learn', () => {

@@ -121,7 +121,9 @@ export async function startOpendkim(
     await writeFile(join(folder, 'records'), lines.join(''))
     const config = [
       `Mode ${signingKey === undefined ? 'v' : 'sv'}`,
-      ...(signingKey === undefined ? [] : [`KeyFile ${join(folder, 'key.pem')}`, 'Domain here.test', 'Selector milter']),
+      ...(signingKey === undefined
+        ? []
+        : [`KeyFile ${join(folder, 'key.pem')}`, 'Domain here.test', 'Selector milter']),
       `Socket inet:${port}@127.0.0.1`,
       'Syslog no',
       'Background no',

@@ -56,14 +56,29 @@ test('answers of DNS lists', () => {
     [0, 255],
     [1, 3],
   ])
-  for (const text of ['127.0.0', '127.0.0.2.3', '127.0.0.256', '127.0.0.3-2', '10.0.0.1', '127.x.0.0.1', '127.0.0.-2', '*.0.0.1'])
+  for (const text of [
+    '127.0.0',
+    '127.0.0.2.3',
+    '127.0.0.256',
+    '127.0.0.3-2',
+    '10.0.0.1',
+    '127.x.0.0.1',
+    '127.0.0.-2',
+    '*.0.0.1',
+  ])
     assert.equal(parseAnswers(text), undefined, text)
 })
 
 test('all off unless named; what is named has its defaults', () => {
   const { filters } = read({})
   assert.deepEqual(
-    [filters.clamav.address, filters.spamassassin.address, filters.rspamd.address, filters.milters, filters.dnsbl.lists],
+    [
+      filters.clamav.address,
+      filters.spamassassin.address,
+      filters.rspamd.address,
+      filters.milters,
+      filters.dnsbl.lists,
+    ],
     [undefined, undefined, undefined, [], []],
   )
   const named = read({
@@ -87,13 +102,22 @@ test('all off unless named; what is named has its defaults', () => {
 })
 
 test('what means nothing is refused by its key', () => {
-  assert.match(refusal({ clamav: { address: '/run/x', action: 'delete' } }), /filters\.clamav\.action: expected tag, junk/)
+  assert.match(
+    refusal({ clamav: { address: '/run/x', action: 'delete' } }),
+    /filters\.clamav\.action: expected tag, junk/,
+  )
   assert.match(refusal({ clamav: { adress: '/run/x' } }), /filters\.clamav\.adress: unknown key, did you mean address/)
-  assert.match(refusal({ spamassassin: { address: '127.0.0.1' } }), /filters\.spamassassin\.address: expected host:port/)
+  assert.match(
+    refusal({ spamassassin: { address: '127.0.0.1' } }),
+    /filters\.spamassassin\.address: expected host:port/,
+  )
   assert.match(refusal({ milters: [{ name: 'a b', address: '127.0.0.1:1' }] }), /filters\.milters: expected a list of/)
   const twice = { name: 'a', address: '127.0.0.1:1' }
   assert.match(refusal({ milters: [twice, twice] }), /filters\.milters: expected a list of .* each name once/)
-  assert.match(refusal({ dnsbl: { lists: [{ zone: 'x.test', answers: ['10.0.0.1'] }] } }), /filters\.dnsbl\.lists: expected/)
+  assert.match(
+    refusal({ dnsbl: { lists: [{ zone: 'x.test', answers: ['10.0.0.1'] }] } }),
+    /filters\.dnsbl\.lists: expected/,
+  )
 })
 
 test('the password of Rspamd may stand in a file, and is not repeated', () => {

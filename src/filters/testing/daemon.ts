@@ -30,7 +30,7 @@ export async function startDaemon(
     socket.on('data', (chunk) => {
       heard[mine] = Buffer.concat([heard[mine]!, chunk])
       const said = talk(heard[mine]!, socket)
-      if (said !== undefined) void writeSlowly(socket, Buffer.from(said as string, 'latin1'), piece)
+      if (said !== undefined) void writeSlowly(socket, typeof said === 'string' ? Buffer.from(said, 'latin1') : said, piece)
     })
   })
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
