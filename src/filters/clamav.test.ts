@@ -89,12 +89,8 @@ test('what it finds is named in one line, whatever it says', async (t) => {
 })
 
 test('one that has enough in the middle is heard, even when its words are lost the first time', async (t) => {
-  let connections = 0
-  const sizes: number[] = []
   const daemon = await startDaemon(t, (heard, socket) => {
     if (heard.length < 1_000_000) return undefined
-    if (heard.length - 1_000_000 <= 200_000) connections++
-    sizes.push(heard.length)
     // The first time it goes without a word.
     if (daemon.heard.length === 1) socket.resetAndDestroy()
     else socket.end('INSTREAM size limit exceeded. ERROR\0')
@@ -110,7 +106,7 @@ test('one that dies each time, or is not there, or says nothing, is a failure', 
   const dying = await startDaemon(t, (_, socket) => void socket.resetAndDestroy())
   const filter = createClamAv({ place: dying.place, action: 'reject' })
   await assert.rejects(filter.check(toRequest(text(6_000_000)), forever), /clamd at .*: the connection broke/)
-  assert.ok(dying.heard.length <= 2)
+  assert.ok(dying.heard.length <= 3)
   const nowhere = createClamAv({ place: { path: '/nowhere/clamd.sock' }, action: 'reject' })
   await assert.rejects(
     nowhere.check(toRequest(text(60)), forever),

@@ -24,67 +24,60 @@ export function createClamAv({ place, action }: ClamAvOptions): Filter {
   }
 }
 
-/** How long clamd has to say that it has enough, before more is sent. */
-const listenMs = 1_000
+/** How long clamd has to say that it has enough before it gets the next piece, at each try. */
+const patienceMs = [0, 5, 20]
 
 /**
- * The reply to one INSTREAM, such as `stream: OK`. clamd says that a message is too large and closes; when we write at that moment, its
- * words are lost with the connection. It is asked once more, and listened to at that place.
+ * The reply to one INSTREAM, such as `stream: OK`. clamd says in the middle that a message is too large and closes; when we write at that
+ * moment, its words are lost with the connection. Then it is asked again, and listened to between the pieces.
  */
 async function scan(daemon: Daemon, message: Readable, signal: AbortSignal): Promise<string> {
-  const first = await exchange(daemon, message, signal)
-  if (typeof first === 'string') return first
-  const second = await exchange(daemon, message, signal, first.stoppedAt)
-  if (typeof second === 'string') return second
-  throw second.fault
+  let broken: unknown
+  for (const patience of patienceMs) {
+    const answer = await exchange(daemon, message, signal, patience)
+    if ('reply' in answer) return answer.reply
+    broken = answer.broken
+  }
+  throw broken
 }
 
-interface Broken {
-  /** Bytes that were sent. */
-  readonly stoppedAt: number
-  readonly fault: unknown
-}
-
+/** The reply, or why the connection broke before all was sent. */
 async function exchange(
   daemon: Daemon,
   message: Readable,
   signal: AbortSignal,
-  listenAt?: number,
-): Promise<string | Broken> {
+  patience: number,
+): Promise<{ readonly reply: string } | { readonly broken: unknown }> {
   const connection = await Connection.open(daemon, signal)
-  let stoppedAt: number | undefined
+  let whole = false
   try {
     await connection.write(Buffer.from('zINSTREAM\0'))
-    stoppedAt = await send(connection, message, listenAt)
+    whole = await send(connection, message, patience)
     const reply = (await connection.readTo(0, maxReply)).toString('latin1').trim()
-    if (isKnown(reply)) return reply
+    if (isKnown(reply)) return { reply }
     throw connection.fault(reply === '' ? 'it said nothing' : toWords(reply))
   } catch (error) {
-    if (stoppedAt === undefined || signal.aborted) throw error
-    return { stoppedAt, fault: error }
+    if (whole || signal.aborted) throw error
+    return { broken: error }
   } finally {
     connection.close()
   }
 }
 
-/**
- * Sends pieces with their length before them, and one of no length, until it answers: it says early when it has enough. How much was sent
- * when it answered or the connection broke; undefined: all of it.
- */
-async function send(connection: Connection, message: Readable, listenAt = Infinity): Promise<number | undefined> {
-  let sent = 0
+/** Sends pieces with their length before them, and one of no length. False: it answered before, or the connection broke. */
+async function send(connection: Connection, message: Readable, patience: number): Promise<boolean> {
+  const isHeard = async () => {
+    if (patience > 0) await connection.listen(patience)
+    return connection.answered
+  }
   for await (const bytes of message.bytes())
     for (let at = 0; at < bytes.length; at += pieceSize) {
       const piece = bytes.subarray(at, at + pieceSize)
-      if (sent + piece.length > listenAt) await connection.listen(listenMs)
-      if (connection.answered) return sent
       const length = Buffer.alloc(4)
       length.writeUInt32BE(piece.length)
-      if (!(await connection.write(Buffer.concat([length, piece])))) return sent
-      sent += piece.length
+      if ((await isHeard()) || !(await connection.write(Buffer.concat([length, piece])))) return false
     }
-  if (sent >= listenAt) await connection.listen(listenMs)
-  return !connection.answered && (await connection.write(Buffer.alloc(4))) ? undefined : sent
+  return !(await isHeard()) && (await connection.write(Buffer.alloc(4)))
 }
 
 const clean = 'stream: OK'
