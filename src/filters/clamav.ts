@@ -68,6 +68,8 @@ async function exchange(
 async function send(connection: Connection, message: Readable, patience: number): Promise<boolean> {
   const isHeard = async () => {
     if (patience > 0) await connection.listen(patience)
+    // What has come in the meantime is read before this resolves.
+    await new Promise((resolve) => setImmediate(resolve))
     return connection.answered
   }
   for await (const bytes of message.bytes())

@@ -197,6 +197,17 @@ for (const [status, words, body, expected] of lessons)
     )
   })
 
+test('a 204 with a text behind it, as Rspamd 3.4 sends it', async (t) => {
+  const said =
+    'HTTP/1.1 204 <undef> contains less tokens than required: 3 < 11\r\nConnection: close\r\nContent-Length: 13\r\n\r\n{"error":"x"}'
+  const daemon = await startDaemon(t, (heard, socket) => {
+    if (heard.includes('Good day.')) socket.end(said)
+    return undefined
+  })
+  const filter = createRspamd({ place: daemon.place, controller: daemon.place, reject: 'reject', hostname: 'x' })
+  await assert.rejects(filter.learn!('spam', toRequest(message), forever), { code: 'invalid', message: /less tokens/ })
+})
+
 test('without a controller it does not learn', () => {
   const filter = createRspamd({ place: { host: '127.0.0.1', port: 1 }, reject: 'reject', hostname: 'x' })
   assert.equal(filter.learn, undefined)

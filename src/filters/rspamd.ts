@@ -120,7 +120,9 @@ async function post(
     return await new Promise((resolve, reject) => {
       const outgoing = http.request(options, (incoming) => {
         const { statusCode: status = 0, statusMessage: words = '' } = incoming
-        collect(daemon, incoming).then((body) => resolve({ status, words, body }), reject)
+        // Rspamd sends a text behind a 204, where HTTP has none: what it says stands in the first line too.
+        if (status === 204) resolve({ status, words, body: '' })
+        else collect(daemon, incoming).then((body) => resolve({ status, words, body }), reject)
       })
       outgoing.on('error', reject)
       pipeline(Stream.from(message.bytes(), { objectMode: false }), outgoing).catch(reject)

@@ -123,7 +123,7 @@ export async function startOpendkim(
       `Mode ${signingKey === undefined ? 'v' : 'sv'}`,
       ...(signingKey === undefined
         ? []
-        : [`KeyFile ${join(folder, 'key.pem')}`, 'Domain here.test', 'Selector milter']),
+        : [`KeyFile ${join(folder, 'key.pem')}`, 'Domain here.test', 'Selector milter', 'RequireSafeKeys no']),
       `Socket inet:${port}@127.0.0.1`,
       'Syslog no',
       'Background no',

@@ -27,10 +27,11 @@ export async function startDaemon(
     socket.on('error', () => {})
     socket.on('close', () => open.delete(socket))
     socket.setNoDelay(true)
-    socket.on('data', (chunk) => {
+    socket.on('data', (chunk: Buffer) => {
       heard[mine] = Buffer.concat([heard[mine]!, chunk])
       const said = talk(heard[mine]!, socket)
-      if (said !== undefined) void writeSlowly(socket, typeof said === 'string' ? Buffer.from(said, 'latin1') : said, piece)
+      if (typeof said === 'string') void writeSlowly(socket, Buffer.from(said, 'latin1'), piece)
+      else if (said) void writeSlowly(socket, said, piece)
     })
   })
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
