@@ -25,7 +25,7 @@ export function createClamAv({ place, action }: ClamAvOptions): Filter {
 }
 
 /** How long clamd has to say that it has enough before it gets the next piece, at each try. */
-const patienceMs = [0, 5, 20]
+const patienceMs = [0, 5, 20, 50]
 
 /**
  * The reply to one INSTREAM, such as `stream: OK`. clamd says in the middle that a message is too large and closes; when we write at that
