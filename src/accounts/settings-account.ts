@@ -1,7 +1,7 @@
 // What may be changed of a user: one table of keys that explains them, reads `KEY=VALUE` as a change and writes it. Knows no store.
 
 import { Fault } from '../base/index.ts'
-import { parseSize, toCount } from './settings.ts'
+import { parseSize, toCount, verdictSettings } from './settings.ts'
 import type { Account, AccountWrites } from './types.ts'
 
 /** As `updateAccount` takes it. */
@@ -74,6 +74,11 @@ export const accountSettings = {
     },
     format: ({ settings }) => settings.imapHide?.join(',') ?? '',
   },
+  spam: ownVerdict('spam'),
+  spamScore: ownVerdict('spamScore'),
+  spamRejectScore: ownVerdict('spamRejectScore'),
+  virus: ownVerdict('virus'),
+  quarantineDigest: ownVerdict('quarantineDigest'),
   admin: {
     explain: 'true or false: whether the user may administer the server',
     standard: 'false',
@@ -81,6 +86,24 @@ export const accountSettings = {
     format: ({ admin }) => (admin ? 'true' : ''),
   },
 } satisfies Readonly<Record<string, Setting>>
+
+/** A setting that the user's domain has too; `default` takes it away. */
+function ownVerdict(key: keyof typeof verdictSettings): Setting {
+  const { explain, parse, format } = verdictSettings[key]
+  return {
+    explain: `${explain}; or default`,
+    standard: "the domain's",
+    parse(text) {
+      if (text === 'default') return { settings: { [key]: undefined } }
+      const value = parse(text)
+      return value === undefined ? undefined : { settings: { [key]: value } }
+    },
+    format({ settings }) {
+      const value = settings[key]
+      return value === undefined ? '' : (format as (value: never) => string)(value as never)
+    },
+  }
+}
 
 /** There are some eighty names. */
 const maxHidden = 100

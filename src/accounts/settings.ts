@@ -15,6 +15,8 @@ interface Setting<T> {
   format(value: T): string
 }
 
+type VerdictKey = 'spam' | 'spamScore' | 'spamRejectScore' | 'virus' | 'quarantineDigest'
+
 const bytes: Setting<number>['parse'] = (text) => parseSize(text)
 const count: Setting<number>['parse'] = (text) => toCount(text)
 const switches: Readonly<Record<string, boolean>> = { on: true, off: false, true: true, false: false }
@@ -22,6 +24,50 @@ const onOff: Pick<Setting<boolean>, 'parse' | 'format'> = {
   parse: (text) => (Object.hasOwn(switches, text) ? switches[text] : undefined),
   format: (value) => (value ? 'on' : 'off'),
 }
+
+/** One of these words. */
+function oneWord<T extends string>(...words: readonly T[]): Pick<Setting<T>, 'parse' | 'format'> {
+  return { parse: (text) => words.find((word) => word === text), format: (value) => value }
+}
+
+/** On the scales of the filters, some of which go below zero. */
+const maxScore = 1_000
+const score: Pick<Setting<number>, 'parse' | 'format'> = {
+  parse(text) {
+    const value = text.trim() === '' ? Number.NaN : Number(text)
+    return Math.abs(value) <= maxScore ? value : undefined
+  },
+  format: (value) => `${value}`,
+}
+
+/** Those about verdicts that users have too. */
+export const verdictSettings = {
+  spam: {
+    explain: 'reject, quarantine, junk, tag or off: what is done with mail that a filter takes for spam',
+    standard: 'as the filter proposes',
+    ...oneWord('reject', 'quarantine', 'junk', 'tag', 'off'),
+  },
+  spamScore: {
+    explain: "the score from which on a message is spam, in the place of the filter's own threshold",
+    standard: "the filter's",
+    ...score,
+  },
+  spamRejectScore: {
+    explain: 'the score from which on spam is refused; below it is never',
+    standard: "the filter's",
+    ...score,
+  },
+  virus: {
+    explain: 'reject, quarantine or off: what is done with malware',
+    standard: 'reject',
+    ...oneWord('reject', 'quarantine', 'off'),
+  },
+  quarantineDigest: {
+    explain: 'off or daily: whether users are told each day what came into the quarantine for them',
+    standard: 'off',
+    ...oneWord('off', 'daily'),
+  },
+} satisfies { [K in VerdictKey]: Setting<Required<DomainSettings>[K]> }
 
 /** Every key of `posthorn domain set`. */
 export const domainSettings = {
@@ -65,10 +111,22 @@ export const domainSettings = {
   },
   dmarc: {
     explain:
-      'enforce, junk or record: whether mail that fails DMARC is refused or goes to Junk, as its domain asks, goes to Junk in both cases, or is only marked',
+      'enforce, quarantine, junk or record: whether mail that fails DMARC is refused or goes to Junk, as its domain asks, goes to the quarantine or to Junk in both cases, or is only marked',
     standard: 'enforce',
-    parse: (text) => (text === 'enforce' || text === 'junk' || text === 'record' ? text : undefined),
-    format: (value) => value,
+    ...oneWord('enforce', 'quarantine', 'junk', 'record'),
+  },
+  ...verdictSettings,
+  userVerdicts: {
+    explain:
+      "none, spam or all: which settings of users count before the domain's: none, those about spam, or virus too",
+    standard: 'spam',
+    ...oneWord('none', 'spam', 'all'),
+  },
+  quarantineDays: {
+    explain: 'days that mail stays in the quarantine, 1 to 365',
+    standard: '30',
+    parse: (text) => ((toCount(text) ?? 0) > 0 && (toCount(text) ?? 0) <= 365 ? toCount(text) : undefined),
+    format: (value) => `${value}`,
   },
   dkimRotation: {
     explain: 'days after which new DKIM keys are made by themselves; they wait until their records are published',

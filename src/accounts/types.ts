@@ -12,11 +12,32 @@ export interface Domain {
   readonly aliasOf?: string
   readonly settings: DomainSettings
 }
-/** `posthorn domain set D KEY=VALUE`; validated by the schema in accounts/settings.ts. */
-/** As the author's domain asks; to Junk where it asks for anything; or nothing but a mark. */
-export type DmarcSetting = 'enforce' | 'junk' | 'record'
+/** As the author's domain asks; to the quarantine, or to Junk, where it asks for anything; or nothing but a mark. */
+export type DmarcSetting = 'enforce' | 'quarantine' | 'junk' | 'record'
+/** What is done with spam; `off`: nothing. */
+export type SpamSetting = 'reject' | 'quarantine' | 'junk' | 'tag' | 'off'
+/** What is done with malware; `off`: nothing. */
+export type VirusSetting = 'reject' | 'quarantine' | 'off'
+/** Which of their own settings users may put in the place of their domain's. */
+export type UserVerdicts = 'none' | 'spam' | 'all'
+export type DigestSetting = 'off' | 'daily'
 
-export interface DomainSettings {
+/** What somebody wants done with mail that is not as it should be. */
+export interface VerdictSettings {
+  /** Absent: as the filter proposes. */
+  readonly spam?: SpamSetting
+  /** From this score on a message is spam, and below it is none, whatever the filter's own threshold. */
+  readonly spamScore?: number
+  /** From this score on spam is refused, and below it never. */
+  readonly spamRejectScore?: number
+  /** Absent: reject. */
+  readonly virus?: VirusSetting
+  /** With mail whose author's domain disowns it (RFC 9989 §5.4); absent: enforce. */
+  readonly dmarc?: DmarcSetting
+}
+
+/** `posthorn domain set D KEY=VALUE`; validated by the schema in accounts/settings.ts. */
+export interface DomainSettings extends VerdictSettings {
   /** The character that begins the detail in `user+detail`; empty: none. */
   readonly detail?: string
   /** Quota of new users, bytes and messages. */
@@ -32,8 +53,12 @@ export interface DomainSettings {
   readonly srs?: boolean
   /** Days after which new DKIM keys are made, to be published; absent: never. */
   readonly dkimRotation?: number
-  /** What is done with mail whose author's domain disowns it (RFC 9989 §5.4); absent: enforce. */
-  readonly dmarc?: DmarcSetting
+  /** Absent: spam. */
+  readonly userVerdicts?: UserVerdicts
+  /** Days that mail stays in the quarantine; absent: 30. */
+  readonly quarantineDays?: number
+  /** Whether users are told of what came into the quarantine; absent: off. */
+  readonly quarantineDigest?: DigestSetting
   /** Nobody of the domain has a mailbox here: its mail is taken and sent on to its better mail servers. */
   readonly backupMx?: boolean
   /** With `backupMx`: the local parts that are taken, lower case; absent or empty: all. */
@@ -63,6 +88,12 @@ export interface AccountSettings {
   readonly saveSent?: boolean
   /** Extensions of IMAP that the account is not offered, in capitals. */
   readonly imapHide?: readonly string[]
+  /** In the place of the domain's, where it allows that. */
+  readonly spam?: SpamSetting
+  readonly spamScore?: number
+  readonly spamRejectScore?: number
+  readonly virus?: VirusSetting
+  readonly quarantineDigest?: DigestSetting
 }
 
 export interface Alias {
