@@ -14,7 +14,18 @@ import {
   scheduleDkimKeys,
 } from '../accounts/index.ts'
 import type { AccountId, ContentId } from '../base/index.ts'
-import { createDelivery, createLocalRetry, createPostHandler, createRewriter, srsKey } from '../delivery/index.ts'
+import {
+  createDelivery,
+  createLocalRetry,
+  createPostHandler,
+  createQuarantineAdmin,
+  createRewriter,
+  digestHandlers,
+  expireHandlers,
+  forgetQuarantined,
+  scheduleQuarantine,
+  srsKey,
+} from '../delivery/index.ts'
 import type { Resolver } from '../dns/index.ts'
 import {
   createJobRunner,
@@ -91,21 +102,25 @@ export async function composeCore(config: Config, around: CoreSurroundings): Pro
   const queue = openQueue(config, around, { store, mailTx, queries, returned, trace: trace.tx, dns })
   await loadKey(store, srsKey)
   const rewriter = createRewriter({ store, clock, policies })
-  const outcome = { queue: queue.tx, returned: returned.reads, trace: trace.tx, rewriter }
+  const outcome = { queue: queue.tx, returned: returned.reads, trace: trace.tx, rewriter, policies }
   const parts = { store, accounts: queries, mail: mailTx, ...outcome, hostname, clock, log }
   const delivery = createDelivery({ ...parts, reporter: queue.reporter, ...(fault && { fault }) })
   const eraseWhole = async (account: AccountId, done: (tx: Writer) => Promise<void>) => {
     await sweepAccount(store, account)
+    await forgetQuarantined(store, account)
     await store.write('server', async (tx) => {
       await eraseAccount(tx, account)
       await done(tx)
     })
   }
+  const putContent = (tx: Writer, bytes: Buffer) => putBytes(store, mailTx, tx, bytes)
   const handlers: JobHandlers = {
     ...housekeepingHandlers({ store, log }),
     ...mailHandlers(store, clock),
     ...returned.handlers,
     ...trace.handlers,
+    ...expireHandlers({ store, trace: trace.tx, clock, log }),
+    ...digestHandlers({ store, policies, putContent, hostname, clock }),
     ...dkimHandlers({ store, admin: dkim, dns, clock, log }),
     post: createPostHandler(parts),
     'remove-account': ({ account }, job) => eraseWhole(account, job.done),
@@ -145,6 +160,7 @@ export async function composeCore(config: Config, around: CoreSurroundings): Pro
       suppressions: createSuppressionAdmin({ store, clock }),
       trace: trace.reads,
       dkim,
+      quarantine: createQuarantineAdmin(parts),
     },
     watchDoors(list) {
       doors = list
@@ -165,6 +181,7 @@ export async function composeCore(config: Config, around: CoreSurroundings): Pro
         scheduleHousekeeping(store),
         scheduleForgetting(store),
         scheduleDkimKeys(store),
+        scheduleQuarantine(store),
         trace.begin(),
       ]).catch((error: unknown) => log.error({ err: error }, 'housekeeping was not scheduled'))
     },

@@ -171,8 +171,7 @@ function openSmtp({ config, resolver, refusals, store, accounts, core, around, t
     freeBytes,
     authentication: {
       verifier: lazyVerifier({ resolver: around.dns ?? resolver, clock, log, authservId: hostname }),
-      policies,
-      store,
+      blobs: store.blobs,
     },
     signing: {
       keys: createDkimKeys({ store, clock, log, sealer: openSealer(config().data) }),

@@ -2,7 +2,7 @@
 
 import type { AccountReads, AccountWrites, DkimAdmin, MaildropLocks } from '../accounts/index.ts'
 import type { Clock, Log } from '../base/index.ts'
-import type { Delivery } from '../delivery/index.ts'
+import type { Delivery, QuarantineAdmin } from '../delivery/index.ts'
 import type { Resolver } from '../dns/index.ts'
 import type { Health } from '../http/server/index.ts'
 import type { MailWrites } from '../mail/index.ts'
@@ -24,6 +24,7 @@ export interface AdminServices {
   readonly suppressions: SuppressionAdmin
   readonly trace: TraceReads
   readonly dkim: DkimAdmin
+  readonly quarantine: QuarantineAdmin
 }
 
 /** What a thread works with. */

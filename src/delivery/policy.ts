@@ -11,6 +11,7 @@ import { type SigningParts, signMail } from './signing.ts'
 import type { Unreturnable } from './srs.ts'
 import type { Arrival, DeliveryChecks, RecipientVerdict } from './types.ts'
 import { accepted, refuse } from './verdict.ts'
+import { askFilters, type FilteringParts } from './verdicts/ask.ts'
 
 export interface DeliveryLimits {
   /** Bytes of one message. */
@@ -31,10 +32,12 @@ export interface DeliveryChecksParts extends HeaderParts {
   readonly authentication?: AuthenticationParts
   /** Absent: nothing is signed. */
   readonly signing?: SigningParts
+  /** Absent: no filter is asked. */
+  readonly filtering?: FilteringParts
 }
 
 export function createDeliveryChecks(parts: DeliveryChecksParts): DeliveryChecks {
-  const { accounts, suppressions, limits, freeBytes, authentication, signing } = parts
+  const { accounts, suppressions, limits, freeBytes, authentication, signing, filtering } = parts
   return {
     async sender(arrival, from, declaredSize) {
       if (freeBytes() < limits.minFreeBytes) return refuse('disk-full', 'not enough disk space; try again later')
@@ -55,9 +58,11 @@ export function createDeliveryChecks(parts: DeliveryChecksParts): DeliveryChecks
     },
     header: (arrival, envelope, header) => checkHeader(parts, arrival, envelope, header),
     async content(arrival, envelope, content) {
+      const known = authentication ? await authenticate(authentication, arrival, envelope, content) : arrival
+      const checked = filtering ? await askFilters(filtering, known, envelope, content) : { arrival: known }
+      if ('refusal' in checked) return checked
       const signature = signing && (await signMail(signing, arrival, content))
-      if (signature !== undefined) return { arrival: { ...arrival, signature } }
-      return authentication ? authenticate(authentication, arrival, envelope, content) : { arrival }
+      return signature === undefined ? checked : { arrival: { ...checked.arrival, signature } }
     },
   }
 }

@@ -36,7 +36,7 @@ export function createPostHandler(parts: PostParts): JobHandler<'post'> {
     const scope = plan.copies.map(({ account }) => account)
     const queueId = await store.write(scope, async (tx) => {
       const facts = await mail.contentFacts(tx, content)
-      const full = await deliverCopies(facts ? plan.copies : [], sender, received, (account, prefix) =>
+      const full = await deliverCopies(facts ? plan.copies : [], sender, received, ({ account }, prefix) =>
         mail.deliverStored(tx, account, { role: 'inbox' }, content, { flags: [], receivedAt, prefix }),
       )
       await job.done(tx)

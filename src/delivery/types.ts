@@ -5,7 +5,8 @@ import type { AccountId } from '../base/index.ts'
 import type { NewContent } from '../mail/index.ts'
 import type { Verification } from '../mailauth/index.ts'
 import type { MailParams, RecipientParams } from '../smtp/wire/index.ts'
-import type { TraceHistory } from '../trace/index.ts'
+import type { TraceEvent, TraceHistory } from '../trace/index.ts'
+import type { NamedAnswer } from './verdicts/findings.ts'
 
 /** How the message came; kept for Received, the log and policy. */
 export interface Arrival {
@@ -32,8 +33,8 @@ export interface Arrival {
   readonly history?: TraceHistory
   /** Of mail from outside: who sent it. */
   readonly verification?: Verification
-  /** Why its copies go to Junk. */
-  readonly junk?: string
+  /** What the filters say of it. */
+  readonly answers?: readonly NamedAnswer[]
   /** Of mail that starts here: its DKIM-Signature fields, each line with its end. */
   readonly signature?: string
 }
@@ -84,6 +85,8 @@ export type RefusalCode =
   | 'suppressed' // 550 5.7.1
   | 'reports-only' // 550 5.7.1
   | 'disowned' // 550 5.7.26
+  | 'spam' // 550 5.7.1
+  | 'malware' // 550 5.7.1
   | 'disk-full' // 452 4.3.1
   | 'try-later' // 451 4.3.0
 export interface Refusal {
@@ -128,7 +131,12 @@ export interface Delivery {
     arrival: Arrival,
     envelope: Envelope,
     content: NewContent,
-  ): Promise<{ readonly verdicts: readonly RecipientVerdict[]; readonly queueId?: number }>
+  ): Promise<{
+    readonly verdicts: readonly RecipientVerdict[]
+    readonly queueId?: number
+    /** Of a message that was refused: what its timeline tells of the reasons. */
+    readonly checked?: readonly TraceEvent[]
+  }>
 }
 
 /** Payload of the job by which rooms below post mail: their own DSNs and reports. */

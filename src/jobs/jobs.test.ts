@@ -24,6 +24,8 @@ const handlersOf = (store: Store, more: Partial<JobHandlers> = {}): JobHandlers 
   'sweep-mailbox': nothing,
   'pack-mailbox': nothing,
   'tend-dkim-keys': nothing,
+  'expire-quarantine': nothing,
+  'tell-of-quarantine': nothing,
   'read-returned': nothing,
   'forget-returned': nothing,
   ...more,

@@ -33,6 +33,10 @@ export interface JobMap {
   readonly 'forget-returned': Record<never, never>
   /** Begins, retires and throws away DKIM keys. */
   readonly 'tend-dkim-keys': Record<never, never>
+  /** Takes away what has been in the quarantine for as long as it may. */
+  readonly 'expire-quarantine': Record<never, never>
+  /** Tells users who want to hear it what came into the quarantine for them. */
+  readonly 'tell-of-quarantine': Record<never, never>
   /** Takes away files whose contents are gone for good. */
   readonly 'unlink-blobs': { readonly files: readonly string[] }
 }

@@ -5,6 +5,7 @@ export { type ConversionPlan, type Limit, planConversion } from './conversion-pl
 export * from './date.ts'
 export * from './digest.ts'
 export * from './encoded-words.ts'
+export { readFirstLines } from './first-lines.ts'
 export * from './fold.ts'
 export * from './header.ts'
 export * from './header-block.ts'

@@ -21,6 +21,10 @@ export interface LocalCopy {
   readonly params?: EnvelopeRecipient['params']
   /** Recipients of the envelope whose sender wants to hear that this mailbox took the message. */
   readonly asked?: readonly EnvelopeRecipient[]
+  /** Header fields that stand above Received: what was thought of the message. */
+  readonly fields?: Uint8Array
+  /** It is for Junk. */
+  readonly junk?: boolean
 }
 
 /** Recipients outside that are reached in the same way. */
@@ -32,6 +36,8 @@ export interface Outgoing {
   readonly sender?: Path
   /** Header lines in front of all others. */
   readonly seal?: Uint8Array
+  /** Header lines above Received: what was thought of the message. */
+  readonly fields?: Uint8Array
   /** How long it may wait, milliseconds; absent: as all mail. */
   readonly lifetime?: number | undefined
 }

@@ -73,7 +73,7 @@ export async function openHouse({ store, options }: Bench, log: Log = silentLog)
   const trace = createTrace({ store, accounts, clock, log, keep: 86_400_000 })
   await loadKey(store, srsKey)
   const rewriter = createRewriter({ store, clock, policies })
-  const outcome = { queue: queue.tx, returned, trace: trace.tx, rewriter }
+  const outcome = { queue: queue.tx, returned, trace: trace.tx, rewriter, policies }
   const parts = { store, accounts, mail, ...outcome, reporter: queue.reporter, hostname, clock, log }
   const reads = createMailReads(store)
   await writes.addDomain('a.test')

@@ -43,11 +43,12 @@ const ranks: Readonly<Record<FilterAction, number>> = { accept: 0, tag: 1, junk:
 
 /**
  * One decision for each recipient, in order. SMTP has one answer for all of them (RFC 5321 §4.1.1.4): refused is what all would refuse, put off what nobody
- * would take. Otherwise who would refuse finds it in the quarantine, and who would wait gets it at once: nothing is lost.
+ * would take. Otherwise who would refuse finds it in the quarantine, and who would wait gets it at once: nothing is lost. `taken`: somebody else takes the
+ * message in any case.
  */
-export function decide(findings: readonly Finding[], recipients: readonly VerdictSettings[]): Decided {
+export function decide(findings: readonly Finding[], recipients: readonly VerdictSettings[], taken = false): Decided {
   const decisions = recipients.map((settings) => decideFor(findings, settings))
-  if (decisions.length > 0 && decisions.every(({ action }) => action === 'reject' || action === 'defer')) {
+  if (!taken && decisions.length > 0 && decisions.every(({ action }) => action === 'reject' || action === 'defer')) {
     const whole = decisions.some(({ action }) => action === 'defer') ? 'defer' : 'reject'
     return { whole, decisions }
   }

@@ -96,6 +96,7 @@ export class Intake {
         if ('refusal' in checked) throw new MessageRefused(checked.refusal, 'data')
         const result = await options.delivery.receive(checked.arrival, this.#envelope, withMovedBytes(content))
         verdicts = result.verdicts
+        for (const event of result.checked ?? []) this.#mail.history.tell(event)
         handed = true
         answers = kind === 'lmtp' ? verdicts.map((verdict) => this.#answer(verdict)) : [this.#answer(oneOf(verdicts))]
         const first = verdicts.every(({ ok }) => !ok) ? verdicts[0] : undefined

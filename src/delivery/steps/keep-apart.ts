@@ -1,0 +1,77 @@
+// Puts what is kept apart into the quarantine, in the transaction that delivers to the others: what was answered 250 is somewhere.
+
+import { formatAddress } from '../../address/index.ts'
+import type { ContentId } from '../../base/index.ts'
+import type { MailParams } from '../../smtp/wire/index.ts'
+import { quarantineRows, type Writer } from '../../store/index.ts'
+import { formatFinal } from '../prefix.ts'
+import type { KeptParams } from '../quarantine/types.ts'
+import type { Arrival, Envelope } from '../types.ts'
+import type { KeptApart } from '../verdicts/judge.ts'
+
+const dayMs = 86_400_000
+
+/** When it goes, if nobody does anything. */
+export const expiryOf = ({ receivedAt }: Arrival, { days }: KeptApart): number => receivedAt + days * dayMs
+
+export async function keepApart(
+  tx: Writer,
+  {
+    arrival,
+    envelope,
+    keptApart,
+    received,
+    content,
+    size,
+  }: {
+    readonly arrival: Arrival
+    readonly envelope: Envelope
+    readonly keptApart: readonly KeptApart[]
+    readonly received: Uint8Array
+    readonly content: ContentId
+    readonly size: number
+  },
+): Promise<void> {
+  const sender = envelope.from === null ? null : formatAddress(envelope.from)
+  for (const one of keptApart) {
+    const { decision, domain, copy, address, fields } = one
+    const above = copy ? [Buffer.from(formatFinal(envelope.from, copy.address))] : []
+    const prefix = Buffer.concat([...above, fields, received])
+    await quarantineRows.insert(tx, {
+      trace: arrival.traceId,
+      domain,
+      account: copy?.account ?? null,
+      address: formatAddress(address),
+      sender,
+      content,
+      prefix,
+      size: size + prefix.length,
+      kind: decision.kind ?? 'spam',
+      reasons: JSON.stringify(decision.reasons),
+      params: JSON.stringify(toParams(arrival, envelope, one)),
+      received_at: arrival.receivedAt,
+      expires_at: expiryOf(arrival, one),
+    })
+  }
+}
+
+function toParams({ account }: Arrival, { utf8, params }: Envelope, { onward }: KeptApart): KeptParams {
+  if (!onward) return {}
+  const { via, recipient, lifetime } = onward
+  const kept = params && withoutTimes(params)
+  return {
+    onward: {
+      recipient,
+      utf8,
+      ...(via && { via }),
+      ...(lifetime !== undefined && { lifetime }),
+      ...(account !== undefined && { account }),
+      ...(kept && { params: kept }),
+    },
+  }
+}
+
+/** A time that was asked for means nothing once somebody had to decide, and what is kept has lines. */
+function withoutTimes({ by: _by, holdUntil: _hold, binary: _binary, ...rest }: MailParams): MailParams {
+  return rest
+}
