@@ -6,7 +6,6 @@ import type { FilterRequest } from '../../filters/index.ts'
 import type { NewContent } from '../../mail/index.ts'
 import type { Blobs } from '../../store/index.ts'
 import { isForeign } from '../authentication.ts'
-import { startsHere } from '../check-header.ts'
 import { openParts } from '../open-parts.ts'
 import type { Arrival, CheckedContent, Envelope } from '../types.ts'
 import { refuse } from '../verdict.ts'
@@ -18,7 +17,7 @@ export interface FilteringParts {
    * configuration says.
    */
   readonly ask: (request: FilterRequest, signal: AbortSignal) => Promise<readonly NamedAnswer[]>
-  /** Mail of users, and of machines that may relay, is asked about too; the request names the account. */
+  /** Mail of users, of machines that may relay and of this one is asked about too; the request has no `verification` then. */
   readonly outgoing?: boolean
   /** For all filters together. */
   readonly timeoutMs: number
@@ -37,8 +36,9 @@ export async function askFilters(
   envelope: Envelope,
   content: NewContent,
 ): Promise<CheckedContent> {
-  const asked = isForeign(arrival) || (parts.outgoing === true && startsHere(arrival))
-  if (!asked) return { arrival }
+  // Our own reports, and what a server in front has taken already, are not refused any more.
+  if (arrival.kind === 'internal' || arrival.kind === 'lmtp') return { arrival }
+  if (!isForeign(arrival) && parts.outgoing !== true) return { arrival }
   try {
     const request = await toRequest(parts, arrival, envelope, content)
     const answers = boundAnswers(await inTime(parts, (signal) => parts.ask(request, signal)))

@@ -14,7 +14,7 @@ const maxReasons = 20
 const maxReason = 300
 const maxSymbols = 100
 const maxFields = 20
-const maxValue = 2_000
+const maxValue = 8_000
 
 /** An answer as it is kept: of bounded size, its words one line each. */
 export function boundAnswers(answers: readonly NamedAnswer[]): readonly NamedAnswer[] {
