@@ -16,6 +16,7 @@ export interface DomainPolicy {
 export interface AccountPolicy extends DomainPolicy {
   /** `local@domain`. */
   readonly email: string
+  readonly disabled: boolean
 }
 
 export interface DomainPolicies {
@@ -44,7 +45,8 @@ export function createDomainPolicies(bell: Bell, clock: Clock): DomainPolicies {
       if (!domain) return undefined
       const own = JSON.parse(row.settings ?? '{}') as AccountSettings
       const email = `${row.local}@${row.domain}`
-      return known.keep(account, { ...domain, email, settings: withOwn(domain.settings, own) })
+      const settings = withOwn(domain.settings, own)
+      return known.keep(account, { ...domain, email, disabled: row.disabled !== 0, settings })
     },
   }
 }

@@ -24,7 +24,7 @@ import {
 import { type Expanded, expand, type LocalCopy, type Plan } from './steps/expand.ts'
 import { type ForwardParts, prepareForwards } from './steps/forward.ts'
 import { toKept } from './steps/keep.ts'
-import { keepApart } from './steps/keep-apart.ts'
+import { keepApart, readSaid, type Said } from './steps/keep-apart.ts'
 import { describeChecks, toTraceEntry } from './steps/note.ts'
 import { composeSuccesses, isAsked, readHeader } from './steps/notify.ts'
 import { putReturned } from './steps/returned.ts'
@@ -71,6 +71,8 @@ interface Passage {
   readonly judged: Judged
   /** The account whose Sent mailbox gets a copy. */
   readonly fileFor?: AccountId
+  /** What the message says of itself, when some of it is kept apart. */
+  readonly said?: Said
   /** The message's header, when a report of success will quote it. */
   readonly quoted?: Buffer
 }
@@ -95,7 +97,8 @@ export function createDelivery(parts: DeliveryParts): Delivery {
       const refused = refuseWhole(plan, judged)
       const fileFor = await filesFor(accounts, arrival)
       const quoted = isAsked(plan) ? await readHeader(content, parts.store.blobs) : undefined
-      const asItCame = { arrival, envelope, content, plan, judged, quoted, fileFor }
+      const said = judged.keptApart.length > 0 ? await readSaid(parts.store.blobs, content) : undefined
+      const asItCame = { arrival, envelope, content, plan, judged, quoted, said, fileFor }
       const passage = envelope.params?.binary && !refused ? await keepLines(parts, asItCame) : asItCame
       let written: Written | undefined
       if (!refused) {
@@ -154,7 +157,7 @@ async function write(parts: DeliveryParts, passage: Passage): Promise<Written> {
 
 async function commit(parts: DeliveryParts, passage: Passage, tx: Writer): Promise<Written> {
   const { mail, reporter, hostname } = parts
-  const { arrival, envelope, content, plan, judged, quoted } = passage
+  const { arrival, envelope, content, plan, judged, quoted, said } = passage
   const { receivedAt } = arrival
   const received = formatTrace(arrival, envelope, hostname)
   const id = await mail.putContent(tx, content)
@@ -169,8 +172,7 @@ async function commit(parts: DeliveryParts, passage: Passage, tx: Writer): Promi
   const nothing = plan.outgoing.length + waiting.length + judged.keptApart.length === 0
   if (nothing && full.length === now.length && plan.returned.length === 0) throw new NobodyTook(full)
   const { keptApart } = judged
-  if (keptApart.length > 0)
-    await keepApart(tx, { arrival, envelope, keptApart, received, content: id, size: content.size })
+  if (said) await keepApart(tx, { arrival, envelope, keptApart, received, content: id, size: content.size, said })
   await putReturned(tx, plan, id, arrival.traceId, content.structure)
   const queued = await queueAll(parts, passage, tx, { id, received, waiting })
   if (quoted)

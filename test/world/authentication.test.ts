@@ -112,7 +112,7 @@ test('mail from outside: results in its header, Junk and refusal as its domain a
     assert.equal(await (await box('')).count('Junk'), 1)
     const told = await server.cliOk('trace', 'hm@careful.test')
     assert.match(told, /authentication: SPF none .* DKIM none .* DMARC fail \(careful\.test asks quarantine\)/)
-    assert.match(told, /DMARC: to Junk: careful\.test asks to quarantine/)
+    assert.match(told, /verdict: to Junk: DMARC: careful\.test asks to quarantine/)
     assert.match(told, /Junk/)
   })
 

@@ -5,7 +5,7 @@ import { toAscii } from '../../address/index.ts'
 import { type AccountId, type DomainId, Fault, isFault } from '../../base/index.ts'
 import { domainRows, quarantineRows, type Reader } from '../../store/index.ts'
 import { type LetOutParts, release, remove } from './let-out.ts'
-import { previewOf, visible } from './preview.ts'
+import { previewOf } from './preview.ts'
 import type { QuarantineAdmin, QuarantineAnswer, Quarantined } from './types.ts'
 
 export interface QuarantineAdminParts extends LetOutParts {
@@ -15,7 +15,6 @@ export interface QuarantineAdminParts extends LetOutParts {
 const usualList = 100
 const maxList = 1_000
 const maxIds = 1_000
-const maxWords = 300
 
 export function createQuarantineAdmin(parts: QuarantineAdminParts): QuarantineAdmin {
   const { store } = parts
@@ -89,8 +88,8 @@ async function toEntries(
       domain: domains.get(row.domain as DomainId) ?? '',
       ...(user !== undefined && { user }),
       sender: row.sender ?? '',
-      from: visible(row.display_from, maxWords),
-      subject: visible(row.subject, maxWords),
+      from: row.author,
+      subject: row.subject,
       size: row.size,
       kind: row.kind as Quarantined['kind'],
       reasons: JSON.parse(row.reasons) as string[],

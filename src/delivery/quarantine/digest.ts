@@ -41,7 +41,8 @@ export async function tellOfQuarantine(parts: DigestParts): Promise<number> {
     for (const { account } of page) {
       after = account
       const policy = await store.read((tx) => policies.ofAccount(tx, account))
-      if (policy?.settings.quarantineDigest === 'daily' && (await tell(parts, account, policy.email))) told++
+      if (policy?.settings.quarantineDigest !== 'daily' || policy.disabled) continue
+      if (await tell(parts, account, policy.email)) told++
     }
     if (page.length < accountsAtOnce) return told
   }
@@ -88,7 +89,7 @@ function describe(row: quarantineRows.ListedRow): string[] {
   const reasons = JSON.parse(row.reasons) as string[]
   return [
     `${row.id}  ${toDay(row.received_at)}, kept until ${toDay(row.expires_at)}`,
-    `    from ${visible(row.display_from || row.sender || 'nobody', maxWords)}`,
+    `    from ${visible(row.author || row.sender || 'nobody', maxWords)}`,
     `    about ${visible(row.subject, maxWords) || 'nothing'}`,
     `    because ${visible(reasons.join('; '), 3 * maxWords)}`,
     '',

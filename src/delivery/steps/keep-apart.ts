@@ -2,14 +2,32 @@
 
 import { formatAddress } from '../../address/index.ts'
 import type { ContentId } from '../../base/index.ts'
+import type { NewContent } from '../../mail/index.ts'
+import { decodeWords, firstField } from '../../mime/index.ts'
 import type { MailParams } from '../../smtp/wire/index.ts'
-import { quarantineRows, type Writer } from '../../store/index.ts'
+import { type Blobs, quarantineRows, type Writer } from '../../store/index.ts'
+import { openParts } from '../open-parts.ts'
 import { formatFinal } from '../prefix.ts'
+import { visible } from '../quarantine/preview.ts'
 import type { KeptParams } from '../quarantine/types.ts'
 import type { Arrival, Envelope } from '../types.ts'
 import type { KeptApart } from '../verdicts/judge.ts'
 
 const dayMs = 86_400_000
+const maxWords = 300
+
+/** What a message says of itself, as text that can be shown. */
+export interface Said {
+  readonly author: string
+  readonly subject: string
+}
+
+/** Reads that, when any of the message is kept apart. */
+export async function readSaid(blobs: Pick<Blobs, 'read' | 'stream'>, content: NewContent): Promise<Said> {
+  const { header } = await openParts(blobs, content)
+  const say = (name: string) => visible(decodeWords(firstField(header, name) ?? ''), maxWords)
+  return { author: say('from'), subject: say('subject') }
+}
 
 /** When it goes, if nobody does anything. */
 export const expiryOf = ({ receivedAt }: Arrival, { days }: KeptApart): number => receivedAt + days * dayMs
@@ -23,6 +41,7 @@ export async function keepApart(
     received,
     content,
     size,
+    said,
   }: {
     readonly arrival: Arrival
     readonly envelope: Envelope
@@ -30,6 +49,7 @@ export async function keepApart(
     readonly received: Uint8Array
     readonly content: ContentId
     readonly size: number
+    readonly said: Said
   },
 ): Promise<void> {
   const sender = envelope.from === null ? null : formatAddress(envelope.from)
@@ -43,6 +63,8 @@ export async function keepApart(
       account: copy?.account ?? null,
       address: formatAddress(address),
       sender,
+      author: said.author,
+      subject: said.subject,
       content,
       prefix,
       size: size + prefix.length,

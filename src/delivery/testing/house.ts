@@ -16,10 +16,14 @@ import {
   createDeliveryChecks,
   createLocalRetry,
   createPostHandler,
+  createQuarantineAdmin,
   createRewriter,
   type Envelope,
+  type FilteringParts,
   srsKey,
 } from '../index.ts'
+import { tellOfQuarantine } from '../quarantine/digest.ts'
+import { expireQuarantine } from '../quarantine/expire.ts'
 import { type QueueRow, queueOf, queueParamsOf } from './queue-rows.ts'
 
 export const hostname = 'mail.a.test'
@@ -95,8 +99,12 @@ export async function openHouse({ store, options }: Bench, log: Log = silentLog)
     suppressions: createSuppressionAdmin({ store, clock }),
     retry: createLocalRetry({ accounts, mail }),
     post: createPostHandler(parts),
-    checks: (free = 1e12) =>
+    quarantine: createQuarantineAdmin(parts),
+    expire: () => expireQuarantine(parts),
+    tell: () => tellOfQuarantine({ store, policies, putContent, hostname, clock }),
+    checks: (free = 1e12, ask?: FilteringParts['ask'], outgoing = false) =>
       createDeliveryChecks({
+        ...(ask && { filtering: { ask, outgoing, timeoutMs: 1_000, blobs: store.blobs, clock, log } }),
         accounts,
         suppressions: createSuppressionReads({ store, clock }),
         returned,

@@ -20,6 +20,8 @@ onEachStore('a database without a quarantine learns to keep one', async ({ store
     account: null,
     address: 'x@a.test',
     sender: null,
+    author: 'A',
+    subject: 'B',
     content: toId<ContentId>(1),
     prefix: Buffer.from('X-One: 1\r\n'),
     size: 10,

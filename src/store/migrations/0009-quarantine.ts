@@ -5,7 +5,7 @@ export const quarantine = {
   statements: [
     // One row for each message and recipient. domain: whose settings put it here, 0: nobody's. account: whose mailbox it is for; null: it goes on to others.
     // prefix: the header lines that stand above it when it is let go. reasons: JSON, a list of words. params: JSON of delivery/quarantine/types.ts.
-    // told: 1 when its owner has heard of it.
+    // author, subject: what the message says of itself, as text to show. told: 1 when its owner has heard of it.
     `CREATE TABLE quarantine (
       id {id},
       trace TEXT NOT NULL,
@@ -13,6 +13,8 @@ export const quarantine = {
       account {int},
       address TEXT NOT NULL,
       sender TEXT,
+      author TEXT NOT NULL,
+      subject TEXT NOT NULL,
       content {int} NOT NULL,
       prefix {bytes} NOT NULL,
       size {int} NOT NULL,

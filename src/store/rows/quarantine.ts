@@ -17,6 +17,9 @@ export interface QuarantineRow {
   readonly address: string
   /** Null is the null reverse-path. */
   readonly sender: string | null
+  /** Who the message says wrote it, and about what. */
+  readonly author: string
+  readonly subject: string
   readonly content: ContentId
   readonly prefix: Uint8Array
   /** With its prefix. */
@@ -31,22 +34,20 @@ export interface QuarantineRow {
   readonly told: number
 }
 
-/** For lists: with what the message says of itself. */
-export interface ListedRow extends Omit<QuarantineRow, 'prefix' | 'params'> {
-  readonly subject: string
-  readonly display_from: string
-}
+/** For lists. */
+export type ListedRow = Omit<QuarantineRow, 'prefix' | 'params'>
 
 export async function insert(tx: Writer, row: Omit<QuarantineRow, 'id' | 'told'>): Promise<number> {
   const id = await tx.insert(
-    sql`INSERT INTO quarantine (trace, domain, account, address, sender, content, prefix, size, kind, reasons, params, received_at, expires_at)
-        VALUES (${row.trace}, ${row.domain}, ${row.account}, ${row.address}, ${row.sender}, ${row.content}, ${row.prefix}, ${row.size},
+    sql`INSERT INTO quarantine (trace, domain, account, address, sender, author, subject, content, prefix, size, kind, reasons, params, received_at, expires_at)
+        VALUES (${row.trace}, ${row.domain}, ${row.account}, ${row.address}, ${row.sender}, ${row.author}, ${row.subject}, ${row.content}, ${row.prefix}, ${row.size},
           ${row.kind}, ${row.reasons}, ${row.params}, ${row.received_at}, ${row.expires_at})`,
   )
   return id as number
 }
 
-const columns = sql`id, trace, domain, account, address, sender, content, prefix, size, kind, reasons, params, received_at, expires_at, told`
+const columns = sql`id, trace, domain, account, address, sender, author, subject, content, prefix, size,
+  kind, reasons, params, received_at, expires_at, told`
 
 export function find(tx: Reader, id: number): Promise<QuarantineRow | undefined> {
   return tx.get(sql`SELECT ${columns} FROM quarantine WHERE id = ${id}`)
@@ -69,13 +70,12 @@ export function list(
   limit: number,
 ): Promise<ListedRow[]> {
   const { domain, account, before } = which
-  const ofDomain = domain === undefined ? sql`` : sql`AND q.domain = ${domain}`
-  const ofAccount = account === undefined ? sql`` : sql`AND q.account = ${account}`
+  const ofDomain = domain === undefined ? sql`` : sql`AND domain = ${domain}`
+  const ofAccount = account === undefined ? sql`` : sql`AND account = ${account}`
   return tx.all(
-    sql`SELECT q.id, q.trace, q.domain, q.account, q.address, q.sender, q.content, q.size, q.kind, q.reasons, q.received_at, q.expires_at,
-          q.told, COALESCE(c.subject_text, '') AS subject, COALESCE(c.display_from, '') AS display_from
-        FROM quarantine q LEFT JOIN content c ON c.id = q.content
-        WHERE q.id < ${before} ${ofDomain} ${ofAccount} ORDER BY q.id DESC LIMIT ${limit}`,
+    sql`SELECT id, trace, domain, account, address, sender, author, subject, content, size, kind, reasons,
+          received_at, expires_at, told FROM quarantine
+        WHERE id < ${before} ${ofDomain} ${ofAccount} ORDER BY id DESC LIMIT ${limit}`,
   )
 }
 
@@ -107,9 +107,12 @@ export function untold(tx: Reader, after: number, limit: number): Promise<{ read
   )
 }
 
-/** The owner has heard of everything up to `last`. */
+/** The owner has heard of everything up to `last`; the last 1,000 are noted. */
 export function tell(tx: Writer, account: AccountId, last: number): Promise<number> {
-  return tx.run(sql`UPDATE quarantine SET told = 1 WHERE account = ${account} AND id <= ${last} AND told = 0`)
+  return tx.run(
+    sql`UPDATE quarantine SET told = 1 WHERE id IN (
+          SELECT id FROM quarantine WHERE account = ${account} AND id <= ${last} AND told = 0 ORDER BY id DESC LIMIT 1000)`,
+  )
 }
 
 /** What was for an account that is being removed. */
