@@ -175,7 +175,8 @@ test('kill -9: what was answered 250 is in the quarantine, once', async (t) => {
     await load
   }
   await server.start()
-  const found = (await list(server, '--limit', '1000')).map(({ subject }) => subject.split(' ')[1]!)
+  const entries = await list(server, '--limit', '1000')
+  const found = entries.map(({ subject }) => subject.split(' ')[1]!)
   assert.equal(new Set(found).size, found.length, 'once')
   assert.deepEqual(
     acknowledged.filter((id) => !found.includes(id)),
@@ -183,6 +184,13 @@ test('kill -9: what was answered 250 is in the quarantine, once', async (t) => {
   )
   assert.ok(found.every((id) => begun.includes(id)))
   assert.ok(acknowledged.length > 20, `the load was real: ${acknowledged.length}`)
+  // Their bytes are there too.
+  await server.cliOk('quarantine', 'release', ...entries.map(({ id }) => `${id}`))
+  const imap = await Imap.open(server.ports.imap, ann, password)
+  t.after(async () => imap.close())
+  assert.equal(await imap.count(), found.length)
+  const sizes = await imap.say('FETCH 1:* (RFC822.SIZE BODY.PEEK[TEXT])')
+  assert.equal(sizes.match(/Buy now|x{70}/g)?.length, found.length)
   t.diagnostic(`${begun.length} begun, ${acknowledged.length} acknowledged, ${found.length} found`)
 })
 
