@@ -16,7 +16,7 @@ export function explainKeys(
   table: Readonly<Record<string, { readonly explain: string; readonly standard: string }>>,
 ): string {
   const lines = Object.entries(table).map(
-    ([key, { explain, standard }]) => `  ${key.padEnd(14)} ${explain} (default: ${standard})`,
+    ([key, { explain, standard }]) => `  ${key.padEnd(16)} ${explain} (default: ${standard})`,
   )
   return `\nSettings:\n${lines.join('\n')}`
 }
