@@ -151,6 +151,8 @@ export interface TraceHistory {
 export interface TraceTx {
   /** Whether timelines are kept at all. */
   readonly on: boolean
+  /** Whether the timeline of what came then is still kept. */
+  keeps(tx: Writer, at: number): boolean
   begin(tx: Writer, entry: TraceEntry): Promise<void>
   add(tx: Writer, trace: string, event: TraceEvent): Promise<void>
 }

@@ -97,7 +97,7 @@ test('disowned mail: in Junk, in the quarantine, released, deleted', async (t) =
     assert.match(await server.cliOk('quarantine', 'release', '1'), /^1 for ann@here\.test released\n$/)
     await inbox.talk.until(/\* 1 EXISTS\r\n/)
     await inbox.done()
-    const text = await inbox.say('FETCH 1 (FLAGS INTERNALDATE BODY[HEADER])')
+    const text = await inbox.say('FETCH 1 (FLAGS INTERNALDATE BODY.PEEK[HEADER])')
     assert.equal(Date.parse(/INTERNALDATE "([^"]+)"/.exec(text)![1]!), Math.floor(entry!.receivedAt / 1_000) * 1_000)
     assert.match(text, /\r\nDelivered-To: ann@here\.test\r\nX-Posthorn-Verdict: quarantine; DMARC: /)
     assert.match(text, /FLAGS \((\\Recent)?\)/)

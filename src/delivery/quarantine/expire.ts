@@ -4,6 +4,7 @@ import type { AccountId, Clock, Log } from '../../base/index.ts'
 import { ensureJob, type JobHandlers } from '../../jobs/index.ts'
 import { quarantineRows, type Store } from '../../store/index.ts'
 import type { TraceTx } from '../../trace/index.ts'
+import { noteLetOut } from './note.ts'
 
 export interface ExpireParts {
   readonly store: Store
@@ -38,9 +39,11 @@ export async function expireQuarantine({ store, trace, clock }: Omit<ExpireParts
   for (let count = 0; ; ) {
     const went = await store.write([], async (tx) => {
       const rows = await quarantineRows.expired(tx, clock.now(), atOnce)
-      for (const { id, trace: about, address: to } of rows)
-        if (await quarantineRows.remove(tx, id))
-          await trace.add(tx, about, { at: clock.now(), kind: 'let out', how: 'expired', to })
+      for (const { id } of rows) {
+        const row = await quarantineRows.hold(tx, id)
+        if (row && (await quarantineRows.remove(tx, id)))
+          await noteLetOut(trace, tx, row, { at: clock.now(), how: 'expired' })
+      }
       return rows.length
     })
     count += went

@@ -2,7 +2,7 @@
 // row and the timeline, so that it happens once.
 
 import type { AccountReads } from '../../accounts/index.ts'
-import { type Address, formatAddress, type Path, parseAddress } from '../../address/index.ts'
+import { formatAddress, type Path } from '../../address/index.ts'
 import { type Clock, Fault, isFault } from '../../base/index.ts'
 import type { MailTx } from '../../mail/index.ts'
 import type { QueueTx } from '../../queue/index.ts'
@@ -10,6 +10,7 @@ import { quarantineRows, type Store, toBuffer, type Writer } from '../../store/i
 import type { TraceTx } from '../../trace/index.ts'
 import type { Rewriter } from '../forward.ts'
 import { enqueue } from '../steps/commit.ts'
+import { noteLetOut, toPath } from './note.ts'
 import type { KeptParams } from './types.ts'
 
 export interface LetOutParts {
@@ -53,9 +54,8 @@ export async function release(parts: LetOutParts, id: number, by: string): Promi
 /** Whom it was for. Fault not-found. */
 export async function remove({ store, trace, clock }: LetOutParts, id: number, by: string): Promise<string> {
   return store.write([], async (tx) => {
-    const row = await quarantineRows.hold(tx, id)
-    if (!row || !(await quarantineRows.remove(tx, id))) throw gone(id)
-    await trace.add(tx, row.trace, { at: clock.now(), kind: 'let out', how: 'deleted', to: row.address, by })
+    const row = await take(tx, id)
+    await noteLetOut(trace, tx, row, { at: clock.now(), how: 'deleted', by })
     return row.address
   })
 }
@@ -68,10 +68,9 @@ async function take(tx: Writer, id: number): Promise<quarantineRows.QuarantineRo
 
 async function releaseHere({ mail, trace, clock }: LetOutParts, tx: Writer, id: number, by: string): Promise<void> {
   const row = await take(tx, id)
-  const { account, content, prefix, received_at: receivedAt, address: to } = row
+  const { account, content, prefix, received_at: receivedAt } = row
   await mail.deliverStored(tx, account!, { role: 'inbox' }, content, { flags: [], receivedAt, prefix })
-  const event = { at: clock.now(), kind: 'let out', how: 'released', to, by, mailbox: 'INBOX' } as const
-  await trace.add(tx, row.trace, event)
+  await noteLetOut(trace, tx, row, { at: clock.now(), how: 'released', by, mailbox: 'INBOX' })
 }
 
 async function releaseOnward(
@@ -100,20 +99,13 @@ async function releaseOnward(
   const group = { recipients: [recipient], sender, ...(via && { via }), lifetime }
   const queued = await enqueue(queue, tx, { ...shared, ...more }, [group])
   const at = clock.now()
-  await trace.add(tx, row.trace, { at, kind: 'let out', how: 'released', to: row.address, by })
+  const timeline = await noteLetOut(trace, tx, row, { at, how: 'released', by })
   for (const { id: number } of queued)
-    await trace.add(tx, row.trace, {
+    await trace.add(tx, timeline, {
       at,
       kind: 'queued',
       queue: number,
       to: [formatAddress(recipient.address)],
       count: 1,
     })
-}
-
-function toPath(text: string | null): Path {
-  if (text === null) return null
-  const address: Address | undefined = parseAddress(text)
-  if (!address) throw new Fault('internal', 'a sender in the quarantine cannot be read')
-  return address
 }

@@ -314,6 +314,36 @@ onEachStore(
   { clock: fakeClock(Date.UTC(2026, 10, 22)) },
 )
 
+onEachStore(
+  'a timeline is kept for a shorter time than the message: what became of it has one of its own',
+  async (bench) => {
+    const day = 86_400_000
+    const house = await open(bench, undefined, day)
+    const clock = bench.options.clock as ReturnType<typeof fakeClock>
+    const anna = await house.user('anna')
+    await house.set({ spam: 'quarantine', quarantineDays: 3 })
+    for (let i = 0; i < 3; i++) await house.receive([spam], ['anna@a.test'])
+    const [released, deleted] = await kept(house)
+    await clock.advance(2 * day)
+    assert.equal((await house.timelines.find('anna@a.test')).timelines.length, 0)
+    await house.quarantine.release([released![0]], 'ada')
+    await house.quarantine.remove([deleted![0]], 'ada')
+    await clock.advance(day)
+    assert.equal(await house.expire(), 1)
+    const { timelines } = await house.timelines.find('anna@a.test', { since: 0 })
+    const told = timelines.map(({ events, to, from }) => [
+      from,
+      to,
+      events.map((event) => (event.kind === 'let out' ? event.how : event.kind)),
+    ])
+    const of = (how: string) => ['s@else.test', ['anna@a.test'], ['quarantined', how]]
+    assert.deepEqual(told, [of('expired'), of('deleted'), of('released')])
+    assert.equal((await house.messages(anna)).length, 1)
+    await house.close()
+  },
+  { clock: fakeClock(Date.UTC(2026, 10, 22)) },
+)
+
 onEachStore('the list: of a domain, of a user, a page at a time', async (bench) => {
   const house = await open(bench)
   await house.user('anna')

@@ -56,7 +56,7 @@ export const envelope = (from: string, to: readonly string[], more: Partial<Enve
 
 export type House = Awaited<ReturnType<typeof openHouse>>
 
-export async function openHouse({ store, options }: Bench, log: Log = silentLog) {
+export async function openHouse({ store, options }: Bench, log: Log = silentLog, keep = 30 * 86_400_000) {
   const { clock } = options
   const mail = createMailTx({ store, log })
   const accounts = createAccountReads({ store, hostname, clock, log })
@@ -74,7 +74,7 @@ export async function openHouse({ store, options }: Bench, log: Log = silentLog)
   const points: string[] = []
   const policies = createDomainPolicies(store.bell, clock)
   const returned = createReturnedReads({ store, clock, policies })
-  const trace = createTrace({ store, accounts, clock, log, keep: 86_400_000 })
+  const trace = createTrace({ store, accounts, clock, log, keep })
   await loadKey(store, srsKey)
   const rewriter = createRewriter({ store, clock, policies })
   const outcome = { queue: queue.tx, returned, trace: trace.tx, rewriter, policies }

@@ -90,14 +90,8 @@ export function contentOf(
 }
 
 /** What has expired by `now`, the oldest first. */
-export function expired(
-  tx: Reader,
-  now: number,
-  limit: number,
-): Promise<Pick<QuarantineRow, 'id' | 'trace' | 'address'>[]> {
-  return tx.all(
-    sql`SELECT id, trace, address FROM quarantine WHERE expires_at <= ${now} ORDER BY expires_at, id LIMIT ${limit}`,
-  )
+export function expired(tx: Reader, now: number, limit: number): Promise<Pick<QuarantineRow, 'id'>[]> {
+  return tx.all(sql`SELECT id FROM quarantine WHERE expires_at <= ${now} ORDER BY expires_at, id LIMIT ${limit}`)
 }
 
 /** Accounts after `after` with messages that their owner has not heard of. */
