@@ -1,7 +1,7 @@
 // What may be changed of a user: one table of keys that explains them, reads `KEY=VALUE` as a change and writes it. Knows no store.
 
 import { Fault } from '../base/index.ts'
-import { parseSize, toCount } from './settings.ts'
+import { parseSize, toCount, toPercent } from './settings.ts'
 import type { Account, AccountWrites } from './types.ts'
 
 /** As `updateAccount` takes it. */
@@ -73,6 +73,27 @@ export const accountSettings = {
       return imapHide.length <= maxHidden && imapHide.every(isCapability) ? { settings: { imapHide } } : undefined
     },
     format: ({ settings }) => settings.imapHide?.join(',') ?? '',
+  },
+  classifier: {
+    explain: 'on or off: whether the built-in spam filter looks at mail from outside, or default for what the domain says',
+    standard: 'default',
+    parse: (text) =>
+      text === 'default'
+        ? { settings: { classifier: null } }
+        : text === 'on' || text === 'off'
+          ? { settings: { classifier: text === 'on' } }
+          : undefined,
+    format: ({ settings: { classifier } }) => (typeof classifier !== 'boolean' ? '' : classifier ? 'on' : 'off'),
+  },
+  spamThreshold: {
+    explain: 'from how many percent on it takes mail for spam: 50 to 100, or default for what the domain says',
+    standard: 'default',
+    parse: (text) => {
+      if (text === 'default') return { settings: { spamThreshold: null } }
+      const spamThreshold = toPercent(text)
+      return spamThreshold === undefined ? undefined : { settings: { spamThreshold } }
+    },
+    format: ({ settings }) => `${settings.spamThreshold ?? ''}`,
   },
   admin: {
     explain: 'true or false: whether the user may administer the server',

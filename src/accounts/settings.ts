@@ -76,6 +76,17 @@ export const domainSettings = {
     parse: (text) => ((toCount(text) ?? 0) >= 7 && (toCount(text) ?? 0) <= 3_650 ? toCount(text) : undefined),
     format: (value) => `${value}`,
   },
+  classifier: {
+    explain: 'on or off: whether the built-in spam filter looks at mail from outside',
+    standard: 'on',
+    ...onOff,
+  },
+  spamThreshold: {
+    explain: 'from how many percent on the built-in filter takes mail for spam: 50 to 100',
+    standard: '90',
+    parse: (text) => toPercent(text),
+    format: (value) => `${value}`,
+  },
   backupMx: {
     explain: 'on or off: whether mail for the domain is taken for its own mail servers and sent on to them',
     standard: 'off',
@@ -146,6 +157,12 @@ function parseLocals(text: string): readonly string[] | undefined {
 export function toCount(text: string): number | undefined {
   const number = text.trim() === '' ? Number.NaN : Number(text)
   return Number.isSafeInteger(number) && number >= 0 ? number : undefined
+}
+
+/** How sure the built-in spam filter must be, in percent. */
+export function toPercent(text: string): number | undefined {
+  const number = toCount(text)
+  return number !== undefined && number >= 50 && number <= 100 ? number : undefined
 }
 
 const units = 'KMGT'

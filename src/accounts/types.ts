@@ -34,6 +34,10 @@ export interface DomainSettings {
   readonly dkimRotation?: number
   /** What is done with mail whose author's domain disowns it (RFC 9989 §5.4); absent: enforce. */
   readonly dmarc?: DmarcSetting
+  /** The built-in spam filter looks at mail from outside; absent: yes. */
+  readonly classifier?: boolean
+  /** From how many percent on its answer is spam; absent: 90. */
+  readonly spamThreshold?: number
   /** Nobody of the domain has a mailbox here: its mail is taken and sent on to its better mail servers. */
   readonly backupMx?: boolean
   /** With `backupMx`: the local parts that are taken, lower case; absent or empty: all. */
@@ -63,6 +67,10 @@ export interface AccountSettings {
   readonly saveSent?: boolean
   /** Extensions of IMAP that the account is not offered, in capitals. */
   readonly imapHide?: readonly string[]
+  /** The built-in spam filter looks at this user's mail; absent: as his domain says. */
+  readonly classifier?: boolean | null
+  /** Percent; absent: as his domain says. */
+  readonly spamThreshold?: number | null
 }
 
 export interface Alias {

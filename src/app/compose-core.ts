@@ -16,6 +16,7 @@ import {
 import type { AccountId, ContentId } from '../base/index.ts'
 import { createDelivery, createLocalRetry, createPostHandler, createRewriter, srsKey } from '../delivery/index.ts'
 import type { Resolver } from '../dns/index.ts'
+import { createSpamAdmin, forgetLearnt, learnHandlers, learningHooks } from '../filters/index.ts'
 import {
   createJobRunner,
   housekeepingHandlers,
@@ -77,7 +78,7 @@ export async function composeCore(config: Config, around: CoreSurroundings): Pro
   const opened = await openStore({ ...storeOptions(config, around), onFatal, ...(fault && { fault }) })
   const { store, writes } = timeWrites(opened, clock)
   const mailTx = createMailTx({ store, log })
-  const mail = createMailWrites({ store, log })
+  const mail = createMailWrites({ store, log, after: learningHooks })
   const { hostname } = config
   const queries = createAccountReads({ store, clock, log, hostname })
   const accounts = createAccountWrites({ store, ensureMailboxes: mailTx.ensureMailboxes, log })
@@ -96,6 +97,7 @@ export async function composeCore(config: Config, around: CoreSurroundings): Pro
   const delivery = createDelivery({ ...parts, reporter: queue.reporter, ...(fault && { fault }) })
   const eraseWhole = async (account: AccountId, done: (tx: Writer) => Promise<void>) => {
     await sweepAccount(store, account)
+    await forgetLearnt(store, account)
     await store.write('server', async (tx) => {
       await eraseAccount(tx, account)
       await done(tx)
@@ -106,6 +108,7 @@ export async function composeCore(config: Config, around: CoreSurroundings): Pro
     ...mailHandlers(store, clock),
     ...returned.handlers,
     ...trace.handlers,
+    ...learnHandlers({ store, log: log.child({ part: 'filters' }) }),
     ...dkimHandlers({ store, admin: dkim, dns, clock, log }),
     post: createPostHandler(parts),
     'remove-account': ({ account }, job) => eraseWhole(account, job.done),
@@ -145,6 +148,7 @@ export async function composeCore(config: Config, around: CoreSurroundings): Pro
       suppressions: createSuppressionAdmin({ store, clock }),
       trace: trace.reads,
       dkim,
+      spam: createSpamAdmin({ store, hostname }),
     },
     watchDoors(list) {
       doors = list

@@ -4,6 +4,7 @@
 import { type AccountReads, createAccountReads, createDkimKeys, createDomainPolicies } from '../accounts/index.ts'
 import { Fault } from '../base/index.ts'
 import { createDeliveryChecks, createRewriter } from '../delivery/index.ts'
+import { createLazyClassifier } from '../filters/index.ts'
 import { createHttpServer } from '../http/server/index.ts'
 import { createImapServer, type ImapSettings, listenImap } from '../imap/server/index.ts'
 import { createMailReads, createSpool } from '../mail/index.ts'
@@ -174,6 +175,7 @@ function openSmtp({ config, resolver, refusals, store, accounts, core, around, t
       policies,
       store,
     },
+    classification: { classifier: createLazyClassifier({ store }), accounts, policies, store, log },
     signing: {
       keys: createDkimKeys({ store, clock, log, sealer: openSealer(config().data) }),
       blobs: store.blobs,

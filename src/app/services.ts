@@ -4,6 +4,7 @@ import type { AccountReads, AccountWrites, DkimAdmin, MaildropLocks } from '../a
 import type { Clock, Log } from '../base/index.ts'
 import type { Delivery } from '../delivery/index.ts'
 import type { Resolver } from '../dns/index.ts'
+import type { SpamAdmin } from '../filters/index.ts'
 import type { Health } from '../http/server/index.ts'
 import type { MailWrites } from '../mail/index.ts'
 import type { QueueAdmin, SuppressionAdmin } from '../queue/index.ts'
@@ -24,6 +25,7 @@ export interface AdminServices {
   readonly suppressions: SuppressionAdmin
   readonly trace: TraceReads
   readonly dkim: DkimAdmin
+  readonly spam: SpamAdmin
 }
 
 /** What a thread works with. */

@@ -17,7 +17,7 @@ export interface AuthenticationParts {
 }
 
 /** Mail that somebody in here hands in, and what a local server has taken already, is not asked who it is. */
-const isForeign = ({ kind, account, trusted, clientIp }: Arrival): boolean =>
+export const isForeign = ({ kind, account, trusted, clientIp }: Arrival): boolean =>
   kind === 'mx' && account === undefined && trusted !== true && !isLoopback(clientIp)
 
 export async function authenticate(

@@ -6,6 +6,7 @@ import type { AccountId } from '../base/index.ts'
 import { looksSigned, type ReturnedReads, type SuppressionReads, suppressedWords } from '../queue/index.ts'
 import { type AuthenticationParts, authenticate } from './authentication.ts'
 import { checkHeader, type HeaderParts } from './check-header.ts'
+import { type ClassifyParts, classify } from './classify.ts'
 import type { Rewriter } from './forward.ts'
 import { type SigningParts, signMail } from './signing.ts'
 import type { Unreturnable } from './srs.ts'
@@ -29,12 +30,14 @@ export interface DeliveryChecksParts extends HeaderParts {
   readonly freeBytes: () => number
   /** Absent: nobody is asked who he is. */
   readonly authentication?: AuthenticationParts
+  /** Absent: nobody is asked whether it is spam. */
+  readonly classification?: ClassifyParts
   /** Absent: nothing is signed. */
   readonly signing?: SigningParts
 }
 
 export function createDeliveryChecks(parts: DeliveryChecksParts): DeliveryChecks {
-  const { accounts, suppressions, limits, freeBytes, authentication, signing } = parts
+  const { accounts, suppressions, limits, freeBytes, authentication, classification, signing } = parts
   return {
     async sender(arrival, from, declaredSize) {
       if (freeBytes() < limits.minFreeBytes) return refuse('disk-full', 'not enough disk space; try again later')
@@ -57,7 +60,9 @@ export function createDeliveryChecks(parts: DeliveryChecksParts): DeliveryChecks
     async content(arrival, envelope, content) {
       const signature = signing && (await signMail(signing, arrival, content))
       if (signature !== undefined) return { arrival: { ...arrival, signature } }
-      return authentication ? authenticate(authentication, arrival, envelope, content) : { arrival }
+      const known = authentication ? await authenticate(authentication, arrival, envelope, content) : { arrival }
+      if (!classification || 'refusal' in known) return known
+      return { arrival: await classify(classification, known.arrival, envelope, content) }
     },
   }
 }

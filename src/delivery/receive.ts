@@ -142,7 +142,7 @@ async function commit(parts: DeliveryParts, passage: Passage, tx: Writer): Promi
   const held = until > receivedAt ? plan.copies : []
   const now = held.length > 0 ? [] : plan.copies
   const full = await deliverCopies(now, envelope.from, received, (account, prefix) =>
-    mail.deliver(tx, account, { role: arrival.junk === undefined ? 'inbox' : 'junk' }, id, {
+    mail.deliver(tx, account, { role: isJunk(arrival, account) ? 'junk' : 'inbox' }, id, {
       content,
       flags: [],
       receivedAt,
@@ -150,7 +150,7 @@ async function commit(parts: DeliveryParts, passage: Passage, tx: Writer): Promi
     }),
   )
   const waiting = [...toWaiting(passage, full), ...held.map((copy) => heldCopy(copy, until))].map((one) =>
-    arrival.junk === undefined ? one : { ...one, params: { ...one.params, junk: true as const } },
+    isJunk(arrival, one.params?.account) ? { ...one, params: { ...one.params, junk: true as const } } : one,
   )
   const nothing = plan.outgoing.length + waiting.length === 0
   if (nothing && full.length === now.length && plan.returned.length === 0) throw new NobodyTook(full)
@@ -162,6 +162,11 @@ async function commit(parts: DeliveryParts, passage: Passage, tx: Writer): Promi
   const filed = await fileSent(parts, passage, tx, id, received)
   await trace(parts, passage, tx, { full, held, queued, filed })
   return { queueId: queued[0]?.id, full, held }
+}
+
+/** Whether that user's copy goes to Junk. */
+function isJunk({ junk, spam }: Arrival, account: AccountId | undefined): boolean {
+  return junk !== undefined || (account !== undefined && spam?.has(account) === true)
 }
 
 /** Queues what leaves, as it came, and what waits for a mailbox, as that will keep it. */

@@ -34,6 +34,8 @@ export interface Arrival {
   readonly verification?: Verification
   /** Why its copies go to Junk. */
   readonly junk?: string
+  /** Why the copies of single users go to Junk. */
+  readonly spam?: ReadonlyMap<AccountId, string>
   /** Of mail that starts here: its DKIM-Signature fields, each line with its end. */
   readonly signature?: string
 }

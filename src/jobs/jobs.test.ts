@@ -26,6 +26,7 @@ const handlersOf = (store: Store, more: Partial<JobHandlers> = {}): JobHandlers 
   'tend-dkim-keys': nothing,
   'read-returned': nothing,
   'forget-returned': nothing,
+  learn: nothing,
   ...more,
 })
 const account = toId<AccountId>(7)

@@ -21,6 +21,13 @@ export interface JobMap {
   readonly 'sweep-mailbox': { readonly mailbox: MailboxId }
   /** Packs what FETCH shows of the mailbox's messages. */
   readonly 'pack-mailbox': { readonly mailbox: MailboxId }
+  /** The spam filter learns of messages of an account that somebody put into Junk or took out of it. */
+  readonly learn: {
+    readonly account: AccountId
+    /** Ids of messages, at most 1,000. */
+    readonly messages: readonly number[]
+    readonly as: 'spam' | 'ham'
+  }
   /** Deletes contents that nobody refers to, and files that no content names. */
   readonly 'sweep-contents': Record<never, never>
   /** Takes away timelines that are no longer kept. */

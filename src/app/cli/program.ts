@@ -16,6 +16,7 @@ const families: { readonly [command: string]: () => Promise<(program: Command) =
   alias: async () => (await import('./alias.ts')).aliasCommands,
   queue: async () => (await import('./queue.ts')).queueCommands,
   suppression: async () => (await import('./suppression.ts')).suppressionCommands,
+  spam: async () => (await import('./spam.ts')).spamCommands,
   trace: async () => (await import('./trace.ts')).traceCommands,
 }
 

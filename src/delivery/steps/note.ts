@@ -34,6 +34,7 @@ export function toTraceEntry(accepted: Accepted, at: number): TraceEntry {
   if (verification)
     events.push({ at, kind: 'checked', by: 'authentication', result: describeVerification(verification) })
   if (junk !== undefined) events.push({ at, kind: 'checked', by: 'DMARC', result: `to Junk: ${junk}` })
+  addSpam(events, at, arrival)
   if (accepted.verdicts) addRefused(events, at, accepted)
   const addresses = addExpanded(events, at, plan)
   addStored(events, at, accepted)
@@ -42,6 +43,18 @@ export function toTraceEntry(accepted: Accepted, at: number): TraceEntry {
   const also = { addresses, accounts: plan.copies.map(({ account }) => account), queue: queued.map(({ id: n }) => n) }
   return { id, origin, from: envelope.from, to, messageId, size, events, also }
 }
+
+/** Notes for how many the spam filter held it for spam, and why for the first. */
+function addSpam(events: TraceEvent[], at: number, { spam }: Arrival): void {
+  for (const reason of spam?.values() ?? []) {
+    const others = spam!.size > 1 ? ` (and for ${spam!.size - 1} more)` : ''
+    events.push({ at, kind: 'checked', by: 'spam filter', result: `to Junk: ${reason}${others}` })
+    return
+  }
+}
+
+const mailboxOf = ({ junk, spam }: Arrival, { account }: LocalCopy): string =>
+  junk !== undefined || spam?.has(account) ? 'Junk' : 'INBOX'
 
 function addRefused(events: TraceEvent[], at: number, { envelope, verdicts = [] }: Accepted): void {
   verdicts.forEach((verdict, i) => {
@@ -72,12 +85,11 @@ function addExpanded(events: TraceEvent[], at: number, { copies, outgoing }: Pla
 }
 
 function addStored(events: TraceEvent[], at: number, { plan, full, arrival }: Accepted): void {
-  const mailbox = arrival.junk === undefined ? 'INBOX' : 'Junk'
   const copies: StoredCopy[] = []
   let count = 0
   for (const copy of plan.copies) {
     if (full.includes(copy)) continue
-    if (count++ < shownAddresses) copies.push({ to: formatAddress(copy.address), mailbox })
+    if (count++ < shownAddresses) copies.push({ to: formatAddress(copy.address), mailbox: mailboxOf(arrival, copy) })
   }
   if (count > 0) events.push({ at, kind: 'stored', copies, count })
 }
