@@ -143,24 +143,42 @@ function readSender(sender: string | undefined, from: string, tokens: TokenSet):
   tokens.fact(registered(domain) === registered(from) ? 'sender:same' : 'sender:differs')
 }
 
-/** `method=result` of the methods that count; of several signatures the best. */
+/** Methods that count (RFC 8601 §2.7). */
+const methods: readonly string[] = ['spf', 'dkim', 'dmarc', 'iprev', 'arc']
+
+/** What the first result of each method says; of several signatures the best. */
 function readResults(results: string, tokens: TokenSet): void {
-  for (const method of ['spf', 'dmarc', 'iprev', 'arc']) {
-    const result = resultsOf(results, method)[0]
-    if (result !== undefined) tokens.fact(`${method}:${result}`)
+  const found = new Map<string, string>()
+  for (const clause of clausesOf(results)) {
+    const equals = clause.indexOf('=')
+    const method = clause.slice(0, Math.max(0, equals))
+    if (!methods.includes(method)) continue
+    let end = equals + 1
+    while (end < clause.length && clause.charCodeAt(end) >= 97 && clause.charCodeAt(end) <= 122) end++
+    const result = clause.slice(equals + 1, end)
+    if (!found.has(method) || (method === 'dkim' && result === 'pass')) found.set(method, result)
   }
-  const signed = resultsOf(results, 'dkim')
-  if (signed.length > 0) tokens.fact(`dkim:${signed.includes('pass') ? 'pass' : signed[0]!}`)
+  for (const [method, result] of found) tokens.fact(`${method}:${result}`)
 }
 
-function resultsOf(results: string, method: string): string[] {
-  const found: string[] = []
-  for (let at = results.indexOf(`${method}=`); at >= 0 && found.length < 10; at = results.indexOf(`${method}=`, at + 1)) {
-    const before = results.charCodeAt(at - 1)
-    if (at > 0 && before > 32 && before !== 59) continue
-    let end = at + method.length + 1
-    while (end < results.length && results.charCodeAt(end) >= 97 && results.charCodeAt(end) <= 122) end++
-    found.push(results.slice(at + method.length + 1, end))
+const mostClauses = 50
+const longestResults = 8_000
+
+/** Pieces between semicolons; what a stranger has chosen stands in quotes and comments, where none counts. */
+function clausesOf(text: string): string[] {
+  const clauses: string[] = []
+  let [from, quoted, depth] = [0, false, 0]
+  const length = Math.min(text.length, longestResults)
+  for (let i = 0; i < length && clauses.length < mostClauses; i++) {
+    const c = text[i]
+    if (c === '\\') i++
+    else if (c === '"') quoted = !quoted
+    else if (!quoted && c === '(') depth++
+    else if (!quoted && c === ')') depth--
+    else if (!quoted && depth <= 0 && c === ';') {
+      clauses.push(text.slice(from, i).trim())
+      from = i + 1
+    }
   }
-  return found
+  return [...clauses, text.slice(from, length).trim()]
 }

@@ -55,6 +55,8 @@ test('who wrote: what the name says of the address', () => {
 test('what this server knows of the sender', () => {
   const results = 'mx.test; spf=fail smtp.mailfrom=a@b.test; dkim=none; dkim=pass header.d=b.test; dmarc=pass header.from=b.test'
   holds('From: a@b.test\n\nx', ['spf:fail', 'dkim:pass', 'dmarc:pass', 'sender:same'], ['dkim:none'], { results, sender: 'x@b.test' })
+  const chosen = 'mx.test; spf=fail smtp.mailfrom="a; dkim=pass"@b.test (dmarc=pass; dkim=pass); dkim=none'
+  holds('From: a@b.test\n\nx', ['spf:fail', 'dkim:none'], ['dkim:pass', 'dmarc:pass'], { results: chosen })
   holds('From: a@b.test\n\nx', ['sender:null'], [], { sender: '' })
   // What a stranger wrote into the header is not asked.
   holds('Authentication-Results: mx.test; spf=pass\nFrom: a@b.test\n\nx', ['from:b.test'], ['spf:pass'])
