@@ -21,9 +21,18 @@ function large(start: number): Buffer {
     size += body.length
   }
   const plain = texts.join('\r\n').slice(0, 9_000)
-  const html = plain.split('\r\n').map((line, i) => `<p style="color:#333">${line}${i % 6 === 0 ? `<a href="https://www.a${i}.test/p/${i}">more</a>` : ''}</p>`).join('\r\n')
-  const head = 'From: Ann <ann@a.test>\r\nTo: b@b.test\r\nSubject: twenty kilobytes of mail\r\nDate: Sun, 22 Nov 2026 10:00:00 +0000\r\nMessage-ID: <1@a.test>\r\nMIME-Version: 1.0\r\n'
-  return Buffer.from(`${head}Content-Type: multipart/alternative; boundary=b\r\n\r\n--b\r\nContent-Type: text/plain; charset=utf-8\r\n\r\n${plain}\r\n--b\r\nContent-Type: text/html; charset=utf-8\r\n\r\n${html}\r\n--b--\r\n`)
+  const html = plain
+    .split('\r\n')
+    .map(
+      (line, i) =>
+        `<p style="color:#333">${line}${i % 6 === 0 ? `<a href="https://www.a${i}.test/p/${i}">more</a>` : ''}</p>`,
+    )
+    .join('\r\n')
+  const head =
+    'From: Ann <ann@a.test>\r\nTo: b@b.test\r\nSubject: twenty kilobytes of mail\r\nDate: Sun, 22 Nov 2026 10:00:00 +0000\r\nMessage-ID: <1@a.test>\r\nMIME-Version: 1.0\r\n'
+  return Buffer.from(
+    `${head}Content-Type: multipart/alternative; boundary=b\r\n\r\n--b\r\nContent-Type: text/plain; charset=utf-8\r\n\r\n${plain}\r\n--b\r\nContent-Type: text/html; charset=utf-8\r\n\r\n${html}\r\n--b--\r\n`,
+  )
 }
 
 const messages = Array.from({ length: 20 }, (_, i) => large(i * 7))
@@ -38,7 +47,8 @@ const { loadBase } = await import('../src/filters/classifier/base-model.ts')
 const base = await loadBase()
 const taken = memory() - before
 const user = emptyModel()
-for (const [i, bytes] of messages.entries()) learn(user, tokenize({ bytes, size: bytes.length }).singles, i % 2 === 0 ? 'spam' : 'ham')
+for (const [i, bytes] of messages.entries())
+  learn(user, tokenize({ bytes, size: bytes.length }).singles, i % 2 === 0 ? 'spam' : 'ham')
 
 const run = (rounds: number) => {
   const started = process.cpuUsage()

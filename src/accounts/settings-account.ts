@@ -75,7 +75,8 @@ export const accountSettings = {
     format: ({ settings }) => settings.imapHide?.join(',') ?? '',
   },
   classifier: {
-    explain: 'on or off: whether the built-in spam filter looks at mail from outside, or default for what the domain says',
+    explain:
+      'on or off: whether the built-in spam filter looks at mail from outside, or default for what the domain says',
     standard: 'default',
     parse: (text) =>
       text === 'default'

@@ -44,6 +44,7 @@ const mostMarked = 10_000
 
 function toUids(ranges: Ranges): number[] {
   const uids: number[] = []
-  for (const [first, last] of ranges) for (let uid = first; uid <= last && uids.length < mostMarked; uid++) uids.push(uid)
+  for (const [first, last] of ranges)
+    for (let uid = first; uid <= last && uids.length < mostMarked; uid++) uids.push(uid)
   return uids
 }

@@ -32,7 +32,13 @@ export interface SpamAdmin {
 }
 
 /** The handler of the job `learn`. */
-export function learnHandlers({ store, log }: { readonly store: Store; readonly log: Log }): Pick<JobHandlers, 'learn'> {
+export function learnHandlers({
+  store,
+  log,
+}: {
+  readonly store: Store
+  readonly log: Log
+}): Pick<JobHandlers, 'learn'> {
   return {
     async learn(payload, job) {
       const { learnMessages } = await import('./classifier/learning.ts')

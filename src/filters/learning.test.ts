@@ -18,7 +18,8 @@ async function runJobs(store: Store): Promise<number> {
     const job = {
       id: row.id,
       attempts: 1,
-      done: async (tx: Parameters<typeof jobRows.deleteJob>[0]) => void (await jobRows.deleteJob(tx, row.id, store.incarnation)),
+      done: async (tx: Parameters<typeof jobRows.deleteJob>[0]) =>
+        void (await jobRows.deleteJob(tx, row.id, store.incarnation)),
       again: async () => {},
     }
     await handlers.learn(JSON.parse(row.payload), job)
@@ -52,7 +53,13 @@ async function open(mail: Mail) {
     return (await writes.append(await box(name, of), items)).uids
   }
   const move = async (from: string, uids: readonly number[], to: string) =>
-    (await writes.move(await box(from), uids.map((uid) => [uid, uid] as const), await box(to))).target
+    (
+      await writes.move(
+        await box(from),
+        uids.map((uid) => [uid, uid] as const),
+        await box(to),
+      )
+    ).target
   const counts = async (of = account) => {
     const row = await store.read((tx) => classifierRows.find(tx, of))
     return row ? [row.spam / 16, row.ham / 16] : undefined
@@ -72,51 +79,58 @@ const testLearning = (name: string, run: (world: Awaited<ReturnType<typeof open>
     }
   })
 
-testLearning('several moves to Junk teach; another user knows nothing of it; moved back it is forgotten', async (world) => {
-  const { store, put, move, counts, ask } = world
-  const other = await world.addAccount()
-  assert.equal((await ask(offer(9))).action, 'accept')
-  const uids = await put([1, 2, 3, 4, 5].map((n) => offer(n)))
-  const junked = await move('INBOX', uids, 'Junk')
-  assert.equal(await counts(), undefined, 'nothing within the move itself')
-  assert.equal(await runJobs(store), 1)
-  assert.deepEqual(await counts(), [5, 0])
-  const answer = await ask(offer(9))
-  assert.equal(answer.action, 'junk', JSON.stringify(answer))
-  assert.equal(answer.sure, false, 'never sure before it knows its user')
-  assert.match(answer.reasons[0]!, /^looks like spam: \d/)
-  assert.ok(!answer.reasons[0]!.includes('quokka lanterns'), 'no two words of a text together')
-  assert.equal((await ask(offer(9), other)).action, 'accept')
-  // Out of Junk again: untaught, and taught as good.
-  await move('Junk', junked, 'INBOX')
-  await runJobs(store)
-  assert.deepEqual(await counts(), [0, 10])
-  assert.equal((await ask(offer(10))).action, 'accept')
-})
+testLearning(
+  'several moves to Junk teach; another user knows nothing of it; moved back it is forgotten',
+  async (world) => {
+    const { store, put, move, counts, ask } = world
+    const other = await world.addAccount()
+    assert.equal((await ask(offer(9))).action, 'accept')
+    const uids = await put([1, 2, 3, 4, 5].map((n) => offer(n)))
+    const junked = await move('INBOX', uids, 'Junk')
+    assert.equal(await counts(), undefined, 'nothing within the move itself')
+    assert.equal(await runJobs(store), 1)
+    assert.deepEqual(await counts(), [5, 0])
+    const answer = await ask(offer(9))
+    assert.equal(answer.action, 'junk', JSON.stringify(answer))
+    assert.equal(answer.sure, false, 'never sure before it knows its user')
+    assert.match(answer.reasons[0]!, /^looks like spam: \d/)
+    assert.ok(!answer.reasons[0]!.includes('quokka lanterns'), 'no two words of a text together')
+    assert.equal((await ask(offer(9), other)).action, 'accept')
+    // Out of Junk again: untaught, and taught as good.
+    await move('Junk', junked, 'INBOX')
+    await runJobs(store)
+    assert.deepEqual(await counts(), [0, 10])
+    assert.equal((await ask(offer(10))).action, 'accept')
+  },
+)
 
-testLearning('the same message counts once, whatever is done with it', async ({ store, put, move, counts, writes, box }) => {
-  const uids = await put([offer(1)])
-  const marked = await box('INBOX')
-  await writes.setFlags(marked, [[uids[0]!, uids[0]!]], { mode: 'add', flags: ['$Junk'] })
-  let [there] = await move('INBOX', uids, 'Junk')
-  await runJobs(store)
-  assert.deepEqual(await counts(), [1, 0])
-  // Another copy of the same bytes.
-  const again = await put([offer(1)])
-  await move('INBOX', again, 'Junk')
-  await runJobs(store)
-  assert.deepEqual(await counts(), [1, 0])
-  ;[there] = await move('Junk', [there!], 'Archive')
-  await runJobs(store)
-  assert.deepEqual(await counts(), [0, 2])
-  await writes.setFlags(await box('Archive'), [[there!, there!]], { mode: 'add', flags: ['$NotJunk'] })
-  await runJobs(store)
-  assert.deepEqual(await counts(), [0, 2])
-})
+testLearning(
+  'the same message counts once, whatever is done with it',
+  async ({ store, put, move, counts, writes, box }) => {
+    const uids = await put([offer(1)])
+    const marked = await box('INBOX')
+    await writes.setFlags(marked, [[uids[0]!, uids[0]!]], { mode: 'add', flags: ['$Junk'] })
+    let [there] = await move('INBOX', uids, 'Junk')
+    await runJobs(store)
+    assert.deepEqual(await counts(), [1, 0])
+    // Another copy of the same bytes.
+    const again = await put([offer(1)])
+    await move('INBOX', again, 'Junk')
+    await runJobs(store)
+    assert.deepEqual(await counts(), [1, 0])
+    ;[there] = await move('Junk', [there!], 'Archive')
+    await runJobs(store)
+    assert.deepEqual(await counts(), [0, 2])
+    await writes.setFlags(await box('Archive'), [[there!, there!]], { mode: 'add', flags: ['$NotJunk'] })
+    await runJobs(store)
+    assert.deepEqual(await counts(), [0, 2])
+  },
+)
 
 testLearning('what has nothing to do with Junk puts no job; what is thrown away teaches nothing', async (world) => {
   const { store, put, move, writes, box, counts } = world
-  const waiting = async () => (await store.read((tx) => jobRows.listJobs(tx, 100))).filter(({ name }) => name === 'learn').length
+  const waiting = async () =>
+    (await store.read((tx) => jobRows.listJobs(tx, 100))).filter(({ name }) => name === 'learn').length
   const uids = await put([offer(1), offer(2), offer(3)])
   const [archived] = await move('INBOX', [uids[0]!], 'Archive')
   await move('Archive', [archived!], 'Trash')

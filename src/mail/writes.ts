@@ -44,12 +44,15 @@ export function createMailWrites({ store, log, after = {} }: MailWritesOptions):
   }
   return {
     append: (to, items) => appends.append(to, items),
-    setFlags: (mailbox, uids, change) => store.write(mailbox.owner, (tx) => setFlags(tx, epoch, mailbox, uids, change, after.flagged)),
+    setFlags: (mailbox, uids, change) =>
+      store.write(mailbox.owner, (tx) => setFlags(tx, epoch, mailbox, uids, change, after.flagged)),
     async copy(from, uids, to) {
       const copied: Awaited<ReturnType<typeof copy>>[] = []
       try {
         await inPieces(uids, async (left) => {
-          const piece = await store.write([from.owner, to.owner], (tx) => copy(tx, epoch, from, left, to, pieceSize, after.placed))
+          const piece = await store.write([from.owner, to.owner], (tx) =>
+            copy(tx, epoch, from, left, to, pieceSize, after.placed),
+          )
           copied.push(piece)
           return piece
         })

@@ -48,7 +48,10 @@ test('spam goes to Junk; each user teaches his own filter', async (t) => {
   }
   const taught = async (user: string, spam: number, good: number) => {
     for (let i = 0; i < 100; i++) {
-      const [found] = JSON.parse(await server.cliOk('spam', 'stats', '--user', user, '--json')) as { spam: number; ham: number }[]
+      const [found] = JSON.parse(await server.cliOk('spam', 'stats', '--user', user, '--json')) as {
+        spam: number
+        ham: number
+      }[]
       if (found!.spam === spam && found!.ham === good) return
       await new Promise((done) => setTimeout(done, 100))
     }
@@ -73,7 +76,13 @@ test('spam goes to Junk; each user teaches his own filter', async (t) => {
   await t.test('a user or a domain may do without, or be stricter', async () => {
     await server.cliOk('user', 'set', 'ann@here.test', 'classifier=off')
     await deliver('x@vuxodeki.top', phish, ['ann@here.test', 'bob@here.test'])
-    assert.deepEqual([await counts(), await counts('bob@here.test')], [[2, 1], [0, 1]])
+    assert.deepEqual(
+      [await counts(), await counts('bob@here.test')],
+      [
+        [2, 1],
+        [0, 1],
+      ],
+    )
     await server.cliOk('user', 'set', 'ann@here.test', 'classifier=default')
     await server.cliOk('domain', 'set', 'here.test', 'classifier=off')
     await deliver('x@vuxodeki.top', phish)
@@ -87,11 +96,23 @@ test('spam goes to Junk; each user teaches his own filter', async (t) => {
 
   await t.test('moved to Junk several times: the next like it goes there, for who moved it', async () => {
     for (let n = 1; n <= 5; n++) await deliver('letters@good.test', letter(n), ['ann@here.test', 'bob@here.test'])
-    assert.deepEqual([await counts(), await counts('bob@here.test')], [[9, 1], [5, 1]])
+    assert.deepEqual(
+      [await counts(), await counts('bob@here.test')],
+      [
+        [9, 1],
+        [5, 1],
+      ],
+    )
     assert.match(await (await open('INBOX')).say('MOVE 5:9 Junk'), /OK/)
     await taught('ann@here.test', 5, 0)
     await deliver('letters@good.test', letter(6), ['ann@here.test', 'bob@here.test'])
-    assert.deepEqual([await counts(), await counts('bob@here.test')], [[4, 7], [6, 1]])
+    assert.deepEqual(
+      [await counts(), await counts('bob@here.test')],
+      [
+        [4, 7],
+        [6, 1],
+      ],
+    )
   })
 
   await t.test('moved back: the next like it goes to INBOX', async () => {

@@ -17,7 +17,11 @@ const sampleBytes = 131_072
 export function spamCommands(program: Command): void {
   const spam = program.command('spam').description('the built-in spam filter: what it says, what it has learnt')
 
-  command(spam, 'test <file>', 'says how the filter sees the message in a file, and which of its words count; - reads standard input')
+  command(
+    spam,
+    'test <file>',
+    'says how the filter sees the message in a file, and which of its words count; - reads standard input',
+  )
     .option('--user <email>', 'as this user has taught it')
     .action(async (file: string, options: OfUser) => {
       const { bytes, size } = await readStart(file)
@@ -32,14 +36,23 @@ export function spamCommands(program: Command): void {
     .option('--user <email>', 'only this one')
     .action(async (options: OfUser) => {
       const found = await withServices(options, ({ spam: admin, queries }) => readStats(admin, queries, options.user))
-      outputOf(options).result(found, (list) => formatTable(['user', 'spam', 'good', 'tokens', 'sure', 'changed'], list.map(toRow), 'nobody has taught it anything'))
+      outputOf(options).result(found, (list) =>
+        formatTable(
+          ['user', 'spam', 'good', 'tokens', 'sure', 'changed'],
+          list.map(toRow),
+          'nobody has taught it anything',
+        ),
+      )
     })
 
   command(spam, 'forget', 'forgets what a user has taught the filter')
     .requiredOption('--user <email>', 'whose')
     .action(async (options: OfUser & { readonly user: string }) => {
       await withServices(options, async ({ spam: admin, queries }) => admin.forget(await idOf(queries, options.user)))
-      outputOf(options).result({ forgotten: options.user }, () => `forgotten what ${options.user} has taught the spam filter`)
+      outputOf(options).result(
+        { forgotten: options.user },
+        () => `forgotten what ${options.user} has taught the spam filter`,
+      )
     })
 }
 
@@ -70,14 +83,23 @@ async function readStats(
 }
 
 function toRow({ user, spam, ham, tokens, known, changedAt }: UserStats): (string | number)[] {
-  return [user, spam, ham, tokens, known ? 'yes' : 'no', changedAt === undefined ? '' : new Date(changedAt).toISOString().slice(0, 10)]
+  return [
+    user,
+    spam,
+    ham,
+    tokens,
+    known ? 'yes' : 'no',
+    changedAt === undefined ? '' : new Date(changedAt).toISOString().slice(0, 10),
+  ]
 }
 
 function formatTest({ score = 0, threshold = 0, action, tokens }: SpamTest): string {
   const percent = (value: number) => `${(value * 100).toFixed(1)} %`
   const verdict = `${action === 'junk' ? 'spam' : 'no spam'}: ${percent(score)} (spam from ${percent(threshold)} on)`
   const rows = tokens.filter(({ weight }) => weight !== 0).slice(0, 25)
-  const lines = rows.map(({ token, weight }) => `${weight > 0 ? '+' : ''}${weight.toFixed(2)}`.padStart(7) + `  ${token}`)
+  const lines = rows.map(
+    ({ token, weight }) => `${`${weight > 0 ? '+' : ''}${weight.toFixed(2)}`.padStart(7)}  ${token}`,
+  )
   return [verdict, ...lines].join('\n')
 }
 

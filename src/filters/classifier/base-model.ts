@@ -47,7 +47,7 @@ export function encodeBase({ step, bias, threshold, tokens, weights, spam, ham }
   header.writeFloatLE(bias, 12)
   header.writeFloatLE(threshold, 16)
   const numbers = Buffer.alloc(tokens.length * 4)
-  tokens.forEach((token, i) => numbers.writeInt32LE(token, i * 4))
+  for (const [i, token] of tokens.entries()) numbers.writeInt32LE(token, i * 4)
   return Buffer.concat([header, numbers, Buffer.from(weights.buffer), spam, ham])
 }
 
@@ -70,7 +70,8 @@ export function decodeBase(bytes: Buffer): BaseData {
 }
 
 /** A rate as a byte and back. */
-export const packRate = (rate: number): number => Math.min(255, Math.max(0, Math.round(-16 * Math.log2(Math.max(rate, 2 ** -15)))))
+export const packRate = (rate: number): number =>
+  Math.min(255, Math.max(0, Math.round(-16 * Math.log2(Math.max(rate, 2 ** -15)))))
 const rates = Float64Array.from({ length: 256 }, (_, i) => 2 ** (-i / 16))
 
 /** How much a token of a message with `known` tokens counts: a long message is not surer because it is long. */

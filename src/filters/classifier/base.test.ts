@@ -30,10 +30,24 @@ test('of mail that it was not trained on it catches 95 % of the spam, and takes 
 test('no family of the held-out set stands in the training set, and no sentence', () => {
   const [train, held] = [families('train'), families('heldout')]
   const names = new Set(train.map(({ name }) => name))
-  assert.deepEqual(held.filter(({ name }) => names.has(name)), [])
-  const sentences = (body: string) => body.split(/[[\]|.!?\n]/).map((one) => one.trim().toLowerCase()).filter(({ length }) => length > 40)
+  assert.deepEqual(
+    held.filter(({ name }) => names.has(name)),
+    [],
+  )
+  const sentences = (body: string) =>
+    body
+      .split(/[[\]|.!?\n]/)
+      .map((one) => one.trim().toLowerCase())
+      .filter(({ length }) => length > 40)
   const known = new Set(train.flatMap(({ body }) => sentences(body)))
-  assert.deepEqual(held.flatMap(({ name, body }) => sentences(body).filter((one) => known.has(one)).map((one) => `${name}: ${one}`)), [])
+  assert.deepEqual(
+    held.flatMap(({ name, body }) =>
+      sentences(body)
+        .filter((one) => known.has(one))
+        .map((one) => `${name}: ${one}`),
+    ),
+    [],
+  )
 })
 
 test('mail of others: bounces and what hurts parsers is no spam', async () => {
@@ -53,7 +67,10 @@ test('mail of others: bounces and what hurts parsers is no spam', async () => {
 })
 
 test('a message of a family is always the same', () => {
-  const [family] = parseFamilies('== x ham en person\nFrom: {me}\nSubject: [a|b] {n:4}\n\n[Hi|Hello] {you}, {link:see [this|that]} {date}\n', 'x')
+  const [family] = parseFamilies(
+    '== x ham en person\nFrom: {me}\nSubject: [a|b] {n:4}\n\n[Hi|Hello] {you}, {link:see [this|that]} {date}\n',
+    'x',
+  )
   const [once, again, other] = [compose(family!, 1), compose(family!, 1), compose(family!, 2)]
   assert.deepEqual(once.sample, again.sample)
   assert.notDeepEqual(once.sample, other.sample)
@@ -63,11 +80,22 @@ test('a message of a family is always the same', () => {
 test('a base as bytes and back; a damaged one is refused', () => {
   const tokens = Int32Array.of(-2_000_000_000, -5, 0, 5, 2_000_000_000)
   const rates = Uint8Array.from([packRate(1), packRate(0.5), packRate(0.002), packRate(0), 9])
-  const made = { step: 0.5, bias: -1, threshold: 2, tokens, weights: Int8Array.of(-127, -1, 0, 1, 127), spam: rates, ham: rates }
+  const made = {
+    step: 0.5,
+    bias: -1,
+    threshold: 2,
+    tokens,
+    weights: Int8Array.of(-127, -1, 0, 1, 127),
+    spam: rates,
+    ham: rates,
+  }
   const bytes = encodeBase(made)
   assert.deepEqual(decodeBase(bytes), made)
   const base = openBase(decodeBase(bytes))
-  assert.deepEqual([...tokens].map((token) => base.weight(base.find(token))), [-63.5, -0.5, 0, 0.5, 63.5])
+  assert.deepEqual(
+    [...tokens].map((token) => base.weight(base.find(token))),
+    [-63.5, -0.5, 0, 0.5, 63.5],
+  )
   assert.equal(base.find(7), -1)
   assert.ok(Math.abs(base.spam(2) - 0.002) < 0.0001)
   assert.throws(() => decodeBase(bytes.subarray(1)), /damaged/)

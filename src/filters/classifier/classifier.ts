@@ -91,4 +91,5 @@ function describe(score: number, words: readonly Weighed[]): string {
   return `looks like spam: ${formatScore(score)}${shown.length > 0 ? ` · ${shown.join(', ')}` : ''}`
 }
 
-export const formatScore = (score: number): string => `${(Math.floor(score * 1_000) / 10).toFixed(score > 0.99 ? 1 : 0)} %`
+export const formatScore = (score: number): string =>
+  `${(Math.floor(score * 1_000) / 10).toFixed(score > 0.99 ? 1 : 0)} %`

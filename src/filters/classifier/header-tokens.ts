@@ -18,12 +18,45 @@ const freeMail: ReadonlySet<string> = new Set(
 )
 /** Fields whose being there says something. */
 const telling: ReadonlySet<string> = new Set([
-  'list-id', 'list-unsubscribe', 'list-unsubscribe-post', 'list-post', 'in-reply-to', 'references', 'precedence', 'auto-submitted',
-  'x-mailer', 'user-agent', 'x-priority', 'importance', 'sender', 'organization', 'x-php-originating-script', 'x-originating-ip',
-  'feedback-id', 'content-language', 'thread-index', 'autocrypt', 'x-auto-response-suppress', 'return-receipt-to',
-  'disposition-notification-to', 'mime-version', 'cc', 'x-php-script', 'x-report-abuse',
+  'list-id',
+  'list-unsubscribe',
+  'list-unsubscribe-post',
+  'list-post',
+  'in-reply-to',
+  'references',
+  'precedence',
+  'auto-submitted',
+  'x-mailer',
+  'user-agent',
+  'x-priority',
+  'importance',
+  'sender',
+  'organization',
+  'x-php-originating-script',
+  'x-originating-ip',
+  'feedback-id',
+  'content-language',
+  'thread-index',
+  'autocrypt',
+  'x-auto-response-suppress',
+  'return-receipt-to',
+  'disposition-notification-to',
+  'mime-version',
+  'cc',
+  'x-php-script',
+  'x-report-abuse',
 ])
-const read: ReadonlySet<string> = new Set(['from', 'reply-to', 'to', 'subject', 'message-id', 'x-mailer', 'user-agent', 'precedence', 'date'])
+const read: ReadonlySet<string> = new Set([
+  'from',
+  'reply-to',
+  'to',
+  'subject',
+  'message-id',
+  'x-mailer',
+  'user-agent',
+  'precedence',
+  'date',
+])
 
 /** What is known of a message beside its bytes. */
 export interface Circumstances {
@@ -42,10 +75,11 @@ export function readHeader(header: Buffer, known: Circumstances, tokens: TokenSe
     const name = field.name.toLowerCase()
     if (name === 'received') hops++
     if (telling.has(name)) tokens.fact(`header:${name}`)
-    if (read.has(name) && !values.has(name)) values.set(name, valueOf(header, field))
+    if (read.has(name) && !values.has(name)) values.set(name, startOf(header, field))
   }
   tokens.fact(`hops:${Math.min(hops, 6)}`)
-  for (const name of ['date', 'message-id', 'to', 'from', 'subject']) if (!values.has(name)) tokens.fact(`header:no ${name}`)
+  for (const name of ['date', 'message-id', 'to', 'from', 'subject'])
+    if (!values.has(name)) tokens.fact(`header:no ${name}`)
   const from = readFrom(values.get('from') ?? '', tokens)
   readSubject(values, tokens)
   readOthers(values, from, tokens)
@@ -54,7 +88,7 @@ export function readHeader(header: Buffer, known: Circumstances, tokens: TokenSe
   return from
 }
 
-const valueOf = (header: Buffer, field: HeaderField): string =>
+const startOf = (header: Buffer, field: HeaderField): string =>
   fieldValue(header, { ...field, end: Math.min(field.end, field.start + 4_000) })
 
 function readFrom(value: string, tokens: TokenSet): string {
@@ -80,8 +114,15 @@ function readFrom(value: string, tokens: TokenSet): string {
 /** A name that the address does not bear out is what phishing has in common. */
 function readName(shown: string, local: string, domain: string, tokens: TokenSet): void {
   readWords(shown, 'name', tokens)
-  if (shown.includes('@')) tokens.fact(shown.toLowerCase().includes(`@${domain}`) ? 'from:name is its address' : 'from:name is another address')
-  const words = shown.toLowerCase().split(' ').map(letters).filter(({ length }) => length >= 3)
+  if (shown.includes('@'))
+    tokens.fact(
+      shown.toLowerCase().includes(`@${domain}`) ? 'from:name is its address' : 'from:name is another address',
+    )
+  const words = shown
+    .toLowerCase()
+    .split(' ')
+    .map(letters)
+    .filter(({ length }) => length >= 3)
   const [inLocal, inDomain] = [letters(local), letters(domain)]
   if (words.some((word) => inDomain.includes(word))) tokens.fact('from:name in domain')
   else if (words.some((word) => inLocal.includes(word))) tokens.fact('from:name in address')
@@ -106,8 +147,18 @@ function readSubject(values: ReadonlyMap<string, string>, tokens: TokenSet): voi
   if (subject === '') return
   readWords(subject, 'subject', tokens)
   const start = subject.slice(0, 5).toLowerCase()
-  if (start.startsWith('re:') || start.startsWith('aw:') || start.startsWith('fwd:') || start.startsWith('fw:') || start.startsWith('wg:'))
-    tokens.fact(tokens.has('header:references') || tokens.has('header:in-reply-to') ? 'subject:reply' : 'subject:reply to nothing')
+  if (
+    start.startsWith('re:') ||
+    start.startsWith('aw:') ||
+    start.startsWith('fwd:') ||
+    start.startsWith('fw:') ||
+    start.startsWith('wg:')
+  )
+    tokens.fact(
+      tokens.has('header:references') || tokens.has('header:in-reply-to')
+        ? 'subject:reply'
+        : 'subject:reply to nothing',
+    )
   if (subject.includes('?')) tokens.fact('subject:?')
   if (subject.includes('!')) tokens.fact('subject:!')
   if (subject.length > 90) tokens.fact('subject:long')
@@ -120,12 +171,22 @@ function readOthers(values: ReadonlyMap<string, string>, from: string, tokens: T
     if (freeMail.has(reply)) tokens.fact(freeMail.has(from) ? 'reply-to:free mail' : 'reply-to:free mail for another')
   }
   const to = domainsOf(values.get('to') ?? '')
-  if (values.has('to')) tokens.fact(to.length === 0 ? 'to:nobody' : to.length === 1 ? 'to:one' : to.length < 6 ? 'to:few' : 'to:many')
+  if (values.has('to'))
+    tokens.fact(to.length === 0 ? 'to:nobody' : to.length === 1 ? 'to:one' : to.length < 6 ? 'to:few' : 'to:many')
   if (from !== '' && to.includes(from)) tokens.fact('to:own domain')
   const id = (values.get('message-id') ?? '').toLowerCase()
   if (id !== '') {
-    const host = id.slice(id.lastIndexOf('@') + 1).replace('>', '').trim()
-    tokens.fact(registered(host) === registered(from) ? 'message-id:same' : host.includes('.') ? 'message-id:differs' : 'message-id:odd')
+    const host = id
+      .slice(id.lastIndexOf('@') + 1)
+      .replace('>', '')
+      .trim()
+    tokens.fact(
+      registered(host) === registered(from)
+        ? 'message-id:same'
+        : host.includes('.')
+          ? 'message-id:differs'
+          : 'message-id:odd',
+    )
   }
   const program = values.get('x-mailer') ?? values.get('user-agent')
   if (program !== undefined) tokens.fact(`program:${program.slice(0, 40).toLowerCase().split(' ')[0]!.split('/')[0]!}`)
@@ -138,7 +199,10 @@ const domainsOf = (value: string): string[] =>
 
 function readSender(sender: string | undefined, from: string, tokens: TokenSet): void {
   if (sender === undefined) return
-  if (sender === '') return tokens.fact('sender:null')
+  if (sender === '') {
+    tokens.fact('sender:null')
+    return
+  }
   const domain = sender.slice(sender.lastIndexOf('@') + 1).toLowerCase()
   tokens.fact(registered(domain) === registered(from) ? 'sender:same' : 'sender:differs')
 }

@@ -16,7 +16,10 @@ const fill = (piece: string, size = sampleBytes) => piece.repeat(Math.ceil(size 
 const attacks: readonly (readonly [name: string, text: string])[] = [
   ['ten megabytes of words', `\r\n\r\n${fill('lorem ipsum ', 10_000_000)}`],
   ['ten megabytes of one line', `Subject: ${fill('a', 10_000_000)}`],
-  ['ten megabytes of different words', `\r\n\r\n${Array.from({ length: 1_200_000 }, (_, i) => i.toString(36)).join(' ')}`],
+  [
+    'ten megabytes of different words',
+    `\r\n\r\n${Array.from({ length: 1_200_000 }, (_, i) => i.toString(36)).join(' ')}`,
+  ],
   ['multiparts within each other', deep(2_000)],
   ['messages within each other', fill('Content-Type: message/rfc822\r\n\r\n')],
   ['thousands of parts', `Content-Type: multipart/mixed; boundary=b\r\n\r\n${fill('--b\r\n\r\nx\r\n')}`],

@@ -5,7 +5,7 @@ import type { AccountId, Log } from '../../base/index.ts'
 import type { JobMap, RunningJob } from '../../jobs/index.ts'
 import { classifierRows, messageRows, type Store, toBuffer, type Writer } from '../../store/index.ts'
 import { type Sample, sampleBytes, tokenize } from './tokenize.ts'
-import { decodeCounts, emptyModel, encodeCounts, type Learnt, learn, unlearn, type UserModel } from './user-model.ts'
+import { decodeCounts, emptyModel, encodeCounts, type Learnt, learn, type UserModel, unlearn } from './user-model.ts'
 
 /** Messages of a user of which it is remembered that they were learnt. */
 export const mostRemembered = 20_000

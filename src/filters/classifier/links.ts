@@ -17,7 +17,9 @@ const freeHosts: readonly string[] = (
   'telegra.ph typeform.com jotform.com form.run webnode.page strikingly.com mystrikingly.com'
 ).split(' ')
 const shorteners: ReadonlySet<string> = new Set(
-  'bit.ly tinyurl.com t.co goo.gl ow.ly is.gd cutt.ly rb.gy shorturl.at rebrand.ly tiny.cc t.ly s.id lnkd.in v.gd bl.ink qrco.de'.split(' '),
+  'bit.ly tinyurl.com t.co goo.gl ow.ly is.gd cutt.ly rb.gy shorturl.at rebrand.ly tiny.cc t.ly s.id lnkd.in v.gd bl.ink qrco.de'.split(
+    ' ',
+  ),
 )
 
 /** The domain that somebody registered, as far as it can be told without a list. */
@@ -76,7 +78,7 @@ export class Links {
   /** `text`: what the reader of HTML sees of it. */
   add(url: string, text = ''): void {
     this.#count++
-    if (url.startsWith('mailto:')) return this.#tokens.fact('link:mail')
+    if (url.startsWith('mailto:')) this.#tokens.fact('link:mail')
     const host = hostOf(url)
     if (host === '') return
     if (url.startsWith('http://')) this.#plain++
@@ -103,7 +105,10 @@ export class Links {
 
   #host(host: string): void {
     const tokens = this.#tokens
-    if (isIp(host)) return tokens.fact('link:ip')
+    if (isIp(host)) {
+      tokens.fact('link:ip')
+      return
+    }
     const domain = registered(host)
     this.#domains.add(domain)
     tokens.fact(`link:${domain}`)
@@ -122,7 +127,10 @@ export class Links {
   /** What all of them together say, of a message from `from`. */
   end(from: string): void {
     const tokens = this.#tokens
-    if (this.#count === 0) return tokens.fact('links:none')
+    if (this.#count === 0) {
+      tokens.fact('links:none')
+      return
+    }
     tokens.fact(`links:${this.#count < 2 ? '1' : this.#count < 5 ? 'few' : this.#count < 15 ? 'some' : 'many'}`)
     if (this.#plain > 0) tokens.fact('links:http')
     if (this.#domains.size === 0 || from === '') return

@@ -31,7 +31,20 @@ export function readMarkup(html: string, tokens: TokenSet, links: Links, picture
   }
 }
 
-const named: ReadonlySet<string> = new Set(['form', 'input', 'script', 'iframe', 'object', 'embed', 'base', 'area', 'svg', 'marquee', 'meta', 'table'])
+const named: ReadonlySet<string> = new Set([
+  'form',
+  'input',
+  'script',
+  'iframe',
+  'object',
+  'embed',
+  'base',
+  'area',
+  'svg',
+  'marquee',
+  'meta',
+  'table',
+])
 
 /** Letters behind `<`, lower case; '' when it is no tag that begins. */
 function tagName(html: string, at: number): string {
@@ -86,5 +99,6 @@ function readStyle(tag: string, tokens: TokenSet): void {
   const tight = style.toLowerCase().replaceAll(' ', '')
   if (tight.includes('display:none') || tight.includes('visibility:hidden')) tokens.fact('html:not shown')
   if (tight.includes('font-size:0') || tight.includes('font-size:1px')) tokens.fact('html:tiny')
-  if (tight.startsWith('color:#fff') || tight.includes(';color:#fff') || tight.includes('opacity:0')) tokens.fact('html:white')
+  if (tight.startsWith('color:#fff') || tight.includes(';color:#fff') || tight.includes('opacity:0'))
+    tokens.fact('html:white')
 }

@@ -59,7 +59,8 @@ test('who puts newsletters into Junk still gets other mail', () => {
 
 test('who teaches much spam loses no mail by it', () => {
   const user = emptyModel()
-  for (const family of families.filter(({ kind }) => kind === 'spam')) for (let i = 0; i < 8; i++) learn(user, tokensOf(family, i).singles, 'spam')
+  for (const family of families.filter(({ kind }) => kind === 'spam'))
+    for (let i = 0; i < 8; i++) learn(user, tokensOf(family, i).singles, 'spam')
   let [wrong, all] = [0, 0]
   for (const family of families.filter(({ kind }) => kind === 'ham'))
     for (let i = 0; i < 20; i++) {
@@ -86,5 +87,8 @@ test('what counted, the strongest first', () => {
   const told = explain(tokenize({ bytes, size: bytes.length }, true), base, user, 30)
   assert.ok(told.some(({ token, weight }) => token === 'hooves' && weight > 0))
   const weights = told.map(({ weight }) => Math.abs(weight))
-  assert.deepEqual(weights, weights.toSorted((a, b) => b - a))
+  assert.deepEqual(
+    weights,
+    weights.toSorted((a, b) => b - a),
+  )
 })

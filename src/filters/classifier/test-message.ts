@@ -22,7 +22,8 @@ export function testMessage({ store, hostname, bytes, size, account }: TestMessa
     const name = field.name.toLowerCase()
     if (name === 'received') break
     const value = fieldValue(bytes, field)
-    if (name === 'authentication-results' && value.toLowerCase().startsWith(`${hostname.toLowerCase()};`)) results ??= value
+    if (name === 'authentication-results' && value.toLowerCase().startsWith(`${hostname.toLowerCase()};`))
+      results ??= value
     if (name === 'return-path') sender ??= value.replaceAll('<', '').replaceAll('>', '')
   }
   const known = { ...(results !== undefined && { results }), ...(sender !== undefined && { sender }) }

@@ -5,7 +5,12 @@ export const maxTokens = 4_000
 
 /** Words of the body, of the subject, of a display name; what is seen of header, links, markup and attachments. */
 export type Kind = 'body' | 'subject' | 'name' | 'fact'
-const seeds: Readonly<Record<Kind, number>> = { body: 0x3c6e_f372, subject: 0x1b87_3593, name: 0x510e_527f, fact: 0x2545_f491 }
+const seeds: Readonly<Record<Kind, number>> = {
+  body: 0x3c6e_f372,
+  subject: 0x1b87_3593,
+  name: 0x510e_527f,
+  fact: 0x2545_f491,
+}
 const shown: Readonly<Record<Kind, string>> = { body: '', subject: 'subject:', name: 'name:', fact: '' }
 
 export const seedOf = (kind: Kind): number => seeds[kind]

@@ -19,7 +19,14 @@ function holds(text: string, wanted: readonly string[], unwanted: readonly strin
 }
 
 test('words of the body: alone, with the next, and with the one after', () => {
-  holds('Subject: x\n\nBuy CHEAP watches now', ['buy', 'cheap', 'watches', 'buy cheap', 'cheap watches', 'buy … watches'])
+  holds('Subject: x\n\nBuy CHEAP watches now', [
+    'buy',
+    'cheap',
+    'watches',
+    'buy cheap',
+    'cheap watches',
+    'buy … watches',
+  ])
   holds('Subject: Free offer\n\nx', ['subject:free', 'subject:offer', 'subject:free subject:offer'], ['free'])
   holds('\nfür Größe naïve', ['für', 'größe', 'naïve'])
   holds("\ndon't stop", ["don't", "don't stop"])
@@ -45,7 +52,11 @@ test('who wrote: what the name says of the address', () => {
   holds('From: PayPal <service@paypal.com>\n\nx', ['from:name in domain', 'from:paypal.com'])
   holds('From: Jürgen Müller <j.mueller@gmx.de>\n\nx', ['from:name in address', 'from:free mail'])
   holds('From: "ann@bank.test" <z@evil.test>\n\nx', ['from:name is another address'])
-  holds('From: a@b.test\nReply-To: q@gmail.com\n\nx', ['reply-to:differs', 'reply-to:free mail for another', 'from:no name'])
+  holds('From: a@b.test\nReply-To: q@gmail.com\n\nx', [
+    'reply-to:differs',
+    'reply-to:free mail for another',
+    'from:no name',
+  ])
   holds('From: a@news.shop.co.uk\n\nx', ['from:shop.co.uk'])
   holds('From: a@b.test\nSubject: Re: hi\n\nx', ['subject:reply to nothing'], ['subject:reply'])
   holds('From: a@b.test\nSubject: Re: hi\nReferences: <1@b.test>\n\nx', ['subject:reply'])
@@ -53,8 +64,12 @@ test('who wrote: what the name says of the address', () => {
 })
 
 test('what this server knows of the sender', () => {
-  const results = 'mx.test; spf=fail smtp.mailfrom=a@b.test; dkim=none; dkim=pass header.d=b.test; dmarc=pass header.from=b.test'
-  holds('From: a@b.test\n\nx', ['spf:fail', 'dkim:pass', 'dmarc:pass', 'sender:same'], ['dkim:none'], { results, sender: 'x@b.test' })
+  const results =
+    'mx.test; spf=fail smtp.mailfrom=a@b.test; dkim=none; dkim=pass header.d=b.test; dmarc=pass header.from=b.test'
+  holds('From: a@b.test\n\nx', ['spf:fail', 'dkim:pass', 'dmarc:pass', 'sender:same'], ['dkim:none'], {
+    results,
+    sender: 'x@b.test',
+  })
   const chosen = 'mx.test; spf=fail smtp.mailfrom="a; dkim=pass"@b.test (dmarc=pass; dkim=pass); dkim=none'
   holds('From: a@b.test\n\nx', ['spf:fail', 'dkim:none'], ['dkim:pass', 'dmarc:pass'], { results: chosen })
   holds('From: a@b.test\n\nx', ['sender:null'], [], { sender: '' })
@@ -64,10 +79,24 @@ test('what this server knows of the sender', () => {
 
 test('links: hosts, and what they show', () => {
   const html = (body: string) => `From: a@shop.test\nContent-Type: text/html\n\n${body}`
-  holds(html('<a href="https://evil.test/x">https://bank.test/login</a>'), ['link:text shows another host', 'link:evil.test', 'links:none of the sender', 'links:1'])
-  holds(html('<a href="https://www.shop.test/x">shop.test</a>'), ['links:all of the sender'], ['link:text shows another host'])
+  holds(html('<a href="https://evil.test/x">https://bank.test/login</a>'), [
+    'link:text shows another host',
+    'link:evil.test',
+    'links:none of the sender',
+    'links:1',
+  ])
+  holds(
+    html('<a href="https://www.shop.test/x">shop.test</a>'),
+    ['links:all of the sender'],
+    ['link:text shows another host'],
+  )
   holds(html('<A HREF=http://192.0.2.1:8080/a.exe>x</A>'), ['link:ip', 'link:port', 'link:to .exe', 'links:http'])
-  holds(html('<a href="https://bit.ly/abc">x</a><a href="https://x-y.pages.dev/#a@b.test">y</a>'), ['link:shortener', 'link:free host', 'link:address within', 'links:few'])
+  holds(html('<a href="https://bit.ly/abc">x</a><a href="https://x-y.pages.dev/#a@b.test">y</a>'), [
+    'link:shortener',
+    'link:free host',
+    'link:address within',
+    'links:few',
+  ])
   holds(html('<a href="https://paypal.com@evil.test/">x</a>'), ['link:user part', 'link:evil.test'])
   holds('From: a@b.test\n\nsee https://www.c.test/path?id=1 and www.d.test.', ['link:c.test', 'links:few'], ['path'])
   holds('\nno links', ['links:none'])
@@ -77,16 +106,34 @@ test('markup and attachments', () => {
   const html = (body: string) => `Content-Type: text/html\n\n${body}`
   holds(html('<form action="x"><input></form>'), ['html:form', 'html:input', 'text:html'])
   holds(html('<span style="display: none">x</span><b style="font-size:0px">y</b>'), ['html:not shown', 'html:tiny'])
-  holds(html('<img src="cid:1"><img src="https://x.test/p" width="1" height="1">'), ['picture:attached', 'picture:pixel', 'pictures:few', 'pictures:hardly text'])
+  holds(html('<img src="cid:1"><img src="https://x.test/p" width="1" height="1">'), [
+    'picture:attached',
+    'picture:pixel',
+    'pictures:few',
+    'pictures:hardly text',
+  ])
   const mixed = (part: string) => `Content-Type: multipart/mixed; boundary=b\n\n--b\n\ntext\n--b\n${part}\n\nx\n--b--\n`
-  holds(mixed('Content-Type: application/octet-stream; name="invoice.pdf.exe"'), ['attachment:program', 'attachment:two endings', 'attachment:.exe'])
-  holds(mixed('Content-Type: text/html\nContent-Disposition: attachment; filename=a.htm'), ['attachment:page', 'attachment:.htm'])
+  holds(mixed('Content-Type: application/octet-stream; name="invoice.pdf.exe"'), [
+    'attachment:program',
+    'attachment:two endings',
+    'attachment:.exe',
+  ])
+  holds(mixed('Content-Type: text/html\nContent-Disposition: attachment; filename=a.htm'), [
+    'attachment:page',
+    'attachment:.htm',
+  ])
   holds(mixed('Content-Type: text/calendar; name=invite.ics'), ['attachment:.ics'], ['attachment:program'])
 })
 
 test('encodings are undone before anything is read', () => {
-  holds(`Content-Type: text/plain; charset=utf-8\nContent-Transfer-Encoding: base64\n\n${Buffer.from('hidden Wörter').toString('base64')}`, ['hidden', 'wörter', 'text:base64', 'charset:utf-8'])
-  holds('Content-Type: text/plain; charset=iso-8859-1\nContent-Transfer-Encoding: quoted-printable\n\nsch=F6n sp=\nam', ['schön', 'spam'])
+  holds(
+    `Content-Type: text/plain; charset=utf-8\nContent-Transfer-Encoding: base64\n\n${Buffer.from('hidden Wörter').toString('base64')}`,
+    ['hidden', 'wörter', 'text:base64', 'charset:utf-8'],
+  )
+  holds(
+    'Content-Type: text/plain; charset=iso-8859-1\nContent-Transfer-Encoding: quoted-printable\n\nsch=F6n sp=\nam',
+    ['schön', 'spam'],
+  )
   holds('Subject: =?utf-8?B?R2V3aW5u?=\n\nx', ['subject:gewinn'])
 })
 

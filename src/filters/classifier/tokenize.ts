@@ -87,7 +87,8 @@ class PartReader {
     tokens.fact(`attachment:${part.type}`)
     if (end !== '') tokens.fact(`attachment:.${end}`)
     if (programs.has(end)) tokens.fact('attachment:program')
-    if (pieces.length > 2 && pieces.at(-2)!.length <= 4 && documents.has(pieces.at(-2)!)) tokens.fact('attachment:two endings')
+    if (pieces.length > 2 && pieces.at(-2)!.length <= 4 && documents.has(pieces.at(-2)!))
+      tokens.fact('attachment:two endings')
     if (part.subtype === 'html' || end === 'htm' || end === 'shtml') tokens.fact('attachment:page')
     if (part.type === 'image' && part.end - part.body > 20_000) tokens.fact('attachment:large picture')
   }
@@ -108,7 +109,8 @@ class PartReader {
     const before = this.#tokens.singles.length
     readWords(text, 'body', this.#tokens, isHtml ? undefined : this.#links)
     // A plain text beside HTML that says quite other words is there for filters.
-    if (!isHtml && this.#words > text.length && this.#tokens.singles.length - before > 40) this.#tokens.fact('text:other words')
+    if (!isHtml && this.#words > text.length && this.#tokens.singles.length - before > 40)
+      this.#tokens.fact('text:other words')
   }
 
   #shape(html: boolean, plain: boolean): void {
@@ -128,7 +130,9 @@ class PartReader {
 }
 
 const programs: ReadonlySet<string> = new Set(
-  'exe scr com pif bat cmd vbs vbe js jse wsf wsh hta msi ps1 jar lnk iso img cab ace cpl reg chm docm xlsm pptm xll one'.split(' '),
+  'exe scr com pif bat cmd vbs vbe js jse wsf wsh hta msi ps1 jar lnk iso img cab ace cpl reg chm docm xlsm pptm xll one'.split(
+    ' ',
+  ),
 )
 const documents: ReadonlySet<string> = new Set('pdf doc docx xls xlsx jpg jpeg png txt csv mp3 zip'.split(' '))
 

@@ -2,7 +2,16 @@
 
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { decodeCounts, emptyModel, encodeCounts, learn, mostLearnt, mostUserTokens, unit, unlearn } from './user-model.ts'
+import {
+  decodeCounts,
+  emptyModel,
+  encodeCounts,
+  learn,
+  mostLearnt,
+  mostUserTokens,
+  unit,
+  unlearn,
+} from './user-model.ts'
 
 const run = (from: number, count: number) => Array.from({ length: count }, (_, i) => (from + i) * 2_654_435 - 1_000_000)
 

@@ -39,7 +39,10 @@ const scriptOf = (c: number): number =>
 
 /** What looks like a Latin letter, for words in which both stand; and digits and signs that stand for letters. */
 const lookalikes = new Map(
-  [...'аaеeоoрpсcуyхxіiѕsјjһhԁdвbкkмmнhтtαaεeοoρpτtυuνvιiκkгrпn'.matchAll(/(.)(.)/gu)].map(([, from, to]) => [from!, to!]),
+  [...'аaеeоoрpсcуyхxіiѕsјjһhԁdвbкkмmнhтtαaεeοoρpτtυuνvιiκkгrпn'.matchAll(/(.)(.)/gu)].map(([, from, to]) => [
+    from!,
+    to!,
+  ]),
 )
 const leet = new Map(Object.entries({ '0': 'o', '1': 'i', '3': 'e', '4': 'a', '5': 's', '7': 't', '8': 'b' }))
 
@@ -153,14 +156,20 @@ class WordReader {
       return
     }
     this.#speltOut()
-    if (this.#letters === 0) return this.#put(finish(step(step(this.#seed, 35), Math.min(size, 9))), end, `#${Math.min(size, 9)}`)
-    if (size > longest) return this.#tokens.fact('word:long')
+    const length = Math.min(size, 9)
+    if (this.#letters === 0) this.#put(finish(step(step(this.#seed, 35), length)), end, `#${length}`)
+    else if (size > longest) this.#tokens.fact('word:long')
     // Numbers of orders, keys: no two messages have the same.
-    if (this.#digits >= 3 && this.#letters + this.#digits >= 7) return this.#tokens.fact('word:code')
+    else if (this.#digits >= 3 && size >= 7) this.#tokens.fact('word:code')
+    else this.#finishReal(end)
+  }
+
+  #finishReal(end: number): void {
     this.#words++
     if (this.#letters >= 4 && this.#given !== this.#text && this.#isShouted(end)) this.#capitals++
     if (this.#hidden > 0) this.#odd('invisible')
-    if ((this.#scripts & latin) !== 0 && (this.#scripts & (greek | cyrillic)) !== 0) this.#disguised('script', end, lookalikes)
+    if ((this.#scripts & latin) !== 0 && (this.#scripts & (greek | cyrillic)) !== 0)
+      this.#disguised('script', end, lookalikes)
     else if (this.#digits > 0 && this.#letters >= 3 && this.#isLeet(end)) this.#disguised('digits', end, leet)
     this.#put(finish(this.#hash), end)
   }

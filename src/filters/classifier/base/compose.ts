@@ -6,6 +6,20 @@ import { expand, type Family } from './families.ts'
 import { createLexicon, type Lexicon, type Person, toAscii } from './lexicon.ts'
 import { createRandom, type Random, seedOfText } from './random.ts'
 import { type Style, styles } from './styles.ts'
+import {
+  escapeHtml,
+  fold72,
+  isAscii,
+  longestLine,
+  namedTo,
+  obscure,
+  phrase,
+  pickForm,
+  toLocal,
+  toQuotedPrintable,
+  types,
+  wrap,
+} from './write-text.ts'
 
 export interface Composed {
   readonly family: Family
@@ -52,16 +66,16 @@ class Composer {
 
   compose(): Composed {
     const { fields, options } = this.#family
-    const random = this.#random
     const from = this.#from(this.#fill(fields.get('from') ?? '{me}'))
     const subject = this.#fill(fields.get('subject') ?? '')
     const text = this.#disguise(this.#fill(this.#family.body))
     const sender = this.#sender(from.address)
     const body = this.#body(text)
-    const header = this.#header(from, subject, body.type)
-    const bytes = Buffer.from(`${[...header, ...body.fields].join('\r\n')}\r\n\r\n${body.text.replaceAll('\n', '\r\n')}\r\n`)
+    const header = this.#header(from, subject)
+    const bytes = Buffer.from(
+      `${[...header, ...body.fields].join('\r\n')}\r\n\r\n${body.text.replaceAll('\n', '\r\n')}\r\n`,
+    )
     const results = options.get('results') === 'none' ? '' : this.#results(from.domain, sender)
-    void random
     return { family: this.#family, sample: { bytes, size: bytes.length, sender, results } }
   }
 
@@ -71,7 +85,11 @@ class Composer {
       case 'free':
         return lexicon.freeMail()
       case 'person':
-        return random.chance(0.6) ? lexicon.freeMail() : lexicon.domainOf(random.chance(0.5) ? `${this.#me.last.normalize('NFD').replace(/[^\w]/g, '')}` : this.#company)
+        return random.chance(0.6)
+          ? lexicon.freeMail()
+          : lexicon.domainOf(
+              random.chance(0.5) ? `${this.#me.last.normalize('NFD').replace(/[^\w]/g, '')}` : this.#company,
+            )
       case 'throwaway':
         return lexicon.throwaway()
       default:
@@ -144,21 +162,27 @@ class Composer {
 
   #letters(count: number): string {
     let out = ''
-    for (let i = 0; i < count; i++) out += this.#random.pick([...'abcdefghjkmnpqrstuvwxyzABCDEFGHJKLMNPQRSTUVWXYZ23456789'])
+    for (let i = 0; i < count; i++)
+      out += this.#random.pick([...'abcdefghjkmnpqrstuvwxyzABCDEFGHJKLMNPQRSTUVWXYZ23456789'])
     return out
   }
 
   /** Words that have nothing to do with anything, as they are put behind spam. */
   #hashwords(): string {
     const { goods, city, person, month } = this.#lexicon
-    return Array.from({ length: 12 + this.#random.below(30) }, () => this.#random.pick([goods, city, () => person().last, month, () => this.#letters(3 + this.#random.below(6)).toLowerCase()])().toLowerCase()).join(' ')
+    return Array.from({ length: 12 + this.#random.below(30) }, () =>
+      this.#random
+        .pick([goods, city, () => person().last, month, () => this.#letters(3 + this.#random.below(6)).toLowerCase()])()
+        .toLowerCase(),
+    ).join(' ')
   }
 
   #date(): string {
     const { language } = this.#family
     const [day, month] = [1 + this.#random.below(28), this.#lexicon.month()]
     const year = 2022 + this.#random.below(6)
-    if (language === 'de') return this.#random.chance(0.4) ? `${day}. ${month} ${year}` : `${day}.${1 + this.#random.below(12)}.${year}`
+    if (language === 'de')
+      return this.#random.chance(0.4) ? `${day}. ${month} ${year}` : `${day}.${1 + this.#random.below(12)}.${year}`
     if (language === 'en') return this.#random.chance(0.5) ? `${month} ${day}, ${year}` : `${day} ${month} ${year}`
     return language === 'es' ? `${day} de ${month} de ${year}` : `${day} ${month} ${year}`
   }
@@ -169,20 +193,27 @@ class Composer {
     if (kind === 'own') return `https://${random.pick(['www.', '', 'my.', 'shop.'])}${this.#domain}/${path}`
     if (kind === 'foreign') return `https://${random.pick(['www.', ''])}${lexicon.domainOf(lexicon.company())}/${path}`
     if (kind === 'tracked')
-      return random.chance(0.5) ? `https://${random.pick(['click', 'links', 'email', 'e'])}.${this.#domain}/${path}${lexicon.hex(12)}` : `https://${random.pick(['u', 'click', 'track'])}${lexicon.digits(4)}.${random.pick(['list-manage.com', 'sendgrid.net', 'mailjet.com', 'hubspotlinks.com', 'cmail19.com', 'rs6.net'])}/ls/${lexicon.hex(20)}`
+      return random.chance(0.5)
+        ? `https://${random.pick(['click', 'links', 'email', 'e'])}.${this.#domain}/${path}${lexicon.hex(12)}`
+        : `https://${random.pick(['u', 'click', 'track'])}${lexicon.digits(4)}.${random.pick(['list-manage.com', 'sendgrid.net', 'mailjet.com', 'hubspotlinks.com', 'cmail19.com', 'rs6.net'])}/ls/${lexicon.hex(20)}`
     const bad = random()
-    if (bad < 0.22) return `https://${lexicon.freePage()}/${random.pick(['', 'login', 'index.html', path, `#${this.#recipient}`])}`
+    if (bad < 0.22)
+      return `https://${lexicon.freePage()}/${random.pick(['', 'login', 'index.html', path, `#${this.#recipient}`])}`
     if (bad < 0.34) return `https://${lexicon.shortened()}`
-    if (bad < 0.4) return `http://${lexicon.digits(2)}.${lexicon.digits(2)}.${lexicon.digits(2)}.${lexicon.digits(2)}/${path}`
-    if (bad < 0.55) return `http${random.chance(0.5) ? 's' : ''}://${lexicon.domainOf(lexicon.company())}/${random.pick(['wp-content/', 'wp-includes/', 'images/', '.well-known/', 'cgi/'])}${lexicon.hex(5)}/${random.pick(['', 'index.php', 'login.html', 'doc.zip', 'view.php?e='])}`
-    if (bad < 0.7 && this.#style.from !== 'free') return `http${random.chance(0.7) ? 's' : ''}://${this.#domain}/${path}`
+    if (bad < 0.4)
+      return `http://${lexicon.digits(2)}.${lexicon.digits(2)}.${lexicon.digits(2)}.${lexicon.digits(2)}/${path}`
+    if (bad < 0.55)
+      return `http${random.chance(0.5) ? 's' : ''}://${lexicon.domainOf(lexicon.company())}/${random.pick(['wp-content/', 'wp-includes/', 'images/', '.well-known/', 'cgi/'])}${lexicon.hex(5)}/${random.pick(['', 'index.php', 'login.html', 'doc.zip', 'view.php?e='])}`
+    if (bad < 0.7 && this.#style.from !== 'free')
+      return `http${random.chance(0.7) ? 's' : ''}://${this.#domain}/${path}`
     return `http${random.chance(0.7) ? 's' : ''}://${lexicon.throwaway()}/${path}`
   }
 
   #link(label: string, kind?: Style['links']): string {
     const link = { label: label === '' ? this.#url(kind) : label, url: this.#url(kind) }
     // A link that shows one host and leads to another.
-    if (label === '' && !(this.#family.kind === 'spam' && this.#random.chance(0.3))) this.#links.push({ label: link.url, url: link.url })
+    if (label === '' && !(this.#family.kind === 'spam' && this.#random.chance(0.3)))
+      this.#links.push({ label: link.url, url: link.url })
     else this.#links.push(link)
     return `${mark}${this.#links.length - 1}${mark}`
   }
@@ -190,11 +221,26 @@ class Composer {
   #from(text: string): { name: string; address: string; domain: string } {
     const open = text.lastIndexOf('<')
     const name = (open < 0 ? text : text.slice(0, open)).trim()
-    const given = open < 0 ? '' : text.slice(open + 1).replace('>', '').trim()
+    const given =
+      open < 0
+        ? ''
+        : text
+            .slice(open + 1)
+            .replace('>', '')
+            .trim()
     const local = given.includes('@') ? given.slice(0, given.lastIndexOf('@')) : given
     const domain = given.includes('@') ? given.slice(given.lastIndexOf('@') + 1) : this.#domain
     if (this.#style.from !== 'free') this.#domain = domain
-    const full = local === '' ? this.#lexicon.local(this.#style.from === 'free' || this.#style.from === 'throwaway' ? (this.#random.chance(0.4) ? this.#me : this.#lexicon.person()) : this.#me) : toLocal(local)
+    const full =
+      local === ''
+        ? this.#lexicon.local(
+            this.#style.from === 'free' || this.#style.from === 'throwaway'
+              ? this.#random.chance(0.4)
+                ? this.#me
+                : this.#lexicon.person()
+              : this.#me,
+          )
+        : toLocal(local)
     return { name, address: `${full}@${domain}`, domain }
   }
 
@@ -203,8 +249,10 @@ class Composer {
     if (!random.chance(this.#style.bounces)) return address
     const bounce = `${random.pick(['bounce', 'bounces', 'return', 'b'])}${random.pick(['-', '+'])}${this.#lexicon.digits(6)}`
     const own = address.slice(address.indexOf('@') + 1)
-    if (this.#style.from === 'company' && random.chance(0.6)) return `${bounce}@${random.pick(['bounce', 'mail', 'em'])}.${own}`
-    if (this.#style.from === 'throwaway' || this.#style.from === 'hacked') return `${this.#lexicon.local(this.#lexicon.person())}@${this.#lexicon.throwaway()}`
+    if (this.#style.from === 'company' && random.chance(0.6))
+      return `${bounce}@${random.pick(['bounce', 'mail', 'em'])}.${own}`
+    if (this.#style.from === 'throwaway' || this.#style.from === 'hacked')
+      return `${this.#lexicon.local(this.#lexicon.person())}@${this.#lexicon.throwaway()}`
     return `${bounce}@${random.pick(['amazonses.com', 'sendgrid.net', 'mailgun.org', 'mcsv.net', 'lists.example.org'])}`
   }
 
@@ -214,25 +262,60 @@ class Composer {
     const spf = random.chance(spfPass) ? 'pass' : random.pick(['none', 'softfail', 'fail', 'none', 'neutral'])
     const dkim = random.chance(dkimPass) ? 'pass' : random.pick(['none', 'none', 'none', 'fail'])
     const aligned = spf === 'pass' || dkim === 'pass'
-    const dmarc = random.chance(fails) ? 'fail' : aligned && random.chance(0.8) ? 'pass' : random.chance(0.85) ? 'none' : aligned ? 'pass' : 'fail'
+    const dmarc = random.chance(fails)
+      ? 'fail'
+      : aligned && random.chance(0.8)
+        ? 'pass'
+        : random.chance(0.85)
+          ? 'none'
+          : aligned
+            ? 'pass'
+            : 'fail'
     const iprev = random.chance(this.#family.kind === 'ham' ? 0.95 : 0.7) ? 'pass' : 'fail'
     return `mx.here.example; spf=${spf} smtp.mailfrom=${sender}; dkim=${dkim} header.d=${domain}; dmarc=${dmarc} header.from=${domain}; iprev=${iprev}`
   }
 
-  #header(from: { name: string; address: string; domain: string }, subject: string, type: string): string[] {
+  #header(from: { name: string; address: string; domain: string }, subject: string): string[] {
     const [random, lexicon] = [this.#random, this.#lexicon]
     const { fields, options } = this.#family
     const [least, most] = this.#style.hops
-    const at = Date.UTC(2024 + random.below(3), random.below(12), 1 + random.below(28), random.below(24), random.below(60))
-    const received = Array.from({ length: least + random.below(most - least + 1) }, (_, i) => `Received: from ${i === 0 ? `mail.${from.domain}` : `host${lexicon.digits(2)}.internal`} by mx${i}.relay.example with ESMTP id ${lexicon.hex(8)}; ${formatDate(at)}`)
-    const idHost = random.chance(this.#style.ownId) ? from.domain : random.pick(['mail.gmail.com', `host-${lexicon.digits(3)}.local`, 'amazonses.com', lexicon.throwaway(), `srv${lexicon.digits(2)}.hosting.example`, 'localhost'])
-    const to = fields.has('to') ? this.#fill(fields.get('to')!) : random.chance(0.6) ? `${this.#you.full} <${this.#recipient}>` : this.#recipient
+    const at = Date.UTC(
+      2024 + random.below(3),
+      random.below(12),
+      1 + random.below(28),
+      random.below(24),
+      random.below(60),
+    )
+    const received = Array.from(
+      { length: least + random.below(most - least + 1) },
+      (_, i) =>
+        `Received: from ${i === 0 ? `mail.${from.domain}` : `host${lexicon.digits(2)}.internal`} by mx${i}.relay.example with ESMTP id ${lexicon.hex(8)}; ${formatDate(at)}`,
+    )
+    const idHost = random.chance(this.#style.ownId)
+      ? from.domain
+      : random.pick([
+          'mail.gmail.com',
+          `host-${lexicon.digits(3)}.local`,
+          'amazonses.com',
+          lexicon.throwaway(),
+          `srv${lexicon.digits(2)}.hosting.example`,
+          'localhost',
+        ])
+    const to = fields.has('to')
+      ? this.#fill(fields.get('to')!)
+      : random.chance(0.6)
+        ? `${this.#you.full} <${this.#recipient}>`
+        : this.#recipient
     const reply = fields.has('reply-to') ? [`Reply-To: ${this.#fill(fields.get('reply-to')!)}`] : []
     const isReply = options.get('reply') === 'yes'
-    const references = isReply ? [`In-Reply-To: <${lexicon.hex(12)}@${this.#recipient.split('@')[1]}>`, `References: <${lexicon.hex(12)}@${this.#recipient.split('@')[1]}>`] : []
+    const references = isReply
+      ? [
+          `In-Reply-To: <${lexicon.hex(12)}@${this.#recipient.split('@')[1]}>`,
+          `References: <${lexicon.hex(12)}@${this.#recipient.split('@')[1]}>`,
+        ]
+      : []
     const program = random.pick(this.#style.programs)
     const cc = fields.has('cc') ? [`Cc: ${this.#fill(fields.get('cc')!)}`] : []
-    void type
     return [
       ...received,
       `From: ${from.name === '' ? from.address : `${phrase(from.name)} <${from.address}>`}`,
@@ -258,7 +341,11 @@ class Composer {
     if (chosen === 'plain' || chosen === 'both') alternatives.push(this.#encoded('text/plain', this.#toPlain(text)))
     if (chosen !== 'plain') alternatives.push(this.#encoded('text/html', this.#toHtml(text, chosen === 'picture')))
     const main = alternatives.length === 1 ? alternatives[0]! : this.#multipart('alternative', alternatives)
-    const attached = fields.has('attach') ? this.#attached(this.#fill(fields.get('attach')!)) : chosen === 'picture' && random.chance(0.4) ? this.#attached('image001.png') : undefined
+    const attached = fields.has('attach')
+      ? this.#attached(this.#fill(fields.get('attach')!))
+      : chosen === 'picture' && random.chance(0.4)
+        ? this.#attached('image001.png')
+        : undefined
     const whole = attached ? this.#multipart('mixed', [main, attached]) : main
     return { type: chosen, fields: whole.fields, text: whole.text }
   }
@@ -271,9 +358,17 @@ class Composer {
 
   #encoded(type: string, text: string): Piece {
     const random = this.#random
-    if (isAscii(text) && random.chance(0.5) && longestLine(text) < 900) return { fields: [`Content-Type: ${type}; charset=${random.pick(['utf-8', 'us-ascii', 'UTF-8'])}`, 'Content-Transfer-Encoding: 7bit'], text }
+    if (isAscii(text) && random.chance(0.5) && longestLine(text) < 900)
+      return {
+        fields: [
+          `Content-Type: ${type}; charset=${random.pick(['utf-8', 'us-ascii', 'UTF-8'])}`,
+          'Content-Transfer-Encoding: 7bit',
+        ],
+        text,
+      }
     const field = `Content-Type: ${type}; charset=${random.pick(['utf-8', 'UTF-8', '"utf-8"'])}`
-    if (random.chance(this.#family.kind === 'spam' ? 0.3 : 0.18)) return { fields: [field, 'Content-Transfer-Encoding: base64'], text: wrap(Buffer.from(text).toString('base64')) }
+    if (random.chance(this.#family.kind === 'spam' ? 0.3 : 0.18))
+      return { fields: [field, 'Content-Transfer-Encoding: base64'], text: wrap(Buffer.from(text).toString('base64')) }
     return { fields: [field, 'Content-Transfer-Encoding: quoted-printable'], text: toQuotedPrintable(text) }
   }
 
@@ -283,7 +378,11 @@ class Composer {
     const size = 300 + this.#random.below(3_000)
     const data = Buffer.from(this.#lexicon.hex(size), 'hex')
     return {
-      fields: [`Content-Type: ${type}; name="${name}"`, 'Content-Transfer-Encoding: base64', `Content-Disposition: ${end === 'png' && this.#family.kind === 'spam' ? 'inline' : 'attachment'}; filename="${name}"`],
+      fields: [
+        `Content-Type: ${type}; name="${name}"`,
+        'Content-Transfer-Encoding: base64',
+        `Content-Disposition: ${end === 'png' && this.#family.kind === 'spam' ? 'inline' : 'attachment'}; filename="${name}"`,
+      ],
       text: wrap(data.toString('base64')),
     }
   }
@@ -299,20 +398,36 @@ class Composer {
   #toHtml(text: string, picture: boolean): string {
     const random = this.#random
     const [plainStyle, spacer] = [random.chance(0.4), random.pick(['', '<div style="height:20px"></div>', '<br>'])]
-    const look = random.pick(['', ' style="font-family:Arial,sans-serif;font-size:14px;color:#333333"', ' class="body-text"'])
+    const look = random.pick([
+      '',
+      ' style="font-family:Arial,sans-serif;font-size:14px;color:#333333"',
+      ' class="body-text"',
+    ])
     const link = (i: string) => {
       const { label, url } = this.#links[Number(i)]!
       return `<a href="${url}"${random.pick(['', ' target="_blank"', ' style="color:#1a73e8"', ' class="btn"'])}>${label}</a>`
     }
     if (picture) {
       const url = this.#url()
-      return `<html><body><a href="${url}"><img src="${random.chance(0.5) ? 'cid:image001' : `${this.#url('bad')}.jpg`}" border="0"></a><br>${random.chance(0.5) ? `<p>${escape(text).replace(/\u0004(\d+)\u0004/g, (_, i: string) => link(i))}</p>` : ''}</body></html>`
+      return `<html><body><a href="${url}"><img src="${random.chance(0.5) ? 'cid:image001' : `${this.#url('bad')}.jpg`}" border="0"></a><br>${random.chance(0.5) ? `<p>${escapeHtml(text).replace(/\u0004(\d+)\u0004/g, (_, i: string) => link(i))}</p>` : ''}</body></html>`
     }
-    const paragraphs = text.split(/\n\n+/).map((one) => `<p${look}>${escape(one).replaceAll('\n', '<br>\n').replace(/\u0004(\d+)\u0004/g, (_, i: string) => link(i))}</p>`)
-    if (plainStyle || this.#style.from === 'person') return `<html><head><meta http-equiv="Content-Type" content="text/html; charset=utf-8"></head><body>${paragraphs.join(`\n${spacer}`)}</body></html>`
-    const logo = random.chance(0.6) ? `<img src="https://${random.pick(['img', 'cdn', 'static'])}.${this.#domain}/logo.png" width="160" alt="${escape(this.#company)}">` : ''
-    const hidden = random.chance(this.#style.links === 'tracked' ? 0.6 : 0.15) ? `<div style="display:none;max-height:0">${escape(text.slice(0, 80).replaceAll(/\u0004\d*\u0004?/g, ''))}</div>` : ''
-    const pixel = random.chance(this.#style.links === 'tracked' ? 0.7 : 0.2) ? `<img src="${this.#url()}" width="1" height="1">` : ''
+    const paragraphs = text.split(/\n\n+/).map(
+      (one) =>
+        `<p${look}>${escapeHtml(one)
+          .replaceAll('\n', '<br>\n')
+          .replace(/\u0004(\d+)\u0004/g, (_, i: string) => link(i))}</p>`,
+    )
+    if (plainStyle || this.#style.from === 'person')
+      return `<html><head><meta http-equiv="Content-Type" content="text/html; charset=utf-8"></head><body>${paragraphs.join(`\n${spacer}`)}</body></html>`
+    const logo = random.chance(0.6)
+      ? `<img src="https://${random.pick(['img', 'cdn', 'static'])}.${this.#domain}/logo.png" width="160" alt="${escapeHtml(this.#company)}">`
+      : ''
+    const hidden = random.chance(this.#style.links === 'tracked' ? 0.6 : 0.15)
+      ? `<div style="display:none;max-height:0">${escapeHtml(text.slice(0, 80).replaceAll(/\u0004\d*\u0004?/g, ''))}</div>`
+      : ''
+    const pixel = random.chance(this.#style.links === 'tracked' ? 0.7 : 0.2)
+      ? `<img src="${this.#url()}" width="1" height="1">`
+      : ''
     return `<!DOCTYPE html><html><head><meta charset="utf-8"><style>td{font-family:Arial}</style></head><body>${hidden}<table width="600" align="center"><tr><td>${logo}</td></tr><tr><td>${paragraphs.join(`\n${spacer}`)}</td></tr></table>${pixel}</body></html>`
   }
 
@@ -322,77 +437,16 @@ class Composer {
     const random = this.#random
     if (how === undefined || random.chance(0.25)) return text
     const kind = how === 'any' ? random.pick(['script', 'digits', 'marks', 'spelled']) : how
-    return text.split(/(\u0004\d+\u0004|\s+)/).map((word) => (word.startsWith(mark) || word.length < 5 || !random.chance(0.4) ? word : obscure(word, kind, random))).join('')
+    return text
+      .split(/(\u0004\d+\u0004|\s+)/)
+      .map((word) =>
+        word.startsWith(mark) || word.length < 5 || !random.chance(0.4) ? word : obscure(word, kind, random),
+      )
+      .join('')
   }
 }
 
 interface Piece {
   readonly fields: readonly string[]
   readonly text: string
-}
-
-const twins: Readonly<Record<string, string>> = { a: 'а', e: 'е', o: 'о', p: 'р', c: 'с', y: 'у', x: 'х', i: 'і', s: 'ѕ' }
-const numerals: Readonly<Record<string, string>> = { o: '0', i: '1', e: '3', a: '4', s: '5', t: '7' }
-
-function obscure(word: string, kind: string, random: Random): string {
-  if (kind === 'marks') return `${word.slice(0, 2)}${random.pick(['\u200b', '\u200c', '\u00ad'])}${word.slice(2)}`
-  if (kind === 'spelled') return random.chance(0.3) ? [...word].join(random.pick([' ', '.', '-'])) : word
-  const map = kind === 'digits' ? numerals : twins
-  return [...word].map((char, i) => (i > 0 && i < word.length - 1 && map[char] !== undefined && random.chance(0.5) ? map[char] : char)).join('')
-}
-
-function pickForm(value: number, plain: number, html: number): string {
-  return value < plain ? 'plain' : value < plain + html ? 'html' : 'both'
-}
-
-const types: Readonly<Record<string, string>> = {
-  pdf: 'application/pdf', ics: 'text/calendar', zip: 'application/zip', jpg: 'image/jpeg', png: 'image/png', html: 'text/html', htm: 'text/html',
-  docx: 'application/vnd.openxmlformats-officedocument.wordprocessingml.document', xlsx: 'application/vnd.openxmlformats-officedocument.spreadsheetml.sheet',
-  csv: 'text/csv', txt: 'text/plain', doc: 'application/msword', xls: 'application/vnd.ms-excel', rar: 'application/vnd.rar', xlsm: 'application/vnd.ms-excel.sheet.macroenabled.12',
-}
-
-const isAscii = (text: string): boolean => Buffer.byteLength(text) === text.length
-const escape = (text: string): string => text.replaceAll('&', '&amp;').replaceAll('<', '&lt;')
-const phrase = (name: string): string => (isAscii(name) ? `"${name.replaceAll('"', '')}"` : encodeWords(name))
-const longestLine = (text: string): number => Math.max(...text.split('\n').map(({ length }) => length))
-const wrap = (text: string): string => text.replace(/.{76}/g, '$&\n')
-const toLocal = (text: string): string => text.split('').map((char) => (/[\w.+-]/.test(char) ? char : toAscii(char))).join('')
-
-function namedTo(to: string): string {
-  const open = to.lastIndexOf('<')
-  return `${phrase(to.slice(0, open).trim())} ${to.slice(open)}`
-}
-
-function fold72(line: string): string {
-  if (line.length <= 74 || line.startsWith('>')) return line
-  let [out, width] = ['', 0]
-  for (const word of line.split(' ')) {
-    if (width > 0 && width + word.length > 72) {
-      out += `\n${word}`
-      width = word.length
-    } else {
-      out += width === 0 ? word : ` ${word}`
-      width += word.length + 1
-    }
-  }
-  return out
-}
-
-function toQuotedPrintable(text: string): string {
-  return text
-    .split('\n')
-    .map((line) => {
-      let [out, width] = ['', 0]
-      for (const byte of Buffer.from(line)) {
-        const piece = byte === 61 || byte > 126 || byte < 32 ? `=${byte.toString(16).toUpperCase().padStart(2, '0')}` : String.fromCharCode(byte)
-        if (width + piece.length > 74) {
-          out += '=\n'
-          width = 0
-        }
-        out += piece
-        width += piece.length
-      }
-      return out
-    })
-    .join('\n')
 }

@@ -22,7 +22,9 @@ export interface Family {
 
 /** All families in the text files of a folder, by file name and as they stand. */
 export function readFamilies(folder: string): Family[] {
-  const files = readdirSync(folder).filter((name) => name.endsWith('.txt')).sort()
+  const files = readdirSync(folder)
+    .filter((name) => name.endsWith('.txt'))
+    .sort()
   const families = files.flatMap((name) => parseFamilies(readFileSync(join(folder, name), 'utf8'), name))
   const names = new Set<string>()
   for (const { name } of families) {
@@ -33,7 +35,10 @@ export function readFamilies(folder: string): Family[] {
 }
 
 export function parseFamilies(text: string, file: string): Family[] {
-  return text.split(/^== /m).slice(1).map((block) => parseFamily(block, file))
+  return text
+    .split(/^== /m)
+    .slice(1)
+    .map((block) => parseFamily(block, file))
 }
 
 function parseFamily(block: string, file: string): Family {
@@ -48,7 +53,10 @@ function parseFamily(block: string, file: string): Family {
     return [line.slice(0, colon).toLowerCase(), line.slice(colon + 1).trim()] as const
   })
   const options = rest.map((one) => one.split('=') as [string, string])
-  const body = lines.slice(blank + 1).join('\n').trim()
+  const body = lines
+    .slice(blank + 1)
+    .join('\n')
+    .trim()
   if (body.split('[').length !== body.split(']').length) throw new Error(`${file}: ${name}: brackets`)
   return { name, kind, language: language as Language, style, options: new Map(options), fields: new Map(fields), body }
 }
@@ -77,5 +85,7 @@ export function expand(text: string, random: Random, slot: (name: string, argume
     return out
   }
   // Slots of what was not chosen are never filled: they would change what comes after.
-  return read('').replace(/\u0001([^\u0002]*)\u0002([^\u0003]*)\u0003/g, (_, name: string, argument: string) => slot(name, argument))
+  return read('').replace(/\u0001([^\u0002]*)\u0002([^\u0003]*)\u0003/g, (_, name: string, argument: string) =>
+    slot(name, argument),
+  )
 }

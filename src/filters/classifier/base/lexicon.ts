@@ -6,20 +6,40 @@ import type { Random } from './random.ts'
 const words = (text: string): readonly string[] => text.split(' ')
 
 const firsts: Readonly<Record<Language, readonly string[]>> = {
-  en: words('James Mary Robert Linda Michael Susan David Karen Emily Daniel Olivia Thomas Grace Peter Hannah Simon Laura Kevin Megan Brian Alice George Nadia Priya Omar Wei Chloe Ethan Rachel Samuel Fiona Victor Ruth Oscar Holly Martin Joan Neil Carol Stephen'),
-  de: words('Anna Lukas Julia Stefan Katrin Jürgen Sabine Tobias Heike Markus Lena Florian Petra Uwe Birgit Jonas Claudia Andreas Nina Matthias Elke Philipp Franziska Holger Miriam Sebastian Ulrike Jan Doris Benjamin Greta Thorsten Svenja Karl Ingrid Moritz Silke Ralf Tanja Günther'),
-  fr: words('Camille Julien Sophie Nicolas Élodie Pierre Manon Antoine Claire Mathieu Léa Olivier Isabelle Hugo Céline Romain Aurélie Thierry Nathalie Guillaume'),
-  es: words('Lucía Javier Carmen Alejandro Marta Diego Elena Pablo Isabel Sergio Raquel Manuel Cristina Álvaro Pilar Andrés Sonia Rubén Teresa Ignacio'),
+  en: words(
+    'James Mary Robert Linda Michael Susan David Karen Emily Daniel Olivia Thomas Grace Peter Hannah Simon Laura Kevin Megan Brian Alice George Nadia Priya Omar Wei Chloe Ethan Rachel Samuel Fiona Victor Ruth Oscar Holly Martin Joan Neil Carol Stephen',
+  ),
+  de: words(
+    'Anna Lukas Julia Stefan Katrin Jürgen Sabine Tobias Heike Markus Lena Florian Petra Uwe Birgit Jonas Claudia Andreas Nina Matthias Elke Philipp Franziska Holger Miriam Sebastian Ulrike Jan Doris Benjamin Greta Thorsten Svenja Karl Ingrid Moritz Silke Ralf Tanja Günther',
+  ),
+  fr: words(
+    'Camille Julien Sophie Nicolas Élodie Pierre Manon Antoine Claire Mathieu Léa Olivier Isabelle Hugo Céline Romain Aurélie Thierry Nathalie Guillaume',
+  ),
+  es: words(
+    'Lucía Javier Carmen Alejandro Marta Diego Elena Pablo Isabel Sergio Raquel Manuel Cristina Álvaro Pilar Andrés Sonia Rubén Teresa Ignacio',
+  ),
 }
 const lasts: Readonly<Record<Language, readonly string[]>> = {
-  en: words('Walker Hughes Bennett Foster Murray Patel Chapman Reid Coleman Harper Whitfield Osborne Pearson Doyle Larson Nguyen Okafor Singh Barker Lowe Griffin Stone Hayward Marsh Quinn Sutton Tanner Vaughn Yates Ellison'),
-  de: words('Schneider Hoffmann Krüger Lehmann Vogel Winkler Brandt Seidel Haas Graf Dietrich Kuhn Pohl Engel Sauer Arnold Lorenz Bergmann Pfeiffer Busch Heinrich Jäger Kaiser Otto Schuster Ziegler Franke Albrecht Voigt Keller'),
-  fr: words('Martin Bernard Dubois Moreau Laurent Girard Roux Fontaine Chevalier Gauthier Perrin Lambert Faure Mercier Blanchard Renaud Marchand Dumas Leclerc Picard'),
-  es: words('García Fernández López Sánchez Romero Navarro Torres Ramírez Gil Serrano Molina Ortega Delgado Castro Rubio Vega Iglesias Medina Cortés Prieto'),
+  en: words(
+    'Walker Hughes Bennett Foster Murray Patel Chapman Reid Coleman Harper Whitfield Osborne Pearson Doyle Larson Nguyen Okafor Singh Barker Lowe Griffin Stone Hayward Marsh Quinn Sutton Tanner Vaughn Yates Ellison',
+  ),
+  de: words(
+    'Schneider Hoffmann Krüger Lehmann Vogel Winkler Brandt Seidel Haas Graf Dietrich Kuhn Pohl Engel Sauer Arnold Lorenz Bergmann Pfeiffer Busch Heinrich Jäger Kaiser Otto Schuster Ziegler Franke Albrecht Voigt Keller',
+  ),
+  fr: words(
+    'Martin Bernard Dubois Moreau Laurent Girard Roux Fontaine Chevalier Gauthier Perrin Lambert Faure Mercier Blanchard Renaud Marchand Dumas Leclerc Picard',
+  ),
+  es: words(
+    'García Fernández López Sánchez Romero Navarro Torres Ramírez Gil Serrano Molina Ortega Delgado Castro Rubio Vega Iglesias Medina Cortés Prieto',
+  ),
 }
 const cities: Readonly<Record<Language, readonly string[]>> = {
-  en: words('Bristol Leeds Boston Denver Portland Cardiff Dublin Toronto Austin Norwich Seattle Glasgow Brighton Chicago Melbourne Oxford'),
-  de: words('Kassel Bremen Leipzig Freiburg Münster Graz Bern Rostock Augsburg Köln Dresden Potsdam Ulm Erfurt Salzburg Göttingen'),
+  en: words(
+    'Bristol Leeds Boston Denver Portland Cardiff Dublin Toronto Austin Norwich Seattle Glasgow Brighton Chicago Melbourne Oxford',
+  ),
+  de: words(
+    'Kassel Bremen Leipzig Freiburg Münster Graz Bern Rostock Augsburg Köln Dresden Potsdam Ulm Erfurt Salzburg Göttingen',
+  ),
   fr: words('Lyon Nantes Lille Rennes Grenoble Bordeaux Toulouse Dijon Strasbourg Tours'),
   es: words('Sevilla Valencia Bilbao Zaragoza Málaga Granada Murcia Oviedo Salamanca Vigo'),
 }
@@ -42,13 +62,77 @@ const weekdays: Readonly<Record<Language, readonly string[]>> = {
   es: words('lunes martes miércoles jueves viernes sábado domingo'),
 }
 const goods: Readonly<Record<Language, readonly string[]>> = {
-  en: ['wool blanket', 'espresso machine', 'desk lamp', 'hiking boots', 'USB-C cable', 'garden hose', 'office chair', 'rain jacket', 'cast iron pan', 'bike light', 'notebook set', 'wireless mouse', 'yoga mat', 'water filter', 'picture frame', 'running shoes', 'kettle', 'backpack'],
-  de: ['Wolldecke', 'Espressomaschine', 'Schreibtischlampe', 'Wanderschuhe', 'USB-C-Kabel', 'Gartenschlauch', 'Bürostuhl', 'Regenjacke', 'Gusspfanne', 'Fahrradlicht', 'Notizbuch', 'Funkmaus', 'Yogamatte', 'Wasserfilter', 'Bilderrahmen', 'Laufschuhe', 'Wasserkocher', 'Rucksack'],
-  fr: ['couverture en laine', 'machine à café', 'lampe de bureau', 'chaussures de marche', 'câble USB-C', 'chaise de bureau', 'veste imperméable', 'poêle en fonte', 'sac à dos', 'bouilloire'],
-  es: ['manta de lana', 'cafetera', 'lámpara de escritorio', 'botas de montaña', 'cable USB-C', 'silla de oficina', 'chaqueta impermeable', 'sartén de hierro', 'mochila', 'hervidor'],
+  en: [
+    'wool blanket',
+    'espresso machine',
+    'desk lamp',
+    'hiking boots',
+    'USB-C cable',
+    'garden hose',
+    'office chair',
+    'rain jacket',
+    'cast iron pan',
+    'bike light',
+    'notebook set',
+    'wireless mouse',
+    'yoga mat',
+    'water filter',
+    'picture frame',
+    'running shoes',
+    'kettle',
+    'backpack',
+  ],
+  de: [
+    'Wolldecke',
+    'Espressomaschine',
+    'Schreibtischlampe',
+    'Wanderschuhe',
+    'USB-C-Kabel',
+    'Gartenschlauch',
+    'Bürostuhl',
+    'Regenjacke',
+    'Gusspfanne',
+    'Fahrradlicht',
+    'Notizbuch',
+    'Funkmaus',
+    'Yogamatte',
+    'Wasserfilter',
+    'Bilderrahmen',
+    'Laufschuhe',
+    'Wasserkocher',
+    'Rucksack',
+  ],
+  fr: [
+    'couverture en laine',
+    'machine à café',
+    'lampe de bureau',
+    'chaussures de marche',
+    'câble USB-C',
+    'chaise de bureau',
+    'veste imperméable',
+    'poêle en fonte',
+    'sac à dos',
+    'bouilloire',
+  ],
+  es: [
+    'manta de lana',
+    'cafetera',
+    'lámpara de escritorio',
+    'botas de montaña',
+    'cable USB-C',
+    'silla de oficina',
+    'chaqueta impermeable',
+    'sartén de hierro',
+    'mochila',
+    'hervidor',
+  ],
 }
-const companyA = words('North Blue Harbor Stone Green Silver Linden Alpen Wald Nova Terra Orion Cedar Falken Brook Haus Prisma Atlas Delta Kern Vista Luma Ever Bright Ost West Mar Sol Fein Holz')
-const companyB = words('works line field soft bridge mark verlag technik logistics market studio media handel systems energie garten press lab data reisen store foods motion hof partner textil craft digital medical optik')
+const companyA = words(
+  'North Blue Harbor Stone Green Silver Linden Alpen Wald Nova Terra Orion Cedar Falken Brook Haus Prisma Atlas Delta Kern Vista Luma Ever Bright Ost West Mar Sol Fein Holz',
+)
+const companyB = words(
+  'works line field soft bridge mark verlag technik logistics market studio media handel systems energie garten press lab data reisen store foods motion hof partner textil craft digital medical optik',
+)
 const syllables = words('ba de ki lo mu na pe ra so ti vu xa ze qui pro max top net web sec log on al er ix um za')
 
 const goodZones: Readonly<Record<Language, readonly string[]>> = {
@@ -57,14 +141,18 @@ const goodZones: Readonly<Record<Language, readonly string[]>> = {
   fr: words('fr fr fr com org eu be'),
   es: words('es es es com org eu com.mx'),
 }
-const badZones = words('com com com net top xyz click shop online site icu cfd ru info store live club buzz sbs work pro cn tk monster rest eu org')
+const badZones = words(
+  'com com com net top xyz click shop online site icu cfd ru info store live club buzz sbs work pro cn tk monster rest eu org',
+)
 const freeMails: Readonly<Record<Language, readonly string[]>> = {
   en: words('gmail.com gmail.com gmail.com outlook.com hotmail.com yahoo.com icloud.com proton.me'),
   de: words('gmx.de web.de gmail.com t-online.de gmail.com posteo.de outlook.com freenet.de'),
   fr: words('orange.fr gmail.com laposte.net free.fr gmail.com outlook.com'),
   es: words('gmail.com gmail.com hotmail.com outlook.com yahoo.com'),
 }
-const freePages = words('weebly.com wixsite.com webflow.io netlify.app vercel.app pages.dev web.app firebaseapp.com blogspot.com workers.dev godaddysites.com github.io r2.dev square.site')
+const freePages = words(
+  'weebly.com wixsite.com webflow.io netlify.app vercel.app pages.dev web.app firebaseapp.com blogspot.com workers.dev godaddysites.com github.io r2.dev square.site',
+)
 const short = words('bit.ly tinyurl.com t.co is.gd cutt.ly rb.gy t.ly shorturl.at')
 
 export interface Person {
@@ -119,10 +207,18 @@ export function createLexicon(language: Language, random: Random): Lexicon {
     company: () => `${pick(companyA)}${chance(0.5) ? '' : ' '}${pick(companyB)}`,
     digits,
     code: () => `${text('ABCDEFGHKLMNPRSTUVWXYZ', 2)}${digits(6 + below(5))}`,
-    domainOf: (company) => `${company.toLowerCase().replaceAll(' ', chance(0.4) ? '-' : '')}.${pick(goodZones[language])}`,
+    domainOf: (company) =>
+      `${company.toLowerCase().replaceAll(' ', chance(0.4) ? '-' : '')}.${pick(goodZones[language])}`,
     throwaway() {
       const made = random()
-      const name = made < 0.35 ? nonsense() : made < 0.55 ? `${nonsense()}${below(1000)}` : made < 0.7 ? `${nonsense()}-${nonsense()}` : `${pick(companyA)}${pick(companyB)}`.toLowerCase()
+      const name =
+        made < 0.35
+          ? nonsense()
+          : made < 0.55
+            ? `${nonsense()}${below(1000)}`
+            : made < 0.7
+              ? `${nonsense()}-${nonsense()}`
+              : `${pick(companyA)}${pick(companyB)}`.toLowerCase()
       return `${chance(0.2) ? `${pick(words('mail info news m click secure'))}.` : ''}${name}.${pick(badZones)}`
     },
     freeMail: () => pick(freeMails[language]),
@@ -131,7 +227,15 @@ export function createLexicon(language: Language, random: Random): Lexicon {
     hex,
     local(person) {
       const [first, last] = [toAscii(person.first), toAscii(person.last)]
-      return pick([`${first}.${last}`, `${first[0]}.${last}`, `${first}${last}`, first, `${first}_${last}`, `${first}.${last}${below(90)}`, `${last}${1950 + below(60)}`])
+      return pick([
+        `${first}.${last}`,
+        `${first[0]}.${last}`,
+        `${first}${last}`,
+        first,
+        `${first}_${last}`,
+        `${first}.${last}${below(90)}`,
+        `${last}${1950 + below(60)}`,
+      ])
     },
     money(low, high) {
       const value = low + random() * (high - low)

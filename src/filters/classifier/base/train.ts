@@ -33,6 +33,9 @@ if (import.meta.main) {
   process.stdout.write(
     `${base.size} tokens, ${bytes.length} bytes, threshold ${base.threshold.toFixed(2)}\n` +
       `held out: ${caught} of ${spam} spam caught (${share(caught, spam)}), ${mistaken} of ${ham} good taken for spam (${share(mistaken, ham)})\n` +
-      `${[...wrong].sort((a, b) => b[1] - a[1]).map(([name, count]) => `  ${name}: ${count}`).join('\n')}\n`,
+      `${[...wrong]
+        .sort((a, b) => b[1] - a[1])
+        .map(([name, count]) => `  ${name}: ${count}`)
+        .join('\n')}\n`,
   )
 }
