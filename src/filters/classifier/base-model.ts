@@ -63,7 +63,7 @@ export function decodeBase(bytes: Buffer): BaseData {
     bias: bytes.readFloatLE(12),
     threshold: bytes.readFloatLE(16),
     tokens,
-    weights: Int8Array.from(bytes.subarray(at, at + count).map((one) => one)),
+    weights: Int8Array.from(bytes.subarray(at, at + count)),
     spam: Uint8Array.from(bytes.subarray(at + count, at + count * 2)),
     ham: Uint8Array.from(bytes.subarray(at + count * 2)),
   }

@@ -3,7 +3,7 @@
 import { encodeWords, formatDate } from '../../../mime/index.ts'
 import type { Sample } from '../tokenize.ts'
 import { expand, type Family } from './families.ts'
-import { createLexicon, type Lexicon, type Person, toAscii } from './lexicon.ts'
+import { createLexicon, type Lexicon, type Person } from './lexicon.ts'
 import { createRandom, type Random, seedOfText } from './random.ts'
 import { type Style, styles } from './styles.ts'
 import {
