@@ -85,7 +85,7 @@ async function toSample({ bytes, size, from, verification }: FilterRequest): Pro
 /** Single words only: what somebody was written stays his. */
 function describe(score: number, words: readonly Weighed[]): string {
   const shown = words
-    .filter(({ token, weight }) => weight > 0 && (!token.includes(' ') || token.includes(':')))
+    .filter(({ weight, pair }) => weight > 0 && !pair)
     .slice(0, shownTokens)
     .map(({ token }) => token)
   return `looks like spam: ${formatScore(score)}${shown.length > 0 ? ` · ${shown.join(', ')}` : ''}`

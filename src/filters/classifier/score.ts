@@ -69,6 +69,8 @@ export interface Weighed {
   readonly token: string
   /** Above zero: for spam. */
   readonly weight: number
+  /** Two words. */
+  readonly pair: boolean
 }
 
 /** The tokens that count most, with what each adds to the odds. `tokens` have their names. */
@@ -76,10 +78,11 @@ export function explain(tokens: TokenSet, base: BaseModel, user: UserModel | und
   const all = [...tokens.singles, ...tokens.pairs]
   const known = share(all.filter((token) => base.find(token) >= 0).length)
   return all
-    .map((token): Weighed => {
+    .map((token, i): Weighed => {
       const at = base.find(token)
       const taught = user && isHeard(user) ? ofUser(token, base, user) * loudness : 0
-      return { token: tokens.names?.get(token) ?? '', weight: (at < 0 ? 0 : base.weight(at) * known) + taught }
+      const weight = (at < 0 ? 0 : base.weight(at) * known) + taught
+      return { token: tokens.names?.get(token) ?? '', weight, pair: i >= tokens.singles.length }
     })
     .sort((a, b) => Math.abs(b.weight) - Math.abs(a.weight))
     .slice(0, count)

@@ -142,6 +142,15 @@ test('a wallet, a signature, quotes', () => {
   holds('\nhello\n> you wrote\n-- \nann', ['text:quotes', 'text:signature'], ['text:wallet'])
 })
 
+test('facts that mean more beside each other', () => {
+  holds('From: Geek Squad <q81@gmail.com>\n\ncall +1 (888) 555-1234 now', [
+    'telephone',
+    'from:free mail & telephone',
+    'from:name elsewhere & links:none',
+  ])
+  holds('From: Ann <ann@b.test>\n\n1 + 12 (see 34)', [], ['telephone'])
+})
+
 test('tokens without names are the same as with them', () => {
   const bytes = message('From: A <a@b.test>\nSubject: x\n\nsome words and https://c.test/')
   const sample = { bytes, size: bytes.length }

@@ -33,7 +33,42 @@ export function tokenize(sample: Sample, named = false): TokenSet {
   const from = readHeader(header, sample, tokens)
   new PartReader(bytes, from, tokens).read(root)
   if (sample.size > 1_048_576) tokens.fact('size:large')
+  addTogether(tokens)
   return tokens
+}
+
+/** Facts of the sender that mean something else beside some of the message: a stranger's short note with an attachment, a firm at a free provider. */
+const senders = [
+  'from:free mail',
+  'from:name elsewhere',
+  'from:name in domain',
+  'links:none of the sender',
+  'spf:pass',
+  'header:list-unsubscribe',
+]
+const contents = [
+  'links:none',
+  'telephone',
+  'attachment:application',
+  'text:plain',
+  'text:tiny',
+  'text:short',
+  'reply-to:differs',
+  'subject:reply to nothing',
+  'money:2',
+  'money:3',
+  'money:4',
+  'money:5',
+  'to:nobody',
+  'text:html',
+  'pictures:hardly text',
+  'links:1',
+]
+
+function addTogether(tokens: TokenSet): void {
+  const there = contents.filter((fact) => tokens.has(fact))
+  for (const sender of senders)
+    if (tokens.has(sender)) for (const content of there) tokens.fact(`${sender} & ${content}`)
 }
 
 class PartReader {

@@ -121,6 +121,7 @@ class WordReader {
         this.#end(i)
         if (c === 33 && text.charCodeAt(i + 1) === 33) this.#tokens.fact('shape:!!')
         else if (isCurrency(c)) this.#sum(i)
+        else if (c === 43 || c === 40) this.#telephone(i)
         else if (c === 37 && i > 0 && classOf(text.charCodeAt(i - 1)) === digit) this.#tokens.fact('shape:percent')
         else if (c >= 0xd83c && c <= 0xd83e) this.#tokens.fact(`${this.#kind === 'body' ? 'shape' : this.#kind}:emoji`)
       }
@@ -233,6 +234,18 @@ class WordReader {
       else if (c !== 32 && c !== 44 && c !== 46 && c !== 0xa0) break
     }
     this.#tokens.fact(digits > 0 ? `money:${digits}` : 'money')
+  }
+
+  /** A number to call begins with a plus or a bracket and has nine digits at least. */
+  #telephone(i: number): void {
+    const text = this.#text
+    let digits = 0
+    for (let j = i + 1; j < i + 22 && j < text.length; j++) {
+      const c = text.charCodeAt(j)
+      if (classOf(c) === digit) digits++
+      else if (c !== 32 && c !== 45 && c !== 46 && c !== 41 && c !== 47) break
+    }
+    if (digits >= 9) this.#tokens.fact('telephone')
   }
 
   #shape(): void {

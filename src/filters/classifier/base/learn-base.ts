@@ -4,7 +4,7 @@
 import { type BaseData, packRate, share } from '../base-model.ts'
 import { tokenize } from '../tokenize.ts'
 import { compose } from './compose.ts'
-import type { Family } from './families.ts'
+import type { Family, Language } from './families.ts'
 import { createRandom } from './random.ts'
 
 /** Messages made of each family of the training set. */
@@ -15,12 +15,16 @@ const epochs = 30
 const rate = 0.1
 const decay = 1e-4
 const folds = 6
+/** Models whose mean is taken, and the share of families that each is trained on: what only one family says weighs less. */
+const bags = 6
+const bagShare = 0.75
 /** Share of good mail, of families that a part of the model has not seen, that may stand above the threshold. */
 const mistakes = 0.0005
 
 /** A message of the training set. */
 export interface Example {
   readonly family: string
+  readonly language: Language
   readonly spam: boolean
   readonly tokens: readonly number[]
 }
@@ -29,7 +33,12 @@ export function makeExamples(families: readonly Family[], count: number): Exampl
   return families.flatMap((family) =>
     Array.from({ length: count }, (_, i): Example => {
       const { singles, pairs } = tokenize(compose(family, i).sample)
-      return { family: family.name, spam: family.kind === 'spam', tokens: [...singles, ...pairs] }
+      return {
+        family: family.name,
+        language: family.language,
+        spam: family.kind === 'spam',
+        tokens: [...singles, ...pairs],
+      }
     }),
   )
 }
@@ -42,7 +51,7 @@ interface Trained {
 
 export function learnBase(examples: readonly Example[]): BaseData {
   const threshold = findThreshold(examples)
-  const { places, weights, bias } = train(examples)
+  const { places, weights, bias } = trainMany(examples)
   const step = Math.fround(weights.reduce((most, weight) => Math.max(most, Math.abs(weight)), 0) / 127)
   const tokens = Int32Array.from(places.keys()).sort()
   const [spam, ham] = [ratesOf(examples, true), ratesOf(examples, false)]
@@ -63,7 +72,7 @@ function findThreshold(examples: readonly Example[]): number {
   const foldOf = new Map(names.map((name, i) => [name, i % folds]))
   const scores: number[] = []
   for (let fold = 0; fold < folds; fold++) {
-    const model = train(examples.filter(({ family }) => foldOf.get(family) !== fold))
+    const model = trainMany(examples.filter(({ family }) => foldOf.get(family) !== fold))
     for (const { family, spam, tokens } of examples)
       if (!spam && foldOf.get(family) === fold) scores.push(scoreOf(model, tokens))
   }
@@ -96,15 +105,49 @@ function choose(examples: readonly Example[]): Map<number, number> {
   return places
 }
 
-/** Steps of each weight shrink with what it was moved already (AdaGrad); both kinds of mail count as much. */
+/** The mean of several models, each of a part of the families. */
+function trainMany(examples: readonly Example[]): Trained {
+  const random = createRandom(5)
+  const names = [...new Set(examples.map(({ family }) => family))]
+  const places = new Map<number, number>()
+  const weights: number[] = []
+  let bias = 0
+  for (let bag = 0; bag < bags; bag++) {
+    const part = new Set(names.filter(() => random.chance(bagShare)))
+    const model = train(examples.filter(({ family }) => part.has(family)))
+    bias += model.bias / bags
+    for (const [token, at] of model.places) {
+      let place = places.get(token)
+      if (place === undefined) {
+        places.set(token, (place = weights.length))
+        weights.push(0)
+      }
+      weights[place]! += model.weights[at]! / bags
+    }
+  }
+  return { places, weights: Float64Array.from(weights), bias }
+}
+
+/** How much an example counts: in each language both kinds as much, so that its little words say nothing. */
+function worthOf(examples: readonly Example[]): (example: Example) => number {
+  const counts = new Map<string, number>()
+  const count = (key: string) => counts.set(key, (counts.get(key) ?? 0) + 1)
+  for (const { language, spam } of examples) {
+    count(language)
+    count(`${language} ${spam}`)
+  }
+  return ({ language, spam }) => counts.get(language)! / 2 / counts.get(`${language} ${spam}`)!
+}
+
+/** Steps of each weight shrink with what it was moved already (AdaGrad). */
 function train(examples: readonly Example[]): Trained {
   const places = choose(examples)
   const known = examples.map(({ tokens }) => Int32Array.from(tokens.flatMap((token) => places.get(token) ?? [])))
   const weights = new Float64Array(places.size)
   const moved = new Float64Array(places.size).fill(0.01)
   let [bias, biasMoved] = [0, 0.01]
-  const spamCount = examples.filter(({ spam }) => spam).length
-  const worth = [examples.length / 2 / (examples.length - spamCount), examples.length / 2 / spamCount] as const
+  const worthFor = worthOf(examples)
+  const worth = examples.map(worthFor)
   const random = createRandom(7)
   const order = examples.map((_, i) => i)
   for (let epoch = 0; epoch < epochs; epoch++) {
@@ -114,7 +157,7 @@ function train(examples: readonly Example[]): Trained {
       const scale = share(list.length)
       let sum = 0
       for (const at of list) sum += weights[at]!
-      const wrong = (1 / (1 + Math.exp(-(bias + sum * scale))) - (spam ? 1 : 0)) * worth[spam ? 1 : 0]
+      const wrong = (1 / (1 + Math.exp(-(bias + sum * scale))) - (spam ? 1 : 0)) * worth[i]!
       biasMoved += wrong * wrong
       bias -= (rate * wrong) / Math.sqrt(biasMoved)
       for (const at of list) {
