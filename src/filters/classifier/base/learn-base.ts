@@ -15,11 +15,8 @@ const epochs = 30
 const rate = 0.1
 const decay = 1e-4
 const folds = 6
-/** Models whose mean is taken, and the share of families that each is trained on: what only one family says weighs less. */
-const bags = 6
-const bagShare = 0.75
 /** Share of good mail, of families that a part of the model has not seen, that may stand above the threshold. */
-const mistakes = 0.0005
+const mistakes = 0.005
 
 /** A message of the training set. */
 export interface Example {
@@ -51,7 +48,7 @@ interface Trained {
 
 export function learnBase(examples: readonly Example[]): BaseData {
   const threshold = findThreshold(examples)
-  const { places, weights, bias } = trainMany(examples)
+  const { places, weights, bias } = train(examples)
   const step = Math.fround(weights.reduce((most, weight) => Math.max(most, Math.abs(weight)), 0) / 127)
   const tokens = Int32Array.from(places.keys()).sort()
   const [spam, ham] = [ratesOf(examples, true), ratesOf(examples, false)]
@@ -72,7 +69,7 @@ function findThreshold(examples: readonly Example[]): number {
   const foldOf = new Map(names.map((name, i) => [name, i % folds]))
   const scores: number[] = []
   for (let fold = 0; fold < folds; fold++) {
-    const model = trainMany(examples.filter(({ family }) => foldOf.get(family) !== fold))
+    const model = train(examples.filter(({ family }) => foldOf.get(family) !== fold))
     for (const { family, spam, tokens } of examples)
       if (!spam && foldOf.get(family) === fold) scores.push(scoreOf(model, tokens))
   }
@@ -103,29 +100,6 @@ function choose(examples: readonly Example[]): Map<number, number> {
   const places = new Map<number, number>()
   for (const [token, families] of found) if (families.size >= leastFamilies) places.set(token, places.size)
   return places
-}
-
-/** The mean of several models, each of a part of the families. */
-function trainMany(examples: readonly Example[]): Trained {
-  const random = createRandom(5)
-  const names = [...new Set(examples.map(({ family }) => family))]
-  const places = new Map<number, number>()
-  const weights: number[] = []
-  let bias = 0
-  for (let bag = 0; bag < bags; bag++) {
-    const part = new Set(names.filter(() => random.chance(bagShare)))
-    const model = train(examples.filter(({ family }) => part.has(family)))
-    bias += model.bias / bags
-    for (const [token, at] of model.places) {
-      let place = places.get(token)
-      if (place === undefined) {
-        places.set(token, (place = weights.length))
-        weights.push(0)
-      }
-      weights[place]! += model.weights[at]! / bags
-    }
-  }
-  return { places, weights: Float64Array.from(weights), bias }
 }
 
 /** How much an example counts: in each language both kinds as much, so that its little words say nothing. */
