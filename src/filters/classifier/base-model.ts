@@ -74,8 +74,9 @@ export const packRate = (rate: number): number =>
   Math.min(255, Math.max(0, Math.round(-16 * Math.log2(Math.max(rate, 2 ** -15)))))
 const rates = Float64Array.from({ length: 256 }, (_, i) => 2 ** (-i / 16))
 
-/** How much a token of a message with `known` tokens counts: a long message is not surer because it is long. */
-export const share = (known: number): number => 8 / Math.sqrt(known + 1)
+/** How much a token of a message with `known` tokens counts: a long message is not surer because it is long, a bare one not because it is bare. */
+export const share = (known: number): number => 8 / Math.sqrt(Math.max(known, leastKnown) + 1)
+const leastKnown = 64
 
 /** Tokens are spread evenly: their first bits lead near to their place. */
 const bucketBits = 12

@@ -71,9 +71,11 @@ class Composer {
     const text = this.#disguise(this.#fill(this.#family.body))
     const sender = this.#sender(from.address)
     const body = this.#body(text)
-    const header = this.#header(from, subject)
+    const whole = this.#header(from, subject)
+    const bare = options.get('bare') === 'yes'
+    const header = bare ? this.#thin(whole) : whole
     const bytes = Buffer.from(
-      `${[...header, ...body.fields].join('\r\n')}\r\n\r\n${body.text.replaceAll('\n', '\r\n')}\r\n`,
+      `${[...header, ...(bare && isAscii(body.text) && this.#random.chance(0.7) ? [] : body.fields)].join('\r\n')}\r\n\r\n${body.text.replaceAll('\n', '\r\n')}\r\n`,
     )
     const results = options.get('results') === 'none' ? '' : this.#results(from.domain, sender)
     return { family: this.#family, sample: { bytes, size: bytes.length, sender, results } }
@@ -330,6 +332,17 @@ class Composer {
       ...this.#style.fields(random, from.domain),
       'MIME-Version: 1.0',
     ]
+  }
+
+  /** What scripts and small machines leave out. */
+  #thin(header: readonly string[]): string[] {
+    const kept = new Map(
+      ['MIME-Version', 'Message-ID', 'Date', 'To', 'Received', 'Subject'].map((name) => [
+        name,
+        this.#random.chance(name === 'Subject' ? 0.9 : 0.6),
+      ]),
+    )
+    return header.filter((field) => kept.get(field.slice(0, field.indexOf(':'))) ?? true)
   }
 
   #body(text: string): { readonly type: string; readonly fields: readonly string[]; readonly text: string } {

@@ -16,7 +16,7 @@ const rate = 0.1
 const decay = 1e-4
 const folds = 6
 /** Share of good mail, of families that a part of the model has not seen, that may stand above the threshold. */
-const mistakes = 0.005
+const mistakes = 0.001
 
 /** A message of the training set. */
 export interface Example {
