@@ -76,7 +76,7 @@ const rates = Float64Array.from({ length: 256 }, (_, i) => 2 ** (-i / 16))
 
 /** How much a token of a message with `known` tokens counts: a long message is not surer because it is long, a bare one not because it is bare. */
 export const share = (known: number): number => 8 / Math.sqrt(Math.max(known, leastKnown) + 1)
-const leastKnown = 64
+const leastKnown = 24
 
 /** Tokens are spread evenly: their first bits lead near to their place. */
 const bucketBits = 12

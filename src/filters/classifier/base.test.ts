@@ -53,17 +53,19 @@ test('no family of the held-out set stands in the training set, and no sentence'
 test('mail of others: bounces of many servers are no spam, and messages made to test parsers hardly ever', async () => {
   const base = await loadBase()
   const corpus = join(import.meta.dirname, '..', '..', '..', 'test', 'corpus')
-  const judged = (folder: string) =>
+  const judged = (folder: string, known: { sender?: string } = {}) =>
     readdirSync(join(corpus, folder))
       .filter((name) => name.endsWith('.eml'))
       .map((name) => {
         const bytes = readFileSync(join(corpus, folder, name))
-        const { singles, pairs } = tokenize({ bytes, size: bytes.length })
+        const { singles, pairs } = tokenize({ bytes, size: bytes.length, ...known })
         return { name, spam: base.score([singles, pairs]) >= base.threshold }
       })
-  const mistaken = (folder: string) => judged(folder).flatMap(({ name, spam }) => (spam ? [name] : []))
+  const mistaken = (folder: string, known?: { sender: string }) =>
+    judged(folder, known).flatMap(({ name, spam }) => (spam ? [name] : []))
   assert.ok(judged('bounces').length > 150)
-  assert.deepEqual(mistaken('bounces'), [])
+  // A report comes from the null sender (RFC 5321 §4.5.5).
+  assert.deepEqual(mistaken('bounces', { sender: '' }), [])
   // Nobody would write them; they are as bare and broken as mail can be.
   const [count, all] = [mistaken('mime').length, judged('mime').length]
   assert.ok(all > 300 && count <= all * 0.01, `${count} of ${all}: ${mistaken('mime').join(' ')}`)

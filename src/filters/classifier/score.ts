@@ -12,8 +12,8 @@ const knownFrom = { messages: 50, ham: 10 }
 const prior = 4
 /** Of one token, and how much of the strongest is heard. */
 const mostOfOne = 2.5
-const strongest = 20
-const leastOfOne = 0.5
+const strongest = 16
+const leastOfOne = 0.8
 const loudness = 0.35
 /** The score at which mail is spam, unless somebody wants it otherwise. */
 export const standardThreshold = 0.9

@@ -248,6 +248,8 @@ class Composer {
 
   #sender(address: string): string {
     const random = this.#random
+    if (this.#family.options.get('sender') === 'null' || (this.#style.from === 'throwaway' && random.chance(0.04)))
+      return ''
     if (!random.chance(this.#style.bounces)) return address
     const bounce = `${random.pick(['bounce', 'bounces', 'return', 'b'])}${random.pick(['-', '+'])}${this.#lexicon.digits(6)}`
     const own = address.slice(address.indexOf('@') + 1)

@@ -11,7 +11,7 @@ import { createRandom } from './random.ts'
 export const perFamily = 40
 /** A token that stands in fewer families says something of those alone. */
 const leastFamilies = 3
-const epochs = 30
+const epochs = 12
 const rate = 0.1
 const decay = 1e-4
 const folds = 6
