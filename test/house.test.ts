@@ -19,7 +19,7 @@ const table: readonly (readonly string[])[] = [
   ['store'],
   ['events', 'jobs'],
   ['accounts'],
-  ['queue', 'webhooks', 'reputation', 'filters', 'mail', 'pim', 'rules', 'trace', 'pgp', 'tls'],
+  ['abuse', 'queue', 'webhooks', 'reputation', 'filters', 'mail', 'pim', 'rules', 'trace', 'pgp', 'tls'],
   ['delivery'],
   ['http/server'],
   ['smtp/server', 'imap/server', 'pop3', 'managesieve', 'jmap', 'dav', 'postmark', 'http/api'],

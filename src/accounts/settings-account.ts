@@ -1,7 +1,7 @@
 // What may be changed of a user: one table of keys that explains them, reads `KEY=VALUE` as a change and writes it. Knows no store.
 
 import { Fault } from '../base/index.ts'
-import { parseSize, toCount } from './settings.ts'
+import { parseSize, toAllowance, toCount } from './settings.ts'
 import type { Account, AccountWrites } from './types.ts'
 
 /** As `updateAccount` takes it. */
@@ -73,6 +73,15 @@ export const accountSettings = {
       return imapHide.length <= maxHidden && imapHide.every(isCapability) ? { settings: { imapHide } } : undefined
     },
     format: ({ settings }) => settings.imapHide?.join(',') ?? '',
+  },
+  perHour: {
+    explain: 'recipients that the user may write to in an hour, unlimited, or none for what his domain says',
+    standard: 'none',
+    parse: (text) => {
+      const perHour = text === 'none' ? undefined : toAllowance(text)
+      return text === 'none' || perHour !== undefined ? { settings: { perHour } } : undefined
+    },
+    format: ({ settings }) => `${settings.perHour ?? ''}`,
   },
   admin: {
     explain: 'true or false: whether the user may administer the server',

@@ -3,7 +3,7 @@
 import { normaliseLocal, parseAddress } from '../address/index.ts'
 import { Fault } from '../base/index.ts'
 import { defaultDetail } from './resolve.ts'
-import type { DomainSettings } from './types.ts'
+import type { Allowance, DomainSettings } from './types.ts'
 
 interface Setting<T> {
   /** One line for people: what it does, what may be given. */
@@ -17,6 +17,9 @@ interface Setting<T> {
 
 const bytes: Setting<number>['parse'] = (text) => parseSize(text)
 const count: Setting<number>['parse'] = (text) => toCount(text)
+/** A count, or `unlimited`. */
+export const toAllowance = (text: string): Allowance | undefined => (text === 'unlimited' ? text : toCount(text))
+const allowance: Pick<Setting<Allowance>, 'parse' | 'format'> = { parse: toAllowance, format: (value) => `${value}` }
 const switches: Readonly<Record<string, boolean>> = { on: true, off: false, true: true, false: false }
 const onOff: Pick<Setting<boolean>, 'parse' | 'format'> = {
   parse: (text) => (Object.hasOwn(switches, text) ? switches[text] : undefined),
@@ -91,6 +94,32 @@ export const domainSettings = {
     explain: "as backup MX: days that mail waits for the domain's own servers",
     standard: 'as queue.lifetime',
     parse: (text) => ((toCount(text) ?? 0) > 0 && (toCount(text) ?? 0) <= 365 ? toCount(text) : undefined),
+    format: (value) => `${value}`,
+  },
+  userPerHour: {
+    explain: 'recipients that each user may write to in an hour, or unlimited',
+    standard: '500',
+    ...allowance,
+  },
+  domainPerHour: {
+    explain: 'recipients that all users of the domain together may write to in an hour, or unlimited',
+    standard: '5000',
+    ...allowance,
+  },
+  strangerPerMinute: {
+    explain: 'recipients of the domain that one unauthenticated address may name in a minute, by its history, or unlimited',
+    standard: '200',
+    ...allowance,
+  },
+  greylist: {
+    explain: 'on or off: whether mail of unknown senders that neither SPF nor DMARC vouches for is to come again',
+    standard: 'on',
+    ...onOff,
+  },
+  greylistDelay: {
+    explain: 'seconds after which such mail may come again, 1 to 3600',
+    standard: '60',
+    parse: (text) => ((toCount(text) ?? 0) > 0 && (toCount(text) ?? 0) <= 3_600 ? toCount(text) : undefined),
     format: (value) => `${value}`,
   },
 } satisfies { [K in keyof Required<DomainSettings>]: Setting<Required<DomainSettings>[K]> }

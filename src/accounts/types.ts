@@ -16,6 +16,9 @@ export interface Domain {
 /** As the author's domain asks; to Junk where it asks for anything; or nothing but a mark. */
 export type DmarcSetting = 'enforce' | 'junk' | 'record'
 
+/** How many, or as many as one likes. */
+export type Allowance = number | 'unlimited'
+
 export interface DomainSettings {
   /** The character that begins the detail in `user+detail`; empty: none. */
   readonly detail?: string
@@ -40,6 +43,15 @@ export interface DomainSettings {
   readonly backupFor?: readonly string[]
   /** With `backupMx`: days that mail waits for them; absent: as all mail. */
   readonly backupDays?: number
+  /** Recipients that each user, and all of them together, may write to in an hour; absent: the server's. */
+  readonly userPerHour?: Allowance
+  readonly domainPerHour?: Allowance
+  /** Recipients here that one unauthenticated address may name in a minute; absent: the server's. */
+  readonly strangerPerMinute?: Allowance
+  /** Mail of unknown senders that nobody vouches for is to come again; absent: yes. */
+  readonly greylist?: boolean
+  /** Seconds after which it may; absent: the server's. */
+  readonly greylistDelay?: number
 }
 
 export interface Account {
@@ -63,6 +75,8 @@ export interface AccountSettings {
   readonly saveSent?: boolean
   /** Extensions of IMAP that the account is not offered, in capitals. */
   readonly imapHide?: readonly string[]
+  /** Recipients that the user may write to in an hour; absent: as his domain says. */
+  readonly perHour?: Allowance
 }
 
 export interface Alias {
@@ -102,6 +116,14 @@ export interface ScramKeys {
   readonly iterations: number
   readonly storedKey: Buffer
   readonly serverKey: Buffer
+}
+
+/** Who may try to sign in at all; told how each attempt ended. Addresses that are exempt are let through. */
+export interface SignInGuard {
+  /** Fault `limit` when the address has failed too often and is not known as the account's own. `account`: whom the name means, if anybody. */
+  admit(ip: string, account: AccountId | undefined): Promise<void>
+  failed(ip: string, name: string): Promise<void>
+  succeeded(ip: string, name: string, account: AccountId): void
 }
 
 /** What may be asked anywhere: runs on a read-only store, in any thread. */
