@@ -83,7 +83,14 @@ export function createAbuseAdmin(parts: AbuseAdminParts): AbuseAdmin {
         for (const { action, value: text, reason = '' } of entries) {
           const value = valueOr(text)
           if (typeof value === 'string') {
-            const row = { ...whose, value, action, reason: reason.slice(0, maxReason), created_by: by, created_at: tx.now }
+            const row = {
+              ...whose,
+              value,
+              action,
+              reason: reason.slice(0, maxReason),
+              created_by: by,
+              created_at: tx.now,
+            }
             await abuseListRows.put(tx, row)
             answers.push({ value })
           } else answers.push({ value: text, ...value })

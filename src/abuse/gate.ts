@@ -6,7 +6,7 @@ import type { Address } from '../address/index.ts'
 import type { AccountId, Clock, DomainId, Log } from '../base/index.ts'
 import type { ReadStore } from '../store/index.ts'
 import { allowanceOf, type SendingAllowance } from './allowance.ts'
-import { limits, type LimitKind, tarpit } from './limits.ts'
+import { type LimitKind, limits, tarpit } from './limits.ts'
 import { toClient, toNeighbourhood } from './networks.ts'
 import type { AbuseCounts, Claim, Entered } from './types.ts'
 
@@ -32,6 +32,8 @@ export interface Visit {
   recipient(to: Address, account: AccountId | undefined): Promise<string | undefined>
   /** So many recipients have their mail. */
   good(recipients: number): void
+  /** What it says of itself cannot be true: what it brings earns it nothing. */
+  doubt(): void
   /** It did what no good client does; each further answer waits longer. */
   bad(): void
   /** Waits as long as its errors ask for, unless too many wait already; `until` ends the wait. */
@@ -100,6 +102,8 @@ export function createGate(parts: GateParts): Gate {
       let errors = 0
       let seated = true
       let somebody = false
+      let doubted = false
+      let limitedUntil = Number.NEGATIVE_INFINITY
       const unseat = () => {
         if (seated) tell(counts.leave(ip))
         seated = false
@@ -108,12 +112,18 @@ export function createGate(parts: GateParts): Gate {
         ok: true,
         unknown: factor <= 1,
         async recipient(to, account) {
+          const wait = limitedUntil - clock.monotonic()
+          if (wait > 0) return limitedWords(account === undefined ? 'address' : 'user', wait)
           const claims = account === undefined ? await ofStranger(ip, factor, to) : await ofUser(account)
           if (claims.length === 0) return undefined
           const taken = await counts.take(claims)
-          return taken.ok ? undefined : limitedWords(taken.kind, taken.retryMs)
+          if (taken.ok) return undefined
+          // Until then it need not be asked again.
+          limitedUntil = clock.monotonic() + taken.retryMs
+          return limitedWords(taken.kind, taken.retryMs)
         },
-        good: (recipients) => void (deeds.good += somebody ? 0 : recipients),
+        good: (recipients) => void (deeds.good += somebody || doubted ? 0 : recipients),
+        doubt: () => void (doubted = true),
         bad() {
           errors++
           if (!somebody) deeds.bad++
@@ -134,6 +144,7 @@ export function createGate(parts: GateParts): Gate {
         },
         signedIn() {
           somebody = true
+          limitedUntil = Number.NEGATIVE_INFINITY
           unseat()
         },
         leave() {

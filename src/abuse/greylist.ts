@@ -1,7 +1,7 @@
 // Greylisting in the core: who is asked to come again, and who came. A message of several recipients passes as a whole.
 
-import { type Address, addressKey, parseAddress } from '../address/index.ts'
 import type { AccountReads } from '../accounts/index.ts'
+import { type Address, addressKey, parseAddress } from '../address/index.ts'
 import type { AccountId } from '../base/index.ts'
 import { acquaintanceRows, greylistRows, type Store, type Writer } from '../store/index.ts'
 import { greylistMs } from './limits.ts'

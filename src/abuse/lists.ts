@@ -69,10 +69,7 @@ function exactness(value: string): number {
   return value.startsWith('.') ? 1_000 + value.length : 5_000
 }
 
-function decide(
-  rows: readonly abuseListRows.ListRow[],
-  accounts: readonly AccountId[],
-): ListVerdict | undefined {
+function decide(rows: readonly abuseListRows.ListRow[], accounts: readonly AccountId[]): ListVerdict | undefined {
   const best = (wanted: (row: abuseListRows.ListRow) => boolean): ListVerdict | undefined => {
     const found = rows.filter(wanted).sort((a, b) => exactness(b.value) - exactness(a.value))[0]
     return found && { action: found.action as ListAction, value: found.value }

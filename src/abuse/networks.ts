@@ -54,7 +54,10 @@ export function toNetwork(text: string): string | undefined {
 export function toNetworkOrFault(text: string): string {
   const network = toNetwork(text)
   if (network === undefined)
-    throw new Fault('invalid', `${text} is no address or network, as 192.0.2.7, 192.0.2.0/24 (/8 at least) or 2001:db8::/32`)
+    throw new Fault(
+      'invalid',
+      `${text} is no address or network, as 192.0.2.7, 192.0.2.0/24 (/8 at least) or 2001:db8::/32`,
+    )
   return network
 }
 

@@ -15,9 +15,7 @@ export interface Claim {
 }
 
 /** Either all claims were taken, or none: then `kind` is the limit that had not enough, and when it will have. */
-export type Taken =
-  | { readonly ok: true }
-  | { readonly ok: false; readonly kind: LimitKind; readonly retryMs: number }
+export type Taken = { readonly ok: true } | { readonly ok: false; readonly kind: LimitKind; readonly retryMs: number }
 
 /** Whether a stranger may stay, and how much he may do. */
 export type Entered =

@@ -67,7 +67,7 @@ export function createLogins({ store, clock, log, keep, guard }: LoginParts): Lo
       const prepared = saslPrep(password)
       const row = await store.read((tx) => findLogin(tx, name))
       const stored = row?.password ?? undefined
-      await guard?.admit(from, row?.id)
+      if (guard) await guard.admit(from, row?.id)
       if (row && stored !== undefined && verified.has(row.id, stored, prepared)) return accept(row, name, from)
       await guessing.admit(from, name)
       const fits = Buffer.byteLength(prepared) <= maxPasswordBytes
@@ -83,12 +83,12 @@ export function createLogins({ store, clock, log, keep, guard }: LoginParts): Lo
     },
     async scram(user, hash, from) {
       const name = toName(user)
+      await guessing.admit(from, name)
       const { row, secret } = await store.read(async (tx) => ({
         row: await findLogin(tx, name),
         secret: await metaRows.getMeta(tx, scramSecretKey),
       }))
-      await guard?.admit(from, row?.id)
-      await guessing.admit(from, name)
+      if (guard) await guard.admit(from, row?.id)
       // Made for everybody, so that time does not tell who needs them.
       const madeUp = makeUpScramKeys(hash, secret ?? ownSecret, name)
       const keys = parseScramKeys(hash, row?.scram ?? '')

@@ -107,7 +107,8 @@ export const domainSettings = {
     ...allowance,
   },
   strangerPerMinute: {
-    explain: 'recipients of the domain that one unauthenticated address may name in a minute, by its history, or unlimited',
+    explain:
+      'recipients of the domain that one unauthenticated address may name in a minute, by its history, or unlimited',
     standard: '200',
     ...allowance,
   },

@@ -2,7 +2,15 @@
 
 import { toAscii } from '../address/index.ts'
 import { Fault } from '../base/index.ts'
-import { abuseListRows, dkimKeyRows, domainRows, type Reader, type Store, suppressionRows, type Writer } from '../store/index.ts'
+import {
+  abuseListRows,
+  dkimKeyRows,
+  domainRows,
+  type Reader,
+  type Store,
+  suppressionRows,
+  type Writer,
+} from '../store/index.ts'
 import { checkDomainSettings } from './settings.ts'
 import type { AccountWrites, DomainSettings } from './types.ts'
 import { toDomain } from './values.ts'

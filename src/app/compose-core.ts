@@ -1,6 +1,7 @@
 // Makes the core out of the rooms: everything that writes, on one store. A plain function: who calls it decides the thread.
 // Knows what needs what; when things start and stop is told in core.ts.
 
+import { abuseHandlers, createAbuseAdmin, createAbuseCounts, scheduleAbuseSweep } from '../abuse/index.ts'
 import {
   type AccountReads,
   createAccountReads,
@@ -87,13 +88,14 @@ export async function composeCore(config: Config, around: CoreSurroundings): Pro
   const policies = createDomainPolicies(store.bell, clock)
   const returned = await openReturned({ store, trace: trace.tx, policies }, around, () => lifetime)
   const dns = around.dns ?? resolver
+  const { connections, ...abuse } = createAbuseCounts({ store, accounts: queries, clock, log })
   const dkim = createDkimAdmin({ store, sealer: openSealer(config.data) })
   const queue = openQueue(config, around, { store, mailTx, queries, returned, trace: trace.tx, dns })
   await loadKey(store, srsKey)
   const rewriter = createRewriter({ store, clock, policies })
   const outcome = { queue: queue.tx, returned: returned.reads, trace: trace.tx, rewriter }
   const parts = { store, accounts: queries, mail: mailTx, ...outcome, hostname, clock, log }
-  const delivery = createDelivery({ ...parts, reporter: queue.reporter, ...(fault && { fault }) })
+  const delivery = createDelivery({ ...parts, reporter: queue.reporter, wrote: abuse.wrote, ...(fault && { fault }) })
   const eraseWhole = async (account: AccountId, done: (tx: Writer) => Promise<void>) => {
     await sweepAccount(store, account)
     await store.write('server', async (tx) => {
@@ -106,6 +108,7 @@ export async function composeCore(config: Config, around: CoreSurroundings): Pro
     ...mailHandlers(store, clock),
     ...returned.handlers,
     ...trace.handlers,
+    ...abuseHandlers({ store }),
     ...dkimHandlers({ store, admin: dkim, dns, clock, log }),
     post: createPostHandler(parts),
     'remove-account': ({ account }, job) => eraseWhole(account, job.done),
@@ -136,6 +139,7 @@ export async function composeCore(config: Config, around: CoreSurroundings): Pro
       delivery,
       maildrops: createMaildropLocks(),
       trace: trace.notes,
+      abuse,
       core: facts,
     },
     admin: {
@@ -145,6 +149,7 @@ export async function composeCore(config: Config, around: CoreSurroundings): Pro
       suppressions: createSuppressionAdmin({ store, clock }),
       trace: trace.reads,
       dkim,
+      abuse: createAbuseAdmin({ store, accounts: queries, connections, clock }),
     },
     watchDoors(list) {
       doors = list
@@ -165,6 +170,7 @@ export async function composeCore(config: Config, around: CoreSurroundings): Pro
         scheduleHousekeeping(store),
         scheduleForgetting(store),
         scheduleDkimKeys(store),
+        scheduleAbuseSweep(store),
         trace.begin(),
       ]).catch((error: unknown) => log.error({ err: error }, 'housekeeping was not scheduled'))
     },

@@ -1,10 +1,26 @@
 // Makes the doors out of the rooms: sockets, TLS and wire formats on a read-only store, writing through the core's services.
 // A plain function: who calls it decides the thread.
 
-import { type AccountReads, createAccountReads, createDkimKeys, createDomainPolicies } from '../accounts/index.ts'
-import { Fault } from '../base/index.ts'
+import {
+  type BanReads,
+  createBanReads,
+  createGate,
+  createListReads,
+  createSignInGuard,
+  toClient,
+} from '../abuse/index.ts'
+import {
+  type AccountReads,
+  createAccountReads,
+  createDkimKeys,
+  createDomainPolicies,
+  type DomainPolicies,
+  type DomainSettings,
+} from '../accounts/index.ts'
+import { type Client, createNetworkTest, Fault, isLoopback } from '../base/index.ts'
 import { createDeliveryChecks, createRewriter } from '../delivery/index.ts'
-import { createHttpServer } from '../http/server/index.ts'
+import { createGreylist } from '../filters/index.ts'
+import { type Admission, createHttpServer } from '../http/server/index.ts'
 import { createImapServer, type ImapSettings, listenImap } from '../imap/server/index.ts'
 import { createMailReads, createSpool } from '../mail/index.ts'
 import type { Verifier, VerifierOptions } from '../mailauth/index.ts'
@@ -50,12 +66,16 @@ export async function composeDoors(options: DoorsOptions, core: CoreServices, ar
   let tls = tlsOptions(options.certificate)
   const { clock, log } = around
   // One for all doors: what is guessed at one of them is remembered at the others.
+  const bans = createBanReads({ store, clock })
+  let trusted = createNetworkTest(config.smtp.trustedNetworks)
+  const isExempt = (ip: string) => isLoopback(ip) || trusted(ip)
   const accounts = createAccountReads({
     store,
     clock,
     log,
     hostname: config.hostname,
     keep: core.accounts.addScramKeys,
+    guard: createSignInGuard({ store, bans, counts: core.abuse, isExempt, clock, log }),
   })
   const index = config.search.index ? openSearchReader({ data: config.data, ...around }) : undefined
   const refusals = createRefusals({ notes: core.trace, clock, log: log.child({ door: 'smtp' }) })
@@ -71,9 +91,15 @@ export async function composeDoors(options: DoorsOptions, core: CoreServices, ar
     around,
     tls: () => tls,
     freeBytes: space.free,
+    isBanned: async (client: Client) =>
+      !client.near && !isExempt(client.address) && (await bans.ofAll(client.address)) !== undefined,
   }
   const [smtp, imap, pop3] = [openSmtp(parts), openImap(parts), openPop3(parts)]
-  const sources = { health: watchCore(core.core, around.clock), metrics: () => core.core.metrics() }
+  const sources = {
+    health: watchCore(core.core, around.clock),
+    metrics: () => core.core.metrics(),
+    admit: guests(core, bans, isExempt),
+  }
   const http = createHttpServer({ sources, tls, log: around.log })
   const listeners: { close(): Promise<void> }[] = []
 
@@ -114,6 +140,7 @@ export async function composeDoors(options: DoorsOptions, core: CoreServices, ar
     }),
     async reconfigure(next) {
       config = next.config
+      trusted = createNetworkTest(config.smtp.trustedNetworks)
       tls = tlsOptions(next.certificate)
       http.setCertificate(tls)
       resolver.reconfigure(config)
@@ -147,12 +174,29 @@ interface Parts {
   readonly around: Surroundings
   readonly tls: () => ReturnType<typeof tlsOptions>
   readonly freeBytes: () => number
+  readonly isBanned: (client: Client) => Promise<boolean>
+}
+
+const hourMs = 3_600_000
+
+/** What one address may ask over HTTP without a token. */
+function guests({ abuse }: CoreServices, bans: BanReads, isExempt: (ip: string) => boolean) {
+  return async (ip: string): Promise<Admission> => {
+    if (isExempt(ip)) return { ok: true }
+    if (await bans.ofAll(ip)) return { ok: false, retryMs: hourMs }
+    return abuse.take([{ kind: 'api-guest', subject: toClient(ip) }])
+  }
 }
 
 function openSmtp({ config, resolver, refusals, store, accounts, core, around, tls, freeBytes }: Parts) {
   const { clock, log } = around
   const { hostname } = config()
   const policies = createDomainPolicies(store.bell, clock)
+  const greylist = createGreylist({
+    settings: (to) => greylistSettings(store, policies, to),
+    ask: (question) => core.abuse.greylist(question),
+  })
+  const screening = { lists: createListReads({ store, policies, clock }), greylist, accounts, blobs: store.blobs, log }
   const checks = createDeliveryChecks({
     accounts,
     suppressions: createSuppressionReads({ store, clock }),
@@ -169,6 +213,7 @@ function openSmtp({ config, resolver, refusals, store, accounts, core, around, t
       },
     },
     freeBytes,
+    screening,
     authentication: {
       verifier: lazyVerifier({ resolver: around.dns ?? resolver, clock, log, authservId: hostname }),
       policies,
@@ -188,11 +233,25 @@ function openSmtp({ config, resolver, refusals, store, accounts, core, around, t
     delivery: core.delivery,
     spool: (options) => createSpool({ blobs: store.blobs, ...options }),
     refusals,
+    gate: createGate({ counts: core.abuse, accounts, policies, store, clock, log }),
     tls,
     ...smtpSettings(config()),
     log: log.child({ door: 'smtp' }),
     clock,
   })
+}
+
+/** Of several recipients' domains the mildest counts: nobody's mail waits for another. */
+async function greylistSettings(store: ReadStore, policies: DomainPolicies, to: readonly string[]) {
+  const domains = new Set(to.map((address) => address.slice(address.lastIndexOf('@') + 1)))
+  const settings = await store.read(async (tx) => {
+    const found: DomainSettings[] = []
+    for (const domain of domains) found.push((await policies.of(tx, domain))?.settings ?? {})
+    return found
+  })
+  if (settings.some(({ greylist }) => greylist === false)) return undefined
+  const delays = settings.flatMap(({ greylistDelay }) => greylistDelay ?? [])
+  return delays.length < settings.length ? {} : { delayMs: 1000 * Math.min(...delays) }
 }
 
 /** Loaded with the first message from outside. */
@@ -209,6 +268,7 @@ const smtpSettings = ({ auth, smtp, limits, proxyProtocol }: Config): SmtpSettin
   xclient: smtp.xclient,
   xforward: smtp.xforward,
   verify: smtp.verify,
+  greetingDelayMs: smtp.greetingDelay,
   limits: {
     maxMessageSize: smtp.maxMessageSize,
     maxRecipients: smtp.maxRecipients,
@@ -220,7 +280,7 @@ const smtpSettings = ({ auth, smtp, limits, proxyProtocol }: Config): SmtpSettin
   },
 })
 
-function openImap({ config, store, index, accounts, core, around, tls }: Parts) {
+function openImap({ config, store, index, accounts, core, around, tls, isBanned }: Parts) {
   const { clock, log } = around
   const { hostname } = config()
   return createImapServer({
@@ -236,6 +296,7 @@ function openImap({ config, store, index, accounts, core, around, tls }: Parts) 
     clock,
     log: log.child({ door: 'imap' }),
     tls,
+    isBanned,
     ...imapSettings(config()),
   })
 }
@@ -250,7 +311,7 @@ const imapSettings = ({ auth, smtp, limits, proxyProtocol }: Config): ImapSettin
   },
 })
 
-function openPop3({ config, store, accounts, core, around, tls }: Parts) {
+function openPop3({ config, store, accounts, core, around, tls, isBanned }: Parts) {
   const { clock, log } = around
   return createPop3Server({
     services: {
@@ -264,6 +325,7 @@ function openPop3({ config, store, accounts, core, around, tls }: Parts) {
     clock,
     log: log.child({ door: 'pop3' }),
     tls,
+    isBanned,
     ...pop3Settings(config()),
   })
 }

@@ -26,6 +26,7 @@ parentPort!.once('message', (start: DoorsStart) => {
         delivery: remote('delivery'),
         maildrops: remote('maildrops'),
         trace: remote('trace'),
+        abuse: remote('abuse'),
         core: remote('core'),
       }
       const fault = readFault(process.env)

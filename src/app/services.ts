@@ -1,5 +1,6 @@
 // What one part of the program asks of another: the doors of the core, commands of the server (running or not).
 
+import type { AbuseAdmin, AbuseCounts } from '../abuse/index.ts'
 import type { AccountReads, AccountWrites, DkimAdmin, MaildropLocks } from '../accounts/index.ts'
 import type { Clock, Log } from '../base/index.ts'
 import type { Delivery } from '../delivery/index.ts'
@@ -24,6 +25,7 @@ export interface AdminServices {
   readonly suppressions: SuppressionAdmin
   readonly trace: TraceReads
   readonly dkim: DkimAdmin
+  readonly abuse: AbuseAdmin
 }
 
 /** What a thread works with. */
@@ -42,6 +44,7 @@ export interface CoreServices {
   readonly delivery: Delivery
   readonly maildrops: MaildropLocks
   readonly trace: TraceNotes
+  readonly abuse: AbuseCounts
   readonly core: CoreFacts
 }
 export interface CoreFacts {

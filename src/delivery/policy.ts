@@ -7,6 +7,7 @@ import { looksSigned, type ReturnedReads, type SuppressionReads, suppressedWords
 import { type AuthenticationParts, authenticate } from './authentication.ts'
 import { checkHeader, type HeaderParts } from './check-header.ts'
 import type { Rewriter } from './forward.ts'
+import { type ScreeningParts, screenContent, screenRecipient } from './screening.ts'
 import { type SigningParts, signMail } from './signing.ts'
 import type { Unreturnable } from './srs.ts'
 import type { Arrival, DeliveryChecks, RecipientVerdict } from './types.ts'
@@ -31,10 +32,12 @@ export interface DeliveryChecksParts extends HeaderParts {
   readonly authentication?: AuthenticationParts
   /** Absent: nothing is signed. */
   readonly signing?: SigningParts
+  /** Absent: nobody has a list, and nothing is greylisted. */
+  readonly screening?: ScreeningParts
 }
 
 export function createDeliveryChecks(parts: DeliveryChecksParts): DeliveryChecks {
-  const { accounts, suppressions, limits, freeBytes, authentication, signing } = parts
+  const { accounts, suppressions, limits, freeBytes, authentication, signing, screening } = parts
   return {
     async sender(arrival, from, declaredSize) {
       if (freeBytes() < limits.minFreeBytes) return refuse('disk-full', 'not enough disk space; try again later')
@@ -49,6 +52,8 @@ export function createDeliveryChecks(parts: DeliveryChecksParts): DeliveryChecks
       const resolution = await accounts.resolve(to)
       const verdict = checkResolution(arrival, to, resolution)
       if (!verdict.ok) return verdict
+      const screened = screening && (await screenRecipient(screening, arrival, from, to, resolution))
+      if (screened && !screened.ok) return screened
       if (resolution.kind === 'backup') return accepted
       if (resolution.kind !== 'local') return isWanted(suppressions, from, to)
       return hasRoom(accounts, resolution, declaredSize)
@@ -57,7 +62,8 @@ export function createDeliveryChecks(parts: DeliveryChecksParts): DeliveryChecks
     async content(arrival, envelope, content) {
       const signature = signing && (await signMail(signing, arrival, content))
       if (signature !== undefined) return { arrival: { ...arrival, signature } }
-      return authentication ? authenticate(authentication, arrival, envelope, content) : { arrival }
+      const checked = authentication ? await authenticate(authentication, arrival, envelope, content) : { arrival }
+      return 'refusal' in checked || !screening ? checked : screenContent(screening, checked.arrival, envelope, content)
     },
   }
 }

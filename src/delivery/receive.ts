@@ -29,6 +29,8 @@ export interface DeliveryParts {
   readonly reporter: Reporter
   readonly returned: ReturnedReads
   readonly trace: TraceTx
+  /** Told of whom a user wrote to, outside and in here: their answers are no strangers' mail. Absent: nobody. */
+  readonly wrote?: (account: AccountId, to: readonly string[]) => Promise<void>
   readonly rewriter: Rewriter
   /** What vouches for a message that is forwarded; nothing does unless somebody is given here. */
   readonly seal?: ForwardParts['seal']
@@ -87,6 +89,7 @@ export function createDelivery(parts: DeliveryParts): Delivery {
         fault?.('delivery.written')
       }
       const answer = refused ? { verdicts: refused } : toAnswer(passage, written!)
+      if (written) noteCorrespondents(parts, passage)
       logPassage(parts, passage, answer, written, clock.monotonic() - started)
       return answer
     },
@@ -254,6 +257,14 @@ function toAnswer({ arrival, plan }: Passage, { full, queueId }: Written): Answe
     return tookNothing(expanded, full) ? refuse('over-quota', mailboxFull.slice('4.2.2 '.length)) : accepted
   })
   return queueId === undefined ? { verdicts } : { verdicts, queueId }
+}
+
+/** Nobody waits for it, and what is lost is one acquaintance. */
+function noteCorrespondents({ wrote, log }: DeliveryParts, { arrival, plan }: Passage): void {
+  const { account } = arrival
+  if (!wrote || account === undefined || plan.outgoing.length === 0) return
+  const to = plan.outgoing.flatMap(({ recipients }) => recipients.map(({ address }) => formatAddress(address)))
+  wrote(account, to).catch((error: unknown) => log.warn({ err: error }, 'correspondents could not be noted'))
 }
 
 const shownRecipients = 20

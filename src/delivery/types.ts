@@ -34,6 +34,8 @@ export interface Arrival {
   readonly verification?: Verification
   /** Why its copies go to Junk. */
   readonly junk?: string
+  /** A list of a recipient lets its sender in: no greylisting, no lists of others, no classifier. Malware and DMARC are no matter of lists. */
+  readonly allowed?: true
   /** Of mail that starts here: its DKIM-Signature fields, each line with its end. */
   readonly signature?: string
 }
@@ -84,6 +86,9 @@ export type RefusalCode =
   | 'suppressed' // 550 5.7.1
   | 'reports-only' // 550 5.7.1
   | 'disowned' // 550 5.7.26
+  | 'blocked' // 550 5.7.1
+  | 'limited' // 450 4.7.1
+  | 'greylisted' // 451 4.7.1
   | 'disk-full' // 452 4.3.1
   | 'try-later' // 451 4.3.0
 export interface Refusal {

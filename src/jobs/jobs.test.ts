@@ -19,6 +19,7 @@ const nothing = async () => {}
 const handlersOf = (store: Store, more: Partial<JobHandlers> = {}): JobHandlers => ({
   ...housekeepingHandlers({ store, log: silentLog }),
   post: nothing,
+  'sweep-abuse': nothing,
   'sweep-traces': nothing,
   'remove-account': nothing,
   'sweep-mailbox': nothing,

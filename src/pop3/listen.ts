@@ -65,6 +65,10 @@ export async function listenPop3(
 async function accept(server: Pop3Server, socket: Socket, implicitTls: boolean): Promise<void> {
   const client = await identifyClient(socket, server.proxies)
   if (!client) return
+  if (await server.isBanned(client)) {
+    socket.destroy()
+    return
+  }
   const place = server.admit(client)
   if (!place) {
     socket.end(implicitTls ? '' : '-ERR [SYS/TEMP] too many connections\r\n', () => socket.destroy())

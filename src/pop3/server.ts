@@ -14,6 +14,8 @@ import { createStats, type Pop3Stats } from './stats.ts'
 export interface Pop3Server {
   readonly limits: Pop3Limits
   readonly proxies: Proxies
+  /** Whether the client is banned: nothing is said to it. */
+  isBanned(client: Client): Promise<boolean>
   /** Counts one more connection until `leave`; undefined: there is no room for it. A handshake counts too. */
   admit(client: Client): { leave(): void } | undefined
   /** Serves an admitted connection whose TLS, where it is implicit, stands. Resolves when it ended; never rejects. */
@@ -50,6 +52,7 @@ export function createPop3Server(options: Pop3ServerOptions): Pop3Server {
     get limits() {
       return host.limits
     },
+    isBanned: async (client) => (await options.isBanned?.(client)) ?? false,
     get proxies() {
       return { includes: inProxies, waitMs: host.limits.proxyWaitMs, clock, log: options.log }
     },

@@ -183,6 +183,12 @@ export const schema = z.strictObject({
           expected: 'a list of networks',
           reload: true,
         }),
+        greetingDelay: noted(durationOrNone.default(1000), {
+          description:
+            'How long a client of the port for other servers waits for its greeting when nothing good is known of its address. Who speaks before it is turned away. Never of this machine or a trusted network. 0 greets everybody at once.',
+          expected: 'a duration such as 1s, or 0',
+          reload: true,
+        }),
         verify: noted(z.boolean().default(false), {
           description:
             'Answer VRFY and EXPN, to who signed in and to trusted networks only. Otherwise who has a mailbox is told at RCPT, and no list shows its members.',

@@ -1,7 +1,7 @@
 // The routes of the web door on fastify, which is loaded with the first request: a mail server need not wait for it.
 
 import type { IncomingMessage, ServerResponse } from 'node:http'
-import type { Log } from '../../base/index.ts'
+import { type Log, toClientIp } from '../../base/index.ts'
 import type { HttpSources } from './types.ts'
 
 export type Handler = (request: IncomingMessage, response: ServerResponse) => void
@@ -24,6 +24,15 @@ export function createHandler(sources: HttpSources, log: Log): Handler {
 async function loadRoutes(sources: HttpSources, log: Log): Promise<Handler> {
   const { default: fastify } = await import('fastify')
   const app = fastify({ logger: false, bodyLimit: 1024, requestTimeout: 30_000 })
+  app.addHook('onRequest', async (request, reply) => {
+    // Whoever watches over the server asks often, and from anywhere.
+    if (!sources.admit || request.url === '/health') return
+    const admission = await sources.admit(toClientIp(request.socket.remoteAddress))
+    if (admission.ok) return
+    // RFC 6585 §4
+    reply.code(429).header('retry-after', `${Math.max(1, Math.ceil(admission.retryMs / 1000))}`)
+    return reply.send({ error: 'too many requests from your address; try again later' })
+  })
   app.get('/health', async (_, reply) => {
     const health = await sources.health()
     reply.code(health.status === 'ok' ? 200 : 503).header('cache-control', 'no-store')

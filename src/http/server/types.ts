@@ -9,7 +9,12 @@ export interface Health {
   readonly parts: Readonly<Partial<Record<HealthPart, string>>>
 }
 
+/** Whether a request is answered, or when it may come again. */
+export type Admission = { readonly ok: true } | { readonly ok: false; readonly retryMs: number }
+
 export interface HttpSources {
+  /** Counts one request of an address that shows no token; absent: nobody is counted. /health is not asked about. */
+  admit?(ip: string): Promise<Admission>
   health(): Promise<Health>
   /** Figures in Prometheus' text format. */
   metrics(): Promise<string>

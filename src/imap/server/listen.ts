@@ -68,7 +68,12 @@ export async function listenImap(
 
 async function accept(server: ImapServer, socket: Socket, implicitTls: boolean): Promise<void> {
   const client = await identifyClient(socket, server.proxies)
-  if (!client || !server.admit(socket, client)) return
+  if (!client) return
+  if (await server.isBanned(client)) {
+    socket.destroy()
+    return
+  }
+  if (!server.admit(socket, client)) return
   if (!implicitTls) return server.handle(socket, client)
   const options = server.tlsOptions()
   if (!options) throw new Error('no certificate')

@@ -2,7 +2,7 @@
 
 import type { SecureContextOptions } from 'node:tls'
 import type { AccountReads } from '../../accounts/index.ts'
-import type { Clock, Log } from '../../base/index.ts'
+import type { Client, Clock, Log } from '../../base/index.ts'
 import type { MailReads, MailWrites, NewContent } from '../../mail/index.ts'
 import type { Bell } from '../../store/index.ts'
 import type { ImapLimits } from './limits.ts'
@@ -36,6 +36,8 @@ export interface ImapServerOptions {
   tls(): SecureContextOptions | undefined
   /** Whether a password may cross a connection without TLS. */
   readonly plaintext: 'never' | 'loopback' | 'always'
+  /** Whether a client may not come in at all. Absent: everybody may. */
+  readonly isBanned?: (client: Client) => Promise<boolean>
   /** CIDR ranges or addresses of proxies in front, which begin each connection with a header of the PROXY protocol. */
   readonly proxies: readonly string[]
   readonly maxMessageSize: number

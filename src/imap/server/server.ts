@@ -16,6 +16,8 @@ import { createMailboxViews } from './views.ts'
 export interface ImapServer {
   readonly limits: ImapLimits
   readonly proxies: Proxies
+  /** Whether the client is banned: nothing is said to it. */
+  isBanned(client: Client): Promise<boolean>
   /** Whether there is room for one more connection; otherwise it is told so and closed. */
   admit(socket: Socket, client: Client): boolean
   /** Counts a handshake among the connections until the returned function is called: whoever never ends it has a place nevertheless. */
@@ -90,6 +92,7 @@ export function createImapServer(options: ImapServerOptions): ImapServer {
       host = { ...host, options: { ...options, ...settings }, limits }
       inProxies = createNetworkTest(settings.proxies)
     },
+    isBanned: async (client) => (await options.isBanned?.(client)) ?? false,
     get proxies() {
       return { includes: inProxies, waitMs: limits.proxyWaitMs, clock, log: options.log }
     },

@@ -98,6 +98,7 @@ export class Intake {
         verdicts = result.verdicts
         handed = true
         answers = kind === 'lmtp' ? verdicts.map((verdict) => this.#answer(verdict)) : [this.#answer(oneOf(verdicts))]
+        this.#credit(checked.arrival.junk !== undefined, verdicts.filter(({ ok }) => ok).length)
         const first = verdicts.every(({ ok }) => !ok) ? verdicts[0] : undefined
         if (first && !first.ok) this.#verdict = first.refusal.code
       } catch (error) {
@@ -132,9 +133,16 @@ export class Intake {
     return checked.header
   }
 
+  /** Mail that was wanted speaks for who brought it. */
+  #credit(junk: boolean, recipients: number): void {
+    if (junk) this.#session.blame()
+    else this.#session.visit?.good(recipients)
+  }
+
   async #fail(error: unknown): Promise<void> {
     if (error instanceof MessageRefused) {
       this.#stage = error.stage
+      if (error.refusal.code === 'disowned') this.#session.blame()
       return this.refuse(refusalReply(error.refusal), error.refusal.code)
     }
     if (!isExpected(error)) this.#session.log.error({ trace: this.#mail.arrival.traceId, err: error }, 'message failed')

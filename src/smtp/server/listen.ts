@@ -4,7 +4,7 @@ import net from 'node:net'
 import tls from 'node:tls'
 import { type Client, createNetworkTest, directClient, identifyClient } from '../../base/index.ts'
 import { secureContext } from '../../tls/index.ts'
-import { formatReply } from '../wire/index.ts'
+import { formatReply, type Reply } from '../wire/index.ts'
 import { commandsOf } from './commands/index.ts'
 import { converse } from './dispatch.ts'
 import { defaultLimits, type SmtpLimits } from './limits.ts'
@@ -85,8 +85,22 @@ export function createSmtpServer(options: SmtpServerOptions): SmtpServer {
   }
 
   const serve = async (session: SmtpSession, implicitTls: boolean) => {
+    const refusal = session.isStranger ? await session.arrive() : undefined
+    if (refusal) return turnAway(session, refusal, implicitTls)
+    if (session.visit && (await session.hearsEarly())) {
+      session.log.info({ ip: session.clientIp }, 'spoke before the greeting')
+      session.blame()
+      return turnAway(session, replies.earlyTalker, implicitTls)
+    }
     if (!implicitTls || (await session.startTls())) await converse(session, tables[session.kind])
     else session.destroy()
+  }
+
+  const turnAway = (session: SmtpSession, refusal: Reply, implicitTls: boolean) => {
+    stats.refusedConnections++
+    if (implicitTls) return session.destroy()
+    session.reply(refusal)
+    session.close()
   }
 
   const handle: SmtpServer['handle'] = (socket, kind, how = {}) => {
@@ -123,7 +137,11 @@ export function createSmtpServer(options: SmtpServerOptions): SmtpServer {
       stats.open--
       if (sessions.size === 0) idle?.()
     })
-    void serve(session, kind === 'submissions' && !isSecure)
+    serve(session, kind === 'submissions' && !isSecure).catch((error: unknown) => {
+      // The core did not answer.
+      options.log.error({ ip: client.address, err: error }, 'a connection could not be served')
+      session.destroy()
+    })
   }
 
   const acceptFromProxy = async (socket: net.Socket, kind: Kind) => {

@@ -2,8 +2,9 @@
 
 import type { Socket } from 'node:net'
 import { type SecureContextOptions, TLSSocket } from 'node:tls'
+import type { Visit } from '../../abuse/index.ts'
 import type { Login } from '../../accounts/index.ts'
-import { ByteQueue, type Client, type Log, notePassing } from '../../base/index.ts'
+import { ByteQueue, type Client, type Log, notePassing, toClientIp } from '../../base/index.ts'
 import type { SaslChannel } from '../../sasl/index.ts'
 import { channelBindings } from '../../tls/index.ts'
 import { formatReply, type Reply } from '../wire/index.ts'
@@ -49,6 +50,8 @@ export class SmtpSession implements Session {
   readonly log: Log
   client: Client
   trusted: boolean
+  visit: Visit | undefined
+  readonly ownIp: string
   clientName: string | undefined
   origin: Session['origin']
   state: State = { name: 'new' }
@@ -76,6 +79,11 @@ export class SmtpSession implements Session {
   #paused = false
   #inputEnded = false
   #ending = false
+  /** Whom XCLIENT is about to name, and what is counted of him. */
+  #next: { readonly client: Client; readonly visit: Visit | undefined } | undefined
+  /** It did something wrong since the last pause. */
+  #blamed = false
+  #endPause = () => {}
   /** The client said QUIT. */
   #parted = false
   #gone = false
@@ -88,6 +96,7 @@ export class SmtpSession implements Session {
     this.kind = options.kind
     this.#peer = options.client
     this.peerIp = options.client.address
+    this.ownIp = toClientIp(socket.localAddress)
     this.client = options.client
     this.#isTrusted = options.isTrusted
     this.trusted = options.isTrusted(options.client)
@@ -138,12 +147,89 @@ export class SmtpSession implements Session {
     return this.state.name !== 'new' && this.state.name !== 'greeted'
   }
 
-  refuse(client: Client): Reply | undefined {
-    return this.#seat.refuse(client)
+  /** Counts a stranger in, before anything is said to him. The reply to whom there is no place for. */
+  async arrive(): Promise<Reply | undefined> {
+    const { refusal, visit } = await this.#enter(this.client, this.trusted)
+    this.visit = visit
+    if (this.#gone) this.#leave()
+    return refusal
+  }
+
+  /** Whether `arrive` has anybody to count. */
+  get isStranger(): boolean {
+    return this.#counts(this.client, this.trusted)
+  }
+
+  /** Lets an unknown client wait for its greeting. True: it could not. */
+  async hearsEarly(): Promise<boolean> {
+    const { clock, greetingDelayMs = 0 } = this.options
+    if (greetingDelayMs === 0 || this.kind !== 'mx' || !this.visit?.unknown) return false
+    if (this.pending === 0)
+      await new Promise<void>((resolve) => {
+        const cancel = clock.after(greetingDelayMs, resolve)
+        this.#wake = () => {
+          cancel()
+          resolve()
+        }
+      })
+    this.#wake = undefined
+    return this.pending > 0
+  }
+
+  async refuse(client: Client): Promise<Reply | undefined> {
+    const refused = this.#seat.refuse(client)
+    if (refused || client.address === this.client.address) return refused
+    const { refusal, visit } = await this.#enter(client, this.#isTrusted(client))
+    if (!refusal) this.#next = { client, visit }
+    return refusal
+  }
+
+  #counts(client: Client, trusted: boolean): boolean {
+    // Who hands mail in by LMTP is a server of the operator's.
+    return this.options.gate !== undefined && !client.near && !trusted && this.kind !== 'lmtp'
+  }
+
+  async #enter(client: Client, trusted: boolean): Promise<{ refusal?: Reply; visit?: Visit }> {
+    if (!this.#counts(client, trusted)) return {}
+    const entered = await this.options.gate!.enter(client.address)
+    if (entered.ok) return { visit: entered }
+    this.log.info({ ip: client.address, why: entered.why }, 'turned away')
+    return { refusal: entered.why === 'banned' ? replies.banned : replies.tooManyFromYou }
+  }
+
+  #leave(): void {
+    this.#endPause()
+    this.visit?.leave()
+    this.visit = undefined
+    this.#next?.visit?.leave()
+    this.#next = undefined
+  }
+
+  welcome(): void {
+    this.visit?.signedIn()
+  }
+
+  blame(): void {
+    this.visit?.bad()
+    this.#blamed = true
+  }
+
+  /** After an error: the next answer of a stranger waits, longer each time. */
+  async pause(): Promise<void> {
+    if (!this.#blamed || !this.visit || this.stopping || this.over) return
+    this.#blamed = false
+    await this.visit.pause((end) => {
+      this.#endPause = end
+    })
   }
 
   become(client: Client, said: Named): Named {
     this.#seat.move(client)
+    if (this.#next?.client.address === client.address || client.address !== this.client.address) {
+      this.visit?.leave()
+      this.visit = this.#next?.client.address === client.address ? this.#next.visit : undefined
+      this.#next = undefined
+    }
     this.client = client
     this.trusted = this.#isTrusted(client)
     this.#named = { ...this.#named, ...said }
@@ -261,6 +347,7 @@ export class SmtpSession implements Session {
 
   destroy(): void {
     this.#gone = true
+    this.#leave()
     this.#socket.destroy()
     this.#wakeUp()
   }
@@ -283,6 +370,7 @@ export class SmtpSession implements Session {
   /** The server stops: a session between messages ends now, one with a message after it. */
   stop(): void {
     this.stopping = true
+    this.#endPause()
     if (!this.inTransaction) this.#wakeUp()
   }
 
@@ -320,6 +408,7 @@ export class SmtpSession implements Session {
     )
     socket.on('close', () => {
       this.#gone = true
+      this.#leave()
       this.#wakeUp()
     })
     socket.resume()

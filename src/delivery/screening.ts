@@ -1,0 +1,116 @@
+// What the recipients' lists and greylisting say of mail from outside, asked in the door's thread.
+
+import type { ListReads, ListVerdict } from '../abuse/index.ts'
+import type { AccountReads, Resolution } from '../accounts/index.ts'
+import { type Address, formatAddress, type Path } from '../address/index.ts'
+import { isLoopback, type Log } from '../base/index.ts'
+import type { Filter, FilterRequest } from '../filters/index.ts'
+import type { NewContent } from '../mail/index.ts'
+import type { Blobs } from '../store/index.ts'
+import { openParts } from './open-parts.ts'
+import type { Arrival, CheckedContent, Envelope, RecipientVerdict } from './types.ts'
+import { accepted, refuse } from './verdict.ts'
+
+export interface ScreeningParts {
+  readonly lists: ListReads
+  /** Asked last, and only of mail that no list lets in. */
+  readonly greylist: Filter
+  readonly accounts: Pick<AccountReads, 'resolve'>
+  readonly blobs: Pick<Blobs, 'read' | 'stream'>
+  readonly log: Log
+}
+
+/** Longer than the store ever takes: then the message is not held up for it. */
+const deadlineMs = 5_000
+
+/** Mail that users here hand in is nobody's business but theirs. */
+const isFromOutside = ({ kind, account }: Arrival): boolean =>
+  (kind === 'mx' || kind === 'lmtp') && account === undefined
+
+/** Lists of networks speak of who connected, and not of this machine or a trusted relay, which only brings it. */
+const listedIp = ({ kind, trusted, clientIp }: Arrival): string | undefined =>
+  kind === 'lmtp' || trusted || isLoopback(clientIp) ? undefined : clientIp
+
+async function judge(
+  { lists }: ScreeningParts,
+  arrival: Arrival,
+  from: Path,
+  to: Address,
+  resolution: Resolution,
+): Promise<ListVerdict | undefined> {
+  const accounts = resolution.kind === 'local' ? resolution.local.map(({ account }) => account) : []
+  const ip = listedIp(arrival)
+  return lists.judge({ ...(ip !== undefined && { ip }), from, to, accounts })
+}
+
+/** Whether a list keeps the sender from this recipient. */
+export async function screenRecipient(
+  parts: ScreeningParts,
+  arrival: Arrival,
+  from: Path,
+  to: Address,
+  resolution: Resolution,
+): Promise<RecipientVerdict> {
+  if (!isFromOutside(arrival) || resolution.kind === 'remote') return accepted
+  const verdict = await judge(parts, arrival, from, to, resolution)
+  if (verdict?.action !== 'block') return accepted
+  return refuse('blocked', `<${formatAddress(to)}> takes no mail from ${verdict.value}`)
+}
+
+/** The message is there: whether a list lets it in without further questions, or it is to come again. */
+export async function screenContent(
+  parts: ScreeningParts,
+  arrival: Arrival,
+  envelope: Envelope,
+  content: NewContent,
+): Promise<CheckedContent> {
+  if (!isFromOutside(arrival)) return { arrival }
+  if (await isAllowed(parts, arrival, envelope)) return { arrival: { ...arrival, allowed: true } }
+  if (!arrival.verification) return { arrival }
+  try {
+    const request = await toRequest(parts.blobs, arrival, envelope, content)
+    const { action, reasons } = await parts.greylist.check(request, AbortSignal.timeout(deadlineMs))
+    return action === 'defer' ? refuse('greylisted', reasons.join('; ')) : { arrival }
+  } catch (error) {
+    parts.log.error({ err: error, id: arrival.traceId }, 'greylisting failed: the message goes on without')
+    return { arrival }
+  }
+}
+
+/** One recipient who wants the sender's mail is enough. */
+async function isAllowed(parts: ScreeningParts, arrival: Arrival, { from, to }: Envelope): Promise<boolean> {
+  for (const { address } of to) {
+    const verdict = await judge(parts, arrival, from, address, await parts.accounts.resolve(address))
+    if (verdict?.action === 'allow') return true
+  }
+  return false
+}
+
+async function toRequest(
+  blobs: ScreeningParts['blobs'],
+  arrival: Arrival,
+  { from, to }: Envelope,
+  content: NewContent,
+): Promise<FilterRequest> {
+  const { header, body } = await openParts(blobs, content)
+  const { traceId: trace, clientIp: ip, helo, verification, user: account } = arrival
+  const ptr = verification?.iprev.name
+  return {
+    trace,
+    ip,
+    helo,
+    from: from === null ? '' : formatAddress(from),
+    to: to.map(({ address }) => formatAddress(address)),
+    header,
+    size: content.size,
+    async *bytes() {
+      yield header
+      const rest = body()
+      if (Buffer.isBuffer(rest)) yield rest
+      else yield* rest
+    },
+    ...(ptr !== undefined && { ptr }),
+    ...(account !== undefined && { account }),
+    ...(verification && { verification }),
+  }
+}

@@ -1,0 +1,2 @@
+export { createGreylist, type GreylistParts } from './greylist.ts'
+export * from './types.ts'
