@@ -76,6 +76,8 @@ export function createLogins({ store, clock, log, keep, guard }: LoginParts): Lo
       const right = await gate.run(() => verifyPassword(fits ? prepared : '', hash))
       if (!row || !right || !fits || hash === nobodysHash)
         return refuse(name, from, row ? 'wrong password' : 'unknown user')
+      // Many guesses at once were all let in before the first of them had failed.
+      if (guard) await guard.admit(from, row.id)
       guessing.succeeded(from, name)
       verified.add(row.id, stored!, prepared)
       void complete(row, prepared)
@@ -98,9 +100,10 @@ export function createLogins({ store, clock, log, keep, guard }: LoginParts): Lo
     async scramEnded(user, from, right) {
       const name = toName(user)
       if (right) {
-        guessing.succeeded(from, name)
         const row = guard && (await store.read((tx) => findLogin(tx, name)))
-        if (row) guard.succeeded(from, name, row.id)
+        if (guard) await guard.admit(from, row?.id)
+        guessing.succeeded(from, name)
+        if (row) guard?.succeeded(from, name, row.id)
         return
       }
       guessing.failed(from, name)

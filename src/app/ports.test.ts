@@ -92,6 +92,7 @@ test('arguments and results of every core service are structured-cloneable', asy
         events: [{ at: 1, kind: 'refused', stage: 'rcpt', to: 'nobody@a.test', reply: '550 5.1.1 no' }],
       },
     ])
+    await walkAbuse(service('abuse'), anna.id)
     assert.equal((await service('core').health()).parts.store, 'ok')
     assert.match(await service('core').metrics(), /posthorn_info/)
 
@@ -109,6 +110,20 @@ test('arguments and results of every core service are structured-cloneable', asy
     rmSync(folder, { recursive: true, force: true })
   }
 })
+
+async function walkAbuse(abuse: CoreServices['abuse'], account: AccountId): Promise<void> {
+  assert.deepEqual(await abuse.enter('192.0.2.9'), { ok: true, factor: 1 })
+  await abuse.remember('192.0.2.9', { good: 1, bad: 0 })
+  await abuse.leave('192.0.2.9')
+  assert.deepEqual(await abuse.take([{ kind: 'user', subject: '1', amount: 500 }]), { ok: true })
+  assert.equal((await abuse.take([{ kind: 'user', subject: '1' }])).ok, false)
+  assert.deepEqual(await abuse.signInFailed('192.0.2.9', 'anna'), {})
+  await abuse.signedIn('192.0.2.9', 'anna', account)
+  await abuse.wrote(account, ['x@b.test'])
+  const question = { ip: '192.0.2.9', from: 'x@b.test', to: ['anna@a.test'] }
+  assert.equal((await abuse.greylist(question)).pass, true)
+  assert.deepEqual(await abuse.greylist({ ...question, from: 'y@b.test' }), { pass: false, waitMs: 60_000 })
+}
 
 type Core = Awaited<ReturnType<typeof composeCore>>
 

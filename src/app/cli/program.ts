@@ -7,6 +7,9 @@ import { exitCodes, reportError } from './output.ts'
 
 /** Where the commands stand. A line loads only what it names: every module costs time before the first word. */
 const families: { readonly [command: string]: () => Promise<(program: Command) => void> } = {
+  ban: async () => (await import('./ban.ts')).banCommands,
+  list: async () => (await import('./list.ts')).listCommands,
+  limits: async () => (await import('./limits.ts')).limitsCommands,
   'create-admin': async () => (await import('./admin.ts')).adminCommands,
   config: async () => (await import('./config.ts')).configCommands,
   dkim: async () => (await import('./dkim.ts')).dkimCommands,
