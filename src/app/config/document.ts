@@ -82,6 +82,7 @@ const unitOf: Readonly<Record<string, (value: number) => string>> = {
   'queue.lifetime': formatDuration,
   'queue.delayNotice': formatDuration,
   'trace.keep': formatDuration,
+  'smtp.greetingDelay': formatDuration,
   'disk.minimumFree': (bytes) => `${bytes / 2 ** 20}M`,
 }
 
