@@ -26,6 +26,8 @@ export interface ListVerdict {
 }
 
 export interface ListReads {
+  /** Whether anybody has a list. */
+  any(): Promise<boolean>
   judge(question: ListQuestion): Promise<ListVerdict | undefined>
 }
 
@@ -37,6 +39,7 @@ export function createListReads(parts: {
   const { store, policies } = parts
   const presence = createPresence(parts, 'abuse', abuseListRows.hasAny)
   return {
+    any: presence.any,
     async judge({ ip, from, to, accounts }) {
       if (!(await presence.any())) return undefined
       const values = valuesOf(from, ip)

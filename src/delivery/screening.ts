@@ -79,6 +79,7 @@ export async function screenContent(
 
 /** One recipient who wants the sender's mail is enough. */
 async function isAllowed(parts: ScreeningParts, arrival: Arrival, { from, to }: Envelope): Promise<boolean> {
+  if (!(await parts.lists.any())) return false
   for (const { address } of to) {
     const verdict = await judge(parts, arrival, from, address, await parts.accounts.resolve(address))
     if (verdict?.action === 'allow') return true

@@ -23,7 +23,7 @@ export async function converse(session: SmtpSession, commands: ReadonlyMap<strin
       const line = await session.readLine(session.limits.commandLine)
       if (line) {
         await execute(session, commands, line)
-        await session.pause()
+        if (session.isBlamed) await session.pause()
       }
       // No line comes any more, unless it was the server's stop that ended the wait.
       else if (!session.stopping || session.inTransaction) break

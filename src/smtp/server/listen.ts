@@ -85,7 +85,9 @@ export function createSmtpServer(options: SmtpServerOptions): SmtpServer {
   }
 
   const serve = async (session: SmtpSession, implicitTls: boolean) => {
-    const refusal = session.isStranger ? await session.arrive() : undefined
+    const stranger = session.isStranger
+    if (stranger && implicitTls) session.hold()
+    const refusal = stranger ? await session.arrive() : undefined
     if (refusal) return turnAway(session, refusal, implicitTls)
     if (session.visit && (await session.hearsEarly())) {
       session.log.info({ ip: session.clientIp }, 'spoke before the greeting')

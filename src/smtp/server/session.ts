@@ -155,6 +155,11 @@ export class SmtpSession implements Session {
     return refusal
   }
 
+  /** Reads nothing before TLS begins: what comes is its first bytes. */
+  hold(): void {
+    this.#socket.pause()
+  }
+
   /** Whether `arrive` has anybody to count. */
   get isStranger(): boolean {
     return this.#counts(this.client, this.trusted)
@@ -180,7 +185,8 @@ export class SmtpSession implements Session {
     const refused = this.#seat.refuse(client)
     if (refused || client.address === this.client.address) return refused
     const { refusal, visit } = await this.#enter(client, this.#isTrusted(client))
-    if (!refusal) this.#next = { client, visit }
+    if (this.#gone) visit?.leave()
+    else if (!refusal) this.#next = { client, visit }
     return refusal
   }
 
@@ -214,11 +220,15 @@ export class SmtpSession implements Session {
     this.#blamed = true
   }
 
-  /** After an error: the next answer of a stranger waits, longer each time. */
+  /** Whether a stranger did something wrong since the last pause. */
+  get isBlamed(): boolean {
+    return this.#blamed && this.visit !== undefined && !this.stopping && !this.over
+  }
+
+  /** The next answer waits, longer each time. */
   async pause(): Promise<void> {
-    if (!this.#blamed || !this.visit || this.stopping || this.over) return
     this.#blamed = false
-    await this.visit.pause((end) => {
+    await this.visit?.pause((end) => {
       this.#endPause = end
     })
   }

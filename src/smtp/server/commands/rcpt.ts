@@ -26,7 +26,7 @@ export const rcpt = command({
       return mail.history.refuseRecipient(to, replies.tooManyRecipients)
     }
     const address = whole(session, to)
-    const limited = await session.visit?.recipient(address, session.login?.account)
+    const limited = session.visit && (await session.visit.recipient(address, session.login?.account))
     if (limited !== undefined) {
       count(session.stats.recipients, 'limited')
       return mail.history.refuseRecipient(address, refusalReply({ code: 'limited', text: limited }))
