@@ -15,7 +15,7 @@ import {
 import { nextBan, spellings } from './bans.ts'
 import { createGreylist } from './greylist.ts'
 import { toDay, toDeeds, toFactor } from './history.ts'
-import { connectionsPerAddress, connectionsPerNetwork } from './limits.ts'
+import { connectionsPerAddress, neighbours } from './limits.ts'
 import { toClient, toNeighbourhood } from './networks.ts'
 import { countFailure, takeAll } from './rates.ts'
 import type { AbuseCounts } from './types.ts'
@@ -25,6 +25,8 @@ export interface AbuseCountsParts {
   readonly accounts: Pick<AccountReads, 'resolve'>
   readonly clock: Clock
   readonly log: Log
+  /** What the operator lets one address have, if he said so. */
+  readonly connectionsPerAddress?: () => number | undefined
 }
 
 /** Not worth a sync, and nobody need wait for it. */
@@ -40,7 +42,7 @@ export interface CountedConnections {
 
 export function createAbuseCounts(parts: AbuseCountsParts): AbuseCounts & { readonly connections: CountedConnections } {
   const { store, log } = parts
-  const open = createConnections()
+  const open = createConnections(() => parts.connectionsPerAddress?.() ?? connectionsPerAddress)
   const counts: AbuseCounts = {
     async enter(ip) {
       const client = toClient(ip)
@@ -87,7 +89,7 @@ export function createAbuseCounts(parts: AbuseCountsParts): AbuseCounts & { read
 }
 
 /** Connections of strangers that are open now, by address and network. */
-function createConnections() {
+function createConnections(most: () => number) {
   const counts = new Map<string, number>()
   const of = (key: string) => counts.get(key) ?? 0
   const add = (key: string, by: number) => {
@@ -100,8 +102,8 @@ function createConnections() {
     of: (ip: string) => of(toClient(ip)),
     enter(ip: string, factor: number): boolean {
       const [client, around] = [toClient(ip), network(ip)]
-      if (of(client) >= connectionsPerAddress * factor || of(around) >= connectionsPerNetwork * Math.max(1, factor))
-        return false
+      const wide = most() * neighbours * Math.max(1, factor)
+      if (of(client) >= most() * factor || of(around) >= wide) return false
       add(client, 1)
       add(around, 1)
       return true

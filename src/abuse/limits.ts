@@ -69,8 +69,8 @@ export type LimitKind = keyof typeof limits
 
 /** Connections of one unauthenticated address at the same time: what Postfix and Exim open to one host, and some more. */
 export const connectionsPerAddress = 20
-/** Of all addresses of its network (/24, /48). */
-export const connectionsPerNetwork = 80
+/** All addresses of its network (/24, /48) together may have as many as so many of them. */
+export const neighbours = 4
 
 /** How far a history moves the limits of an address: spammers get a quarter, who sent well for days four times as much. */
 export const leastFactor = 0.25

@@ -90,6 +90,20 @@ onEachStore(
 )
 
 onEachStore(
+  'a limit that is changed is used as far as it was before',
+  async ({ store }) => {
+    const claim = (count: number, amount = 1): Claim => ({ kind: 'user', subject: 'changed', count, amount })
+    assert.ok((await take(store, [claim(500, 500)])).ok)
+    assert.equal((await take(store, [claim(500)])).ok, false)
+    assert.ok((await take(store, [claim(1000, 499)])).ok)
+    const lowered = await take(store, [claim(100)])
+    assert.ok(!lowered.ok && lowered.retryMs === 3_600_000, JSON.stringify(lowered))
+    assert.equal((await take(store, [{ ...claim(0), subject: 'never' }])).ok, false)
+  },
+  { clock },
+)
+
+onEachStore(
   'the tenth failure is the last, and the count begins anew',
   async ({ store }) => {
     const fail = () => store.write([], (tx) => countFailure(tx, 'sign-in', 'x', clock.now()))

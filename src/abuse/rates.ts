@@ -5,9 +5,11 @@ import { type LimitKind, limits } from './limits.ts'
 import type { Claim, Taken, Usage } from './types.ts'
 
 /** A claim as time: microseconds. */
-function toTimes({ kind, amount = 1, count = limits[kind].count }: Claim): { cost: number; whole: number } {
+function toTimes({ kind, amount = 1, count = limits[kind].count }: Claim) {
   const whole = limits[kind].windowMs * 1000
-  return { whole, cost: Math.round((whole * amount) / Math.max(count, Number.EPSILON)) }
+  // Of what may never be had one takes longer than the whole.
+  const step = count < 1 ? whole + 1 : Math.max(1, Math.floor(whole / count))
+  return { whole, step, cost: step * amount }
 }
 
 /** Takes every claim or, when one has not enough, none. `now`: milliseconds since 1970. */
@@ -18,12 +20,13 @@ export async function takeAll(tx: Writer, claims: readonly Claim[], now: number)
   const ordered = claims.toSorted((a, b) => (a.kind + a.subject < b.kind + b.subject ? -1 : 1))
   for (const claim of ordered) {
     const { kind, subject } = claim
-    const { cost, whole } = toTimes(claim)
-    if ((await abuseRateRows.take(tx, { kind, subject, now: at, cost, whole })) === undefined) {
+    const times = toTimes(claim)
+    const { cost, whole, step } = times
+    if ((await abuseRateRows.take(tx, { kind, subject, now: at, ...times })) === undefined) {
       // Not by an error: an error takes back what others wrote in the same turn.
       for (const one of taken) await abuseRateRows.giveBack(tx, one.kind, one.subject, one.cost)
-      const tat = (await abuseRateRows.find(tx, kind, subject)) ?? at
-      const retryMs = Math.ceil(Math.min(whole, Math.max(1000, tat + cost - at - whole)) / 1000)
+      const used = usedOf(await abuseRateRows.find(tx, kind, subject), at, whole)
+      const retryMs = Math.ceil(Math.min(whole, Math.max(1000, used * step + cost - whole)) / 1000)
       return { ok: false, kind, retryMs }
     }
     taken.push({ ...claim, cost })
@@ -37,9 +40,9 @@ export async function takeAll(tx: Writer, claims: readonly Claim[], now: number)
  */
 export async function countFailure(tx: Writer, kind: LimitKind, subject: string, now: number): Promise<boolean> {
   const at = Math.round(now * 1000)
-  const { cost, whole } = toTimes({ kind, subject })
-  const tat = await abuseRateRows.take(tx, { kind, subject, now: at, cost, whole })
-  if (tat !== undefined && tat + cost <= at + whole) return false
+  const times = toTimes({ kind, subject })
+  const tat = await abuseRateRows.take(tx, { kind, subject, now: at, ...times })
+  if (tat !== undefined && tat + times.cost <= at + times.whole) return false
   await abuseRateRows.clear(tx, kind, subject)
   return true
 }
@@ -53,9 +56,13 @@ export async function usageOf(
   count: number = limits[kind].count,
 ): Promise<Usage> {
   const { what, windowMs } = limits[kind]
-  const tat = (await abuseRateRows.find(tx, kind, subject)) ?? 0
-  const debtMs = tat / 1000 - now
-  const open = debtMs > 0 && debtMs <= windowMs
-  const used = open ? Math.ceil((debtMs / windowMs) * count) : 0
-  return { kind, what, subject, count, windowMs, used, ...(open && { wholeAt: Math.ceil(tat / 1000) }) }
+  const row = await abuseRateRows.find(tx, kind, subject)
+  const used = Math.ceil(usedOf(row, now * 1000, windowMs * 1000))
+  return { kind, what, subject, count, windowMs, used, ...(row && used > 0 && { wholeAt: Math.ceil(row.tat / 1000) }) }
+}
+
+/** How many were taken and have not come back. */
+function usedOf(row: abuseRateRows.RateRow | undefined, at: number, whole: number): number {
+  const debt = (row?.tat ?? 0) - at
+  return row && debt > 0 && debt <= whole ? debt / row.step : 0
 }

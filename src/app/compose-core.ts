@@ -84,11 +84,18 @@ export async function composeCore(config: Config, around: CoreSurroundings): Pro
   const accounts = createAccountWrites({ store, ensureMailboxes: mailTx.ensureMailboxes, log })
   const resolver = createConfiguredResolver(config, clock)
   let { lifetime } = config.queue
+  let { connectionsPerAddress } = config.limits
   const trace = createTrace({ store, accounts: queries, clock, log, keep: config.trace.keep })
   const policies = createDomainPolicies(store.bell, clock)
   const returned = await openReturned({ store, trace: trace.tx, policies }, around, () => lifetime)
   const dns = around.dns ?? resolver
-  const { connections, ...abuse } = createAbuseCounts({ store, accounts: queries, clock, log })
+  const { connections, ...abuse } = createAbuseCounts({
+    store,
+    accounts: queries,
+    clock,
+    log,
+    connectionsPerAddress: () => connectionsPerAddress,
+  })
   const dkim = createDkimAdmin({ store, sealer: openSealer(config.data) })
   const queue = openQueue(config, around, { store, mailTx, queries, returned, trace: trace.tx, dns })
   await loadKey(store, srsKey)
@@ -159,6 +166,7 @@ export async function composeCore(config: Config, around: CoreSurroundings): Pro
       resolver.reconfigure(next)
       ;({ minimumFree } = next.disk)
       ;({ lifetime } = next.queue)
+      ;({ connectionsPerAddress } = next.limits)
       trace.setKeep(next.trace.keep)
     },
     checkIndex: async () => index?.check(),

@@ -48,7 +48,7 @@ function vouchesFor({ spf, dkim, dmarc }: Verification): string | undefined {
   if (dmarc.result === 'pass') return 'DMARC passes'
   const { from } = dmarc
   if (dmarc.result === 'fail' || from === undefined) return undefined
-  // Without a DMARC record: alignment all the same (RFC 9989 §4.4), as far as names alone tell it.
+  // Without a DMARC record: alignment all the same (RFC 9989 §4.4.1), as far as names alone tell it.
   if (spf.result === 'pass' && isRelated(spf.domain, from)) return 'SPF passes for the domain of the author'
   const signed = dkim.some(({ result, domain }) => result === 'pass' && isRelated(domain, from))
   return signed ? 'DKIM passes for the domain of the author' : undefined

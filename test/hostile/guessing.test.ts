@@ -5,6 +5,8 @@ import { test } from 'node:test'
 import { databases, onDatabase, titles } from '../stores.ts'
 import { password, signIn, strangersWorld } from '../world/strangers.ts'
 
+/** Each failure makes the next attempt wait, up to eight seconds: that is another defence. */
+const hurry = 50
 const minute = 60_000
 const hour = 60 * minute
 const home = '192.0.2.10'
@@ -14,12 +16,10 @@ const wrong = ['ann@here.test', 'guess'] as const
 
 for (const dialect of databases)
   onDatabase(dialect, `guessing: ten failures at all doors together ban the address, for longer each time (${titles[dialect]})`, async (t, store) => {
-    const world = await strangersWorld(t, { store })
+    const world = await strangersWorld(t, { store, hurry })
     const doors = ['submission', 'imap', 'pop3'] as const
     for (let n = 0; n < 9; n++) {
       assert.equal(await signIn(world, doors[n % 3]!, evil, wrong), 'wrong')
-      // Else each failure waits longer: that is another defence.
-      if (n % 3 === 2) world.clock.move(11_000)
     }
     assert.deepEqual(await world.abuse.bans(), [])
     assert.equal(await signIn(world, 'imap', evil, wrong), 'wrong')
@@ -45,7 +45,7 @@ for (const dialect of databases)
   })
 
 test('lockout of the owner: from where he has signed in before he may always try, whatever others there did', async (t) => {
-  const world = await strangersWorld(t)
+  const world = await strangersWorld(t, { hurry })
   assert.equal(await signIn(world, 'imap', home, right), 'in')
   // Somebody behind the same address guesses at everybody, the owner too.
   for (let n = 0; n < 10; n++) await signIn(world, 'submission', home, n % 2 ? wrong : [`user${n}@here.test`, 'guess'])
@@ -59,10 +59,9 @@ test('lockout of the owner: from where he has signed in before he may always try
 })
 
 test('success clears what failed for that name, and not what was guessed of others', async (t) => {
-  const world = await strangersWorld(t)
+  const world = await strangersWorld(t, { hurry })
   for (let round = 0; round < 3; round++) {
     for (let n = 0; n < 5; n++) assert.equal(await signIn(world, 'submission', home, wrong), 'wrong')
-    world.clock.move(11_000)
     assert.equal(await signIn(world, 'submission', home, right), 'in')
     // Noted behind his back.
     await new Promise((resolve) => setTimeout(resolve, 50))
@@ -77,9 +76,9 @@ test('success clears what failed for that name, and not what was guessed of othe
 })
 
 test('password spraying: another address of the network for each guess, and the network is banned', async (t) => {
-  const world = await strangersWorld(t)
+  const world = await strangersWorld(t, { hurry })
   assert.equal(await signIn(world, 'submission', '203.0.113.7', right), 'in')
-  const { counts } = { counts: world.server.core.services.abuse }
+  const counts = world.server.core.services.abuse
   for (let n = 0; n < 100; n++) await counts.signInFailed(`203.0.113.${n + 100}`, `user${n}@here.test`)
   assert.equal((await world.abuse.bans())[0]?.network, '203.0.113.0/24')
   assert.match(await signIn(world, 'submission', '203.0.113.8', right), /^454 4\.7\.0/)
@@ -89,10 +88,9 @@ test('password spraying: another address of the network for each guess, and the 
 })
 
 test('this machine and trusted networks are never banned', async (t) => {
-  const world = await strangersWorld(t, { config: { smtp: { trustedNetworks: ['192.0.2.0/24'] } } })
+  const world = await strangersWorld(t, { hurry, config: { smtp: { trustedNetworks: ['192.0.2.0/24'] } } })
   for (let n = 0; n < 12; n++) {
     await signIn(world, 'submission', '192.0.2.5', wrong)
-    if (n % 3 === 2) world.clock.move(700_000)
   }
   assert.deepEqual(await world.abuse.bans(), [])
   assert.equal(await signIn(world, 'submission', '192.0.2.5', right), 'in')

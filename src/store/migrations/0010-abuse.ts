@@ -3,11 +3,12 @@
 export const abuse = {
   name: '0010-abuse',
   statements: [
-    // tat: microseconds since 1970 at which the limit is whole again; what is not there is whole.
+    // tat: microseconds since 1970 at which the limit is whole again; what is not there is whole. step: microseconds in which one comes back.
     `CREATE TABLE abuse_rate (
       kind TEXT NOT NULL,
       subject TEXT NOT NULL,
       tat {int} NOT NULL,
+      step {int} NOT NULL,
       PRIMARY KEY (kind, subject)) {rowless}`,
     `CREATE INDEX abuse_rate_tat ON abuse_rate (tat)`,
     // network: an address or network in its one spelling. scope: sign-in or all. times: bans in a row, each longer. until: 0 for ever.

@@ -4,26 +4,37 @@
 import { sql } from '../sql.ts'
 import type { Reader, Writer } from '../types.ts'
 
+export interface RateRow {
+  readonly tat: number
+  readonly step: number
+}
+
 export interface Take {
   readonly kind: string
   readonly subject: string
   readonly now: number
-  /** What is asked for, as time: so long it takes to come back. */
+  /** In how long one comes back. */
+  readonly step: number
+  /** What is asked for, as time. */
   readonly cost: number
   /** The whole limit, as time. */
   readonly whole: number
 }
 
 /** Takes from the limit; when it is whole again, or undefined: there is not enough left, and nothing was taken. */
-export async function take(tx: Writer, { kind, subject, now, cost, whole }: Take): Promise<number | undefined> {
+export async function take(
+  tx: Writer,
+  { kind, subject, now, step, cost, whole }: Take,
+): Promise<number | undefined> {
   if (cost > whole) return undefined
   const [fresh, end] = [now + cost, now + whole]
-  // Further ahead than the whole limit it can only be after the clock was set back.
+  // Further ahead than the whole limit it can only be after the clock was set back. A limit that was changed is used as far as it was before.
+  const used = sql`CASE WHEN r.tat NOT BETWEEN ${now} AND ${end} THEN 0 WHEN r.step = excluded.step THEN r.tat - ${now}
+    ELSE (r.tat - ${now} + r.step - 1) / r.step * excluded.step END`
   const row = await tx.get<{ tat: number }>(
-    sql`INSERT INTO abuse_rate (kind, subject, tat) VALUES (${kind}, ${subject}, ${fresh})
-        ON CONFLICT (kind, subject) DO UPDATE
-          SET tat = CASE WHEN abuse_rate.tat BETWEEN ${now} AND ${end} THEN abuse_rate.tat + ${cost} ELSE ${fresh} END
-          WHERE abuse_rate.tat NOT BETWEEN ${now} AND ${end} OR abuse_rate.tat <= ${end - cost}
+    sql`INSERT INTO abuse_rate AS r (kind, subject, tat, step) VALUES (${kind}, ${subject}, ${fresh}, ${step})
+        ON CONFLICT (kind, subject) DO UPDATE SET tat = excluded.tat + ${used}, step = excluded.step
+          WHERE ${used} <= ${whole - cost}
         RETURNING tat`,
   )
   return row?.tat
@@ -34,11 +45,8 @@ export async function giveBack(tx: Writer, kind: string, subject: string, cost: 
   await tx.run(sql`UPDATE abuse_rate SET tat = tat - ${cost} WHERE kind = ${kind} AND subject = ${subject}`)
 }
 
-export async function find(tx: Reader, kind: string, subject: string): Promise<number | undefined> {
-  const row = await tx.get<{ tat: number }>(
-    sql`SELECT tat FROM abuse_rate WHERE kind = ${kind} AND subject = ${subject}`,
-  )
-  return row?.tat
+export function find(tx: Reader, kind: string, subject: string): Promise<RateRow | undefined> {
+  return tx.get(sql`SELECT tat, step FROM abuse_rate WHERE kind = ${kind} AND subject = ${subject}`)
 }
 
 /** The limit is whole again; what it was before, or undefined when it was whole. */
