@@ -8,6 +8,7 @@ import { ByteQueue, type Client, type Log, notePassing, toClientIp } from '../..
 import type { SaslChannel } from '../../sasl/index.ts'
 import { channelBindings } from '../../tls/index.ts'
 import { formatReply, type Reply } from '../wire/index.ts'
+import { Attendance } from './attendance.ts'
 import type { SmtpLimits } from './limits.ts'
 import { replies } from './replies.ts'
 import type { SmtpStats } from './stats.ts'
@@ -50,7 +51,6 @@ export class SmtpSession implements Session {
   readonly log: Log
   client: Client
   trusted: boolean
-  visit: Visit | undefined
   readonly ownIp: string
   clientName: string | undefined
   origin: Session['origin']
@@ -70,6 +70,7 @@ export class SmtpSession implements Session {
   readonly #peer: Client
   readonly #isTrusted: (client: Client) => boolean
   readonly #seat: Seat
+  readonly #attendance: Attendance
   #named: Named = {}
   readonly #input = new ByteQueue()
   #socket: Socket
@@ -79,11 +80,6 @@ export class SmtpSession implements Session {
   #paused = false
   #inputEnded = false
   #ending = false
-  /** Whom XCLIENT is about to name, and what is counted of him. */
-  #next: { readonly client: Client; readonly visit: Visit | undefined } | undefined
-  /** It did something wrong since the last pause. */
-  #blamed = false
-  #endPause = () => {}
   /** The client said QUIT. */
   #parted = false
   #gone = false
@@ -103,6 +99,8 @@ export class SmtpSession implements Session {
     this.may = options.may
     this.#seat = options.seat
     this.log = options.server.log
+    const gate = options.kind === 'lmtp' ? undefined : options.server.gate
+    this.#attendance = new Attendance({ gate, isTrusted: options.isTrusted, log: this.log })
     this.connectedAt = options.server.clock.now()
     this.#secure = options.secure
     this.#socket = socket
@@ -147,12 +145,13 @@ export class SmtpSession implements Session {
     return this.state.name !== 'new' && this.state.name !== 'greeted'
   }
 
+  get visit(): Visit | undefined {
+    return this.#attendance.visit
+  }
+
   /** Counts a stranger in, before anything is said to him. The reply to whom there is no place for. */
-  async arrive(): Promise<Reply | undefined> {
-    const { refusal, visit } = await this.#enter(this.client, this.trusted)
-    this.visit = visit
-    if (this.#gone) this.#leave()
-    return refusal
+  arrive(): Promise<Reply | undefined> {
+    return this.#attendance.arrive(this.client)
   }
 
   /** Reads nothing before TLS begins: what comes is its first bytes. */
@@ -160,9 +159,9 @@ export class SmtpSession implements Session {
     this.#socket.pause()
   }
 
-  /** Whether `arrive` has anybody to count. */
+  /** Whether `arrive` has anybody to count. Who hands mail in by LMTP is a server of the operator's. */
   get isStranger(): boolean {
-    return this.#counts(this.client, this.trusted)
+    return this.#attendance.counts(this.client)
   }
 
   /** Lets an unknown client wait for its greeting. True: it could not. */
@@ -183,32 +182,7 @@ export class SmtpSession implements Session {
 
   async refuse(client: Client): Promise<Reply | undefined> {
     const refused = this.#seat.refuse(client)
-    if (refused || client.address === this.client.address) return refused
-    const { refusal, visit } = await this.#enter(client, this.#isTrusted(client))
-    if (this.#gone) visit?.leave()
-    else if (!refusal) this.#next = { client, visit }
-    return refusal
-  }
-
-  #counts(client: Client, trusted: boolean): boolean {
-    // Who hands mail in by LMTP is a server of the operator's.
-    return this.options.gate !== undefined && !client.near && !trusted && this.kind !== 'lmtp'
-  }
-
-  async #enter(client: Client, trusted: boolean): Promise<{ refusal?: Reply; visit?: Visit }> {
-    if (!this.#counts(client, trusted)) return {}
-    const entered = await this.options.gate!.enter(client.address)
-    if (entered.ok) return { visit: entered }
-    this.log.info({ ip: client.address, why: entered.why }, 'turned away')
-    return { refusal: entered.why === 'banned' ? replies.banned : replies.tooManyFromYou }
-  }
-
-  #leave(): void {
-    this.#endPause()
-    this.visit?.leave()
-    this.visit = undefined
-    this.#next?.visit?.leave()
-    this.#next = undefined
+    return refused || client.address === this.client.address ? refused : this.#attendance.prepare(client)
   }
 
   welcome(): void {
@@ -216,30 +190,22 @@ export class SmtpSession implements Session {
   }
 
   blame(): void {
-    this.visit?.bad()
-    this.#blamed = true
+    this.#attendance.blame()
   }
 
   /** Whether a stranger did something wrong since the last pause. */
   get isBlamed(): boolean {
-    return this.#blamed && this.visit !== undefined && !this.stopping && !this.over
+    return this.#attendance.isBlamed && !this.stopping && !this.over
   }
 
-  /** The next answer waits, longer each time. */
-  async pause(): Promise<void> {
-    this.#blamed = false
-    await this.visit?.pause((end) => {
-      this.#endPause = end
-    })
+  /** After an error of a stranger. */
+  pause(): Promise<void> {
+    return this.#attendance.pause()
   }
 
   become(client: Client, said: Named): Named {
     this.#seat.move(client)
-    if (this.#next?.client.address === client.address || client.address !== this.client.address) {
-      this.visit?.leave()
-      this.visit = this.#next?.client.address === client.address ? this.#next.visit : undefined
-      this.#next = undefined
-    }
+    if (client.address !== this.client.address) this.#attendance.become(client)
     this.client = client
     this.trusted = this.#isTrusted(client)
     this.#named = { ...this.#named, ...said }
@@ -357,7 +323,7 @@ export class SmtpSession implements Session {
 
   destroy(): void {
     this.#gone = true
-    this.#leave()
+    this.#attendance.leave()
     this.#socket.destroy()
     this.#wakeUp()
   }
@@ -380,7 +346,7 @@ export class SmtpSession implements Session {
   /** The server stops: a session between messages ends now, one with a message after it. */
   stop(): void {
     this.stopping = true
-    this.#endPause()
+    this.#attendance.endPause()
     if (!this.inTransaction) this.#wakeUp()
   }
 
@@ -418,7 +384,7 @@ export class SmtpSession implements Session {
     )
     socket.on('close', () => {
       this.#gone = true
-      this.#leave()
+      this.#attendance.leave()
       this.#wakeUp()
     })
     socket.resume()
