@@ -101,7 +101,11 @@ test('what a list may have', () => {
   ] as const)
     assert.equal(toListValue(text), value)
   for (const text of ['', 'a b', '10.0.0.0/1', '@', '*', 'x@', 'http://a.test/'])
-    assert.throws(() => toListValue(text), (error) => isFault(error, 'invalid'), text)
+    assert.throws(
+      () => toListValue(text),
+      (error) => isFault(error, 'invalid'),
+      text,
+    )
 })
 
 onEachStore(
@@ -121,7 +125,8 @@ onEachStore(
         })
       )?.action
     assert.equal(await judge('x@spam.test'), undefined)
-    const put = (action: 'allow' | 'block', value: string, owner = {}) => admin.addEntries(owner, [{ action, value }], 'me')
+    const put = (action: 'allow' | 'block', value: string, owner = {}) =>
+      admin.addEntries(owner, [{ action, value }], 'me')
     await put('block', '.spam.test')
     await put('block', '192.0.2.0/24')
     assert.equal(await judge('x@spam.test', [ann.id], '198.51.100.1'), 'block')
@@ -140,7 +145,14 @@ onEachStore(
     assert.equal(await judge('x@spam.test', [ann.id, bob.id]), 'block')
     assert.equal(await admin.removeEntries({ user: 'ann@a.test' }, ['X@spam.test']), 1)
     assert.equal((await admin.entries({})).length, 3)
-    const answers = await admin.addEntries({}, [{ action: 'allow', value: 'no such thing' }, { action: 'allow', value: 'b.test' }], 'me')
+    const answers = await admin.addEntries(
+      {},
+      [
+        { action: 'allow', value: 'no such thing' },
+        { action: 'allow', value: 'b.test' },
+      ],
+      'me',
+    )
     assert.deepEqual(
       answers.map(({ error }) => error === undefined),
       [false, true],

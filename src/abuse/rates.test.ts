@@ -34,7 +34,9 @@ onEachStore(
     const other = dialect === 'postgres' ? await open() : store
     const wide: Claim = { kind: 'network', subject: 'n', count: 1000 }
     const narrow: Claim = { kind: 'address', subject: 'a', count: 20 }
-    const asked = Array.from({ length: 60 }, (_, n) => take(n % 2 ? other : store, n % 3 ? [wide, narrow] : [narrow, wide]))
+    const asked = Array.from({ length: 60 }, (_, n) =>
+      take(n % 2 ? other : store, n % 3 ? [wide, narrow] : [narrow, wide]),
+    )
     const given = (await Promise.all(asked)).filter(({ ok }) => ok).length
     assert.equal(given, 20)
     const used = await store.read((tx) => usageOf(tx, 'network', 'n', clock.now(), 1000))

@@ -45,7 +45,8 @@ export class StrangersVisit implements Visit {
   #seated = true
   #somebody = false
   #doubted = false
-  #limitedUntil = Number.NEGATIVE_INFINITY
+  /** The limit that had nothing left, and until when. */
+  #limited: { readonly kind: LimitKind; readonly until: number } | undefined
 
   constructor(unknown: boolean, parts: VisitParts) {
     this.unknown = unknown
@@ -54,14 +55,15 @@ export class StrangersVisit implements Visit {
 
   async recipient(to: Address, account: AccountId | undefined): Promise<string | undefined> {
     const { clock, claims, take } = this.#parts
-    const wait = this.#limitedUntil - clock.monotonic()
-    if (wait > 0) return limitedWords(account === undefined ? 'address' : 'user', wait)
+    const limited = this.#limited
+    const wait = limited ? limited.until - clock.monotonic() : 0
+    if (limited && wait > 0) return limitedWords(limited.kind, wait)
     const wanted = await claims(to, account)
     if (wanted.length === 0) return undefined
     const taken = await take(wanted)
     if (taken.ok) return undefined
     // Until then it need not be asked again.
-    this.#limitedUntil = clock.monotonic() + taken.retryMs
+    this.#limited = { kind: taken.kind, until: clock.monotonic() + taken.retryMs }
     return limitedWords(taken.kind, taken.retryMs)
   }
 
@@ -97,14 +99,15 @@ export class StrangersVisit implements Visit {
 
   signedIn(): void {
     this.#somebody = true
-    this.#limitedUntil = Number.NEGATIVE_INFINITY
+    this.#limited = undefined
     this.#unseat()
   }
 
   leave(): void {
     this.#unseat()
     const [good, bad] = [this.#good, this.#bad]
-    this.#good = this.#bad = 0
+    this.#good = 0
+    this.#bad = 0
     if (good + bad > 0) this.#parts.remember({ good, bad })
   }
 

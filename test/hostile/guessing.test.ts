@@ -15,34 +15,38 @@ const right = ['ann@here.test', password] as const
 const wrong = ['ann@here.test', 'guess'] as const
 
 for (const dialect of databases)
-  onDatabase(dialect, `guessing: ten failures at all doors together ban the address, for longer each time (${titles[dialect]})`, async (t, store) => {
-    const world = await strangersWorld(t, { store, hurry })
-    const doors = ['submission', 'imap', 'pop3'] as const
-    for (let n = 0; n < 9; n++) {
-      assert.equal(await signIn(world, doors[n % 3]!, evil, wrong), 'wrong')
-    }
-    assert.deepEqual(await world.abuse.bans(), [])
-    assert.equal(await signIn(world, 'imap', evil, wrong), 'wrong')
-    const [ban] = await world.abuse.bans()
-    assert.equal(ban?.network, evil)
-    assert.equal(ban?.scope, 'sign-in')
-    assert.ok(Math.abs(ban!.until! - world.clock.now() - hour) < minute)
-    // Not even with the right password, and nowhere.
-    assert.match(await signIn(world, 'submission', evil, right), /^454 4\.7\.0 too many failed sign-ins .* 60 min/)
-    assert.match(await signIn(world, 'imap', evil, right), /^t1 NO \[LIMIT\]/)
-    assert.match(await signIn(world, 'pop3', evil, right), /^-ERR \[SYS\/TEMP\]/)
-    // Nobody else is hurt.
-    assert.equal(await signIn(world, 'imap', '198.51.100.67', right), 'in')
+  onDatabase(
+    dialect,
+    `guessing: ten failures at all doors together ban the address, for longer each time (${titles[dialect]})`,
+    async (t, store) => {
+      const world = await strangersWorld(t, { store, hurry })
+      const doors = ['submission', 'imap', 'pop3'] as const
+      for (let n = 0; n < 9; n++) {
+        assert.equal(await signIn(world, doors[n % 3]!, evil, wrong), 'wrong')
+      }
+      assert.deepEqual(await world.abuse.bans(), [])
+      assert.equal(await signIn(world, 'imap', evil, wrong), 'wrong')
+      const [ban] = await world.abuse.bans()
+      assert.equal(ban?.network, evil)
+      assert.equal(ban?.scope, 'sign-in')
+      assert.ok(Math.abs(ban!.until! - world.clock.now() - hour) < minute)
+      // Not even with the right password, and nowhere.
+      assert.match(await signIn(world, 'submission', evil, right), /^454 4\.7\.0 too many failed sign-ins .* 60 min/)
+      assert.match(await signIn(world, 'imap', evil, right), /^t1 NO \[LIMIT\]/)
+      assert.match(await signIn(world, 'pop3', evil, right), /^-ERR \[SYS\/TEMP\]/)
+      // Nobody else is hurt.
+      assert.equal(await signIn(world, 'imap', '198.51.100.67', right), 'in')
 
-    world.clock.move(hour + minute)
-    assert.deepEqual(await world.abuse.bans(), [])
-    for (let n = 0; n < 10; n++) await signIn(world, 'submission', evil, [`user${n}@here.test`, 'guess'])
-    const [again] = await world.abuse.bans()
-    assert.equal(again?.times, 2)
-    assert.ok(Math.abs(again!.until! - world.clock.now() - 2 * hour) < minute)
-    await world.abuse.liftBan(evil)
-    assert.equal(await signIn(world, 'imap', evil, right), 'in')
-  })
+      world.clock.move(hour + minute)
+      assert.deepEqual(await world.abuse.bans(), [])
+      for (let n = 0; n < 10; n++) await signIn(world, 'submission', evil, [`user${n}@here.test`, 'guess'])
+      const [again] = await world.abuse.bans()
+      assert.equal(again?.times, 2)
+      assert.ok(Math.abs(again!.until! - world.clock.now() - 2 * hour) < minute)
+      await world.abuse.liftBan(evil)
+      assert.equal(await signIn(world, 'imap', evil, right), 'in')
+    },
+  )
 
 test('lockout of the owner: from where he has signed in before he may always try, whatever others there did', async (t) => {
   const world = await strangersWorld(t, { hurry })

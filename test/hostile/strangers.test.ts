@@ -2,8 +2,8 @@
 
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { message, sleep } from '../world/talk.ts'
 import { password, type StrangersWorld, signIn, strangersWorld } from '../world/strangers.ts'
+import { message, sleep } from '../world/talk.ts'
 
 const evil = '198.51.100.66'
 /** Vouched for, so that greylisting has nothing to ask. */
@@ -39,10 +39,7 @@ test('harvest: each name costs a recipient, answers wait longer and longer, and 
   assert.equal(usage?.count, 50)
   const others = await Promise.all(Array.from({ length: 6 }, () => world.come('smtp', evil)))
   const greetings = await Promise.all(others.map((talk) => talk.until(/^\d{3} .*\r\n/m)))
-  assert.deepEqual(greetings.map((text) => text.slice(0, 9)).sort(), [
-    ...Array(5).fill('220 mx.he'),
-    '421 4.7.0',
-  ])
+  assert.deepEqual(greetings.map((text) => text.slice(0, 9)).sort(), [...Array(5).fill('220 mx.he'), '421 4.7.0'])
 })
 
 test('flood: 200 recipients a minute from one address, 450 with when to come again, and then again', async (t) => {
@@ -140,7 +137,14 @@ test('a ban closes every door, and its end opens them', async (t) => {
 test('lists: blocked in the session with 550 5.7.1, allowed without greylisting, the user before the server', async (t) => {
   const world = await strangersWorld(t)
   const { abuse } = world
-  await abuse.addEntries({}, [{ action: 'block', value: 'spam.test' }, { action: 'block', value: evil }], 'me')
+  await abuse.addEntries(
+    {},
+    [
+      { action: 'block', value: 'spam.test' },
+      { action: 'block', value: evil },
+    ],
+    'me',
+  )
   await sleep(20)
   const client = await world.smtp('192.0.2.7')
   const to = async (from: string, recipient = 'ann@here.test') =>
@@ -157,7 +161,7 @@ test('lists: blocked in the session with 550 5.7.1, allowed without greylisting,
   await sleep(20)
   assert.match(await to('x@sub.elsewhere.test', 'bob@here.test'), /^550 5\.7\.1/)
   // Attack: nobody's list speaks for who hands mail in from here.
-  assert.match((await client.say('RSET')), /^250/)
+  assert.match(await client.say('RSET'), /^250/)
 })
 
 test('a stolen password: 500 recipients an hour, then 450 until the hour gives more; user and domain may have their own', async (t) => {

@@ -16,7 +16,10 @@ test('bans, lists and limits by command', async (t) => {
 
   await t.test('at rest: what is written is listed, what is wrong is named', async () => {
     assert.match(await server.cliOk('ban', 'list'), /nobody is banned/)
-    assert.match(await server.cliOk('ban', 'add', '198.51.100.7/24', '--for', '2h', '--reason', 'guesses'), /198\.51\.100\.0\/24 is banned from everything, for 2 h/)
+    assert.match(
+      await server.cliOk('ban', 'add', '198.51.100.7/24', '--for', '2h', '--reason', 'guesses'),
+      /198\.51\.100\.0\/24 is banned from everything, for 2 h/,
+    )
     assert.match(await server.cliOk('ban', 'add', '203.0.113.1', '--sign-in'), /from signing in, until it is lifted/)
     assert.match(await server.cliOk('ban', 'list'), /198\.51\.100\.0\/24 +everything .*guesses/)
     const bad = await server.cli('ban', 'add', '10.0.0.0/7')
@@ -24,7 +27,10 @@ test('bans, lists and limits by command', async (t) => {
     assert.match(bad.stderr, /10\.0\.0\.0\/7 is no address or network/)
     assert.equal((await server.cli('ban', 'add', '192.0.2.1', '--for', 'ever')).code, 2)
     assert.equal((await server.cli('ban', 'remove', '192.0.2.99')).code, 1)
-    assert.match(await server.cliOk('limits', 'list'), /user +500 +1 h +recipients that one user may write to in an hour/)
+    assert.match(
+      await server.cliOk('limits', 'list'),
+      /user +500 +1 h +recipients that one user may write to in an hour/,
+    )
   })
 
   await server.start()
@@ -75,7 +81,10 @@ test('bans, lists and limits by command', async (t) => {
     assert.match(await server.cliOk('limits', 'show', 'ann@here.test'), /user +0 +unlimited/)
     await server.cliOk('user', 'set', 'ann@here.test', 'perHour=none')
     assert.equal((await json('limits', 'show', 'ann@here.test')).usage[0].count, 50)
-    assert.match(await server.cliOk('limits', 'show', '203.0.113.1'), /history: +0 good, 0 bad .*\n.*\nbanned: +until it is lifted/)
+    assert.match(
+      await server.cliOk('limits', 'show', '203.0.113.1'),
+      /history: +0 good, 0 bad .*\n.*\nbanned: +until it is lifted/,
+    )
     assert.equal((await server.cli('limits', 'show', 'nobody@here.test')).code, 1)
     for (const pair of ['userPerHour=-1', 'greylist=maybe', 'greylistDelay=0', 'strangerPerMinute=x'])
       assert.equal((await server.cli('domain', 'set', 'here.test', pair)).code, 1, pair)

@@ -3,8 +3,8 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { databases, onDatabase, titles } from '../stores.ts'
-import { Imap, Smtp } from './talk.ts'
 import { password, type StrangersWorld, strangersWorld } from './strangers.ts'
+import { Imap, Smtp } from './talk.ts'
 
 const zone = `
   good.test TXT "v=spf1 ip4:192.0.2.0/24 -all"
@@ -33,21 +33,25 @@ async function counted({ server }: StrangersWorld): Promise<number> {
 }
 
 for (const dialect of databases)
-  onDatabase(dialect, `an unknown sender is to come again after a minute, within a day (${titles[dialect]})`, async (t, store) => {
-    const world = await strangersWorld(t, { store, zone })
-    const deferred = /^451 4\.7\.1 this sender is not known here yet and nobody vouches for him; try again in (\d+) s/
-    assert.equal(deferred.exec(await send(world, '203.0.113.5', 'x@unknown.test'))?.[1], '60')
-    // Another one of its servers is the same network; another sender is another.
-    assert.match(await send(world, '203.0.113.6', 'x@unknown.test'), deferred)
-    world.clock.move(61_000)
-    assert.match(await send(world, '203.0.113.9', 'x@unknown.test'), /^250/)
-    assert.match(await send(world, '203.0.113.5', 'y@other.test'), /^250/)
-    assert.match(await send(world, '198.51.100.5', 'y@other.test'), deferred)
-    world.clock.move(25 * 3_600_000)
-    assert.match(await send(world, '198.51.100.5', 'y@other.test'), deferred)
-    // The null sender too.
-    assert.match(await send(world, '198.51.100.5', ''), deferred)
-  })
+  onDatabase(
+    dialect,
+    `an unknown sender is to come again after a minute, within a day (${titles[dialect]})`,
+    async (t, store) => {
+      const world = await strangersWorld(t, { store, zone })
+      const deferred = /^451 4\.7\.1 this sender is not known here yet and nobody vouches for him; try again in (\d+) s/
+      assert.equal(deferred.exec(await send(world, '203.0.113.5', 'x@unknown.test'))?.[1], '60')
+      // Another one of its servers is the same network; another sender is another.
+      assert.match(await send(world, '203.0.113.6', 'x@unknown.test'), deferred)
+      world.clock.move(61_000)
+      assert.match(await send(world, '203.0.113.9', 'x@unknown.test'), /^250/)
+      assert.match(await send(world, '203.0.113.5', 'y@other.test'), /^250/)
+      assert.match(await send(world, '198.51.100.5', 'y@other.test'), deferred)
+      world.clock.move(25 * 3_600_000)
+      assert.match(await send(world, '198.51.100.5', 'y@other.test'), deferred)
+      // The null sender too.
+      assert.match(await send(world, '198.51.100.5', ''), deferred)
+    },
+  )
 
 test('who is vouched for passes at once: DMARC, or SPF aligned without DMARC; SPF of somebody else does not', async (t) => {
   const world = await strangersWorld(t, { zone })

@@ -85,7 +85,9 @@ export async function strangersWorld(t: TestContext, options: WorldOptions = {})
   const come: StrangersWorld['come'] = async (door, ip) => {
     const talk = await dial(server.ports[door]!)
     t.after(() => talk.close())
-    talk.send(`PROXY TCP${ip.includes(':') ? 6 : 4} ${ip} ${ip.includes(':') ? '2001:db8::1' : '198.51.100.1'} 4711 25\r\n`)
+    talk.send(
+      `PROXY TCP${ip.includes(':') ? 6 : 4} ${ip} ${ip.includes(':') ? '2001:db8::1' : '198.51.100.1'} 4711 25\r\n`,
+    )
     return talk
   }
   const smtp: StrangersWorld['smtp'] = async (ip, hello = 'EHLO client.elsewhere.test') => {

@@ -7,7 +7,10 @@ import { command, outputOf, type Shared, withServices } from './context.ts'
 import { formatSpan, formatTable } from './output.ts'
 
 export function limitsCommands(program: Command): void {
-  const family = program.command('limits').description('what one client, user or domain may do').addHelpText('after', hint)
+  const family = program
+    .command('limits')
+    .description('what one client, user or domain may do')
+    .addHelpText('after', hint)
 
   command(family, 'list', 'shows the limits of the server, with their reasons').action((options: Shared) => {
     outputOf(options).result(limits, () =>
@@ -44,7 +47,9 @@ Examples:
 function formatStanding({ subject, usage, history, ban, connections, addresses }: Standing): string {
   const lines = [formatTable(['limit', 'used', 'of', 'whole again in', 'of what'], usage.map(toRow), '')]
   if (history)
-    lines.push(`history:      ${history.good} good, ${history.bad} bad recipients lately: ${history.factor} times the limits`)
+    lines.push(
+      `history:      ${history.good} good, ${history.bad} bad recipients lately: ${history.factor} times the limits`,
+    )
   if (connections !== undefined) lines.push(`connections:  ${connections} open and not signed in`)
   if (ban) lines.push(`banned:       ${untilWords(ban)}${ban.reason === '' ? '' : `: ${ban.reason}`}`)
   if (addresses) {

@@ -42,7 +42,10 @@ export function listCommands(program: Command): void {
     ofOwner(list, `${action} <what...>`, explain[action])
       .option('--reason <text>', 'why, for whoever asks later', '')
       .action(async (values: string[], options: OwnerOptions & { reason: string }) => {
-        await add(options, values.map((value) => ({ action, value, reason: options.reason })))
+        await add(
+          options,
+          values.map((value) => ({ action, value, reason: options.reason })),
+        )
       })
 
   ofOwner(list, 'remove <what...>', 'takes entries out').action(async (values: string[], options: OwnerOptions) => {
@@ -67,7 +70,8 @@ export function listCommands(program: Command): void {
 
 const words: Readonly<Record<ListAction, string>> = { allow: 'let in', block: 'kept out' }
 const explain: Readonly<Record<ListAction, string>> = {
-  allow: 'lets senders (ann@example.net, example.net, .example.net with all below it) or networks in without further questions',
+  allow:
+    'lets senders (ann@example.net, example.net, .example.net with all below it) or networks in without further questions',
   block: 'keeps senders (ann@example.net, example.net, .example.net with all below it) or networks out: 550 5.7.1',
 }
 
@@ -81,7 +85,8 @@ Examples:
   posthorn list export blocked.txt`
 
 function toOwner({ domain, user }: OwnerOptions): ListOwner {
-  if (domain !== undefined && user !== undefined) throw new CommandError('a list is of a domain or of a user, not of both')
+  if (domain !== undefined && user !== undefined)
+    throw new CommandError('a list is of a domain or of a user, not of both')
   return { ...(domain !== undefined && { domain }), ...(user !== undefined && { user }) }
 }
 

@@ -95,6 +95,7 @@ export class Attendance {
     this.#endPause()
     this.#visit?.leave()
     this.#next?.visit?.leave()
-    this.#visit = this.#next = undefined
+    this.#visit = undefined
+    this.#next = undefined
   }
 }

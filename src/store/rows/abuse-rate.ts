@@ -22,10 +22,7 @@ export interface Take {
 }
 
 /** Takes from the limit; when it is whole again, or undefined: there is not enough left, and nothing was taken. */
-export async function take(
-  tx: Writer,
-  { kind, subject, now, step, cost, whole }: Take,
-): Promise<number | undefined> {
+export async function take(tx: Writer, { kind, subject, now, step, cost, whole }: Take): Promise<number | undefined> {
   if (cost > whole) return undefined
   const [fresh, end] = [now + cost, now + whole]
   // Further ahead than the whole limit it can only be after the clock was set back. A limit that was changed is used as far as it was before.
