@@ -19,7 +19,7 @@ const table: readonly (readonly string[])[] = [
   ['store'],
   ['events', 'jobs'],
   ['accounts'],
-  ['queue', 'webhooks', 'reputation', 'filters', 'mail', 'pim', 'rules', 'trace', 'pgp', 'tls'],
+  ['queue', 'webhooks', 'reputation', 'filters', 'mail', 'pim', 'rules', 'reports', 'trace', 'pgp', 'tls'],
   ['delivery'],
   ['http/server'],
   ['smtp/server', 'imap/server', 'pop3', 'managesieve', 'jmap', 'dav', 'postmark', 'http/api'],
@@ -29,6 +29,7 @@ const table: readonly (readonly string[])[] = [
 const sideways = new Set([
   'queue → reputation',
   'queue → trace',
+  'reports → trace',
   'filters → reputation',
   'filters → mail',
   'pim → mail',

@@ -70,6 +70,18 @@ export const domainSettings = {
     parse: (text) => (text === 'enforce' || text === 'junk' || text === 'record' ? text : undefined),
     format: (value) => value,
   },
+  dmarcReports: {
+    explain: 'on or off: whether mail to the domain is counted in the daily reports that the domains of its authors ask for',
+    standard: 'on',
+    ...onOff,
+  },
+  dmarcFailureReports: {
+    explain:
+      "off, on or subject: whether the author's domain is told of each message that fails, without names and text, and with its subject",
+    standard: 'off',
+    parse: (text) => (text === 'off' || text === 'on' || text === 'subject' ? text : undefined),
+    format: (value) => value,
+  },
   dkimRotation: {
     explain: 'days after which new DKIM keys are made by themselves; they wait until their records are published',
     standard: 'never',

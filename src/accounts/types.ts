@@ -15,6 +15,8 @@ export interface Domain {
 /** `posthorn domain set D KEY=VALUE`; validated by the schema in accounts/settings.ts. */
 /** As the author's domain asks; to Junk where it asks for anything; or nothing but a mark. */
 export type DmarcSetting = 'enforce' | 'junk' | 'record'
+/** Whether the author's domain is told of single messages that failed, and whether their subject is told too. */
+export type FailureSetting = 'off' | 'on' | 'subject'
 
 export interface DomainSettings {
   /** The character that begins the detail in `user+detail`; empty: none. */
@@ -34,6 +36,10 @@ export interface DomainSettings {
   readonly dkimRotation?: number
   /** What is done with mail whose author's domain disowns it (RFC 9989 §5.4); absent: enforce. */
   readonly dmarc?: DmarcSetting
+  /** Mail to the domain is counted in the reports that other domains ask for (RFC 9990); absent: yes. */
+  readonly dmarcReports?: boolean
+  /** Messages to the domain that fail are told of one by one, where the author's domain asks for it (RFC 9991); absent: off. */
+  readonly dmarcFailureReports?: FailureSetting
   /** Nobody of the domain has a mailbox here: its mail is taken and sent on to its better mail servers. */
   readonly backupMx?: boolean
   /** With `backupMx`: the local parts that are taken, lower case; absent or empty: all. */

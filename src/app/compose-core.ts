@@ -6,6 +6,7 @@ import {
   createAccountReads,
   createAccountWrites,
   createDkimAdmin,
+  createDkimKeys,
   createDomainPolicies,
   createMaildropLocks,
   type DomainPolicies,
@@ -38,6 +39,15 @@ import {
   returnPathKey,
   scheduleForgetting,
 } from '../queue/index.ts'
+import {
+  createReportNotes,
+  createReportsAdmin,
+  createTlsRecorder,
+  type RecordTlsResult,
+  reportHandlers,
+  scheduleReports,
+  toFailureJob,
+} from '../reports/index.ts'
 import { connectSmtp } from '../smtp/client/index.ts'
 import { accountRows, loadKey, openStore, type Store, type Writer } from '../store/index.ts'
 import { createTrace, type TraceTx } from '../trace/index.ts'
@@ -52,6 +62,8 @@ import { type AdminServices, type CoreFacts, type CoreServices, type Surrounding
 export interface Core {
   readonly store: Store
   readonly services: CoreServices
+  /** Where whoever connects to other servers says how TLS went, for the reports on it. */
+  readonly recordTlsResult: RecordTlsResult
   readonly admin: AdminServices
   /** The threads whose counters the metrics add up. */
   watchDoors(doors: readonly { counters(): Promise<DoorCounters> }[]): void
@@ -87,12 +99,15 @@ export async function composeCore(config: Config, around: CoreSurroundings): Pro
   const policies = createDomainPolicies(store.bell, clock)
   const returned = await openReturned({ store, trace: trace.tx, policies }, around, () => lifetime)
   const dns = around.dns ?? resolver
-  const dkim = createDkimAdmin({ store, sealer: openSealer(config.data) })
+  const sealer = openSealer(config.data)
+  const dkim = createDkimAdmin({ store, sealer })
   const queue = openQueue(config, around, { store, mailTx, queries, returned, trace: trace.tx, dns })
   await loadKey(store, srsKey)
   const rewriter = createRewriter({ store, clock, policies })
   const outcome = { queue: queue.tx, returned: returned.reads, trace: trace.tx, rewriter }
   const parts = { store, accounts: queries, mail: mailTx, ...outcome, hostname, clock, log }
+  const signing = { keys: createDkimKeys({ store, clock, log, sealer }) }
+  const reports = await openReports(config, around, { store, mailTx, trace: trace.tx, dns })
   const delivery = createDelivery({ ...parts, reporter: queue.reporter, ...(fault && { fault }) })
   const eraseWhole = async (account: AccountId, done: (tx: Writer) => Promise<void>) => {
     await sweepAccount(store, account)
@@ -107,7 +122,8 @@ export async function composeCore(config: Config, around: CoreSurroundings): Pro
     ...returned.handlers,
     ...trace.handlers,
     ...dkimHandlers({ store, admin: dkim, dns, clock, log }),
-    post: createPostHandler(parts),
+    ...reports.handlers,
+    post: createPostHandler({ ...parts, signing }),
     'remove-account': ({ account }, job) => eraseWhole(account, job.done),
   }
   const index = createIndexKeeper(config, store, around)
@@ -136,8 +152,10 @@ export async function composeCore(config: Config, around: CoreSurroundings): Pro
       delivery,
       maildrops: createMaildropLocks(),
       trace: trace.notes,
+      reports: reports.notes,
       core: facts,
     },
+    recordTlsResult: reports.tls.record,
     admin: {
       queries,
       accounts,
@@ -145,6 +163,7 @@ export async function composeCore(config: Config, around: CoreSurroundings): Pro
       suppressions: createSuppressionAdmin({ store, clock }),
       trace: trace.reads,
       dkim,
+      reports: reports.admin,
     },
     watchDoors(list) {
       doors = list
@@ -155,6 +174,7 @@ export async function composeCore(config: Config, around: CoreSurroundings): Pro
       ;({ minimumFree } = next.disk)
       ;({ lifetime } = next.queue)
       trace.setKeep(next.trace.keep)
+      reports.reconfigure(next)
     },
     checkIndex: async () => index?.check(),
     begin() {
@@ -165,6 +185,7 @@ export async function composeCore(config: Config, around: CoreSurroundings): Pro
         scheduleHousekeeping(store),
         scheduleForgetting(store),
         scheduleDkimKeys(store),
+        scheduleReports(store),
         trace.begin(),
       ]).catch((error: unknown) => log.error({ err: error }, 'housekeeping was not scheduled'))
     },
@@ -173,7 +194,49 @@ export async function composeCore(config: Config, around: CoreSurroundings): Pro
     },
     async close(graceMs = 0) {
       await Promise.all([queue.stop(graceMs), jobs?.stop(), index?.stop()])
+      await reports.tls.stop()
       await store.close()
+    },
+  }
+}
+
+/** Reports: what is gathered for others, what others tell us. */
+async function openReports(
+  config: Config,
+  { clock, log, version }: CoreSurroundings,
+  parts: { readonly store: Store; readonly mailTx: MailTx; readonly trace: TraceTx; readonly dns: Resolver },
+) {
+  const { store, mailTx, trace, dns } = parts
+  const { hostname } = config
+  let settings = config.reports
+  const on = () => settings.send
+  const failure = { key: await loadKey(store, 'report-redaction'), hostname, version }
+  const own = log.child({ part: 'reports' })
+  const random = Math.random
+  const notes = createReportNotes({ store, random, on, toFailure: (failed) => toFailureJob(failed, failure) })
+  const jobs = {
+    store,
+    dns,
+    clock,
+    log: own,
+    trace,
+    on,
+    hostname,
+    version,
+    sender: () => ({
+      address: settings.from ?? `noreply-dmarc@${hostname}`,
+      organization: settings.organization ?? hostname,
+      ...(settings.contact !== undefined && { contact: settings.contact }),
+    }),
+    putContent: (tx: Writer, bytes: Buffer) => putBytes(store, mailTx, tx, bytes),
+  }
+  return {
+    notes,
+    tls: createTlsRecorder({ notes, clock, log: own }),
+    handlers: reportHandlers(jobs),
+    admin: createReportsAdmin(jobs),
+    reconfigure({ reports }: Config) {
+      settings = reports
     },
   }
 }

@@ -10,6 +10,7 @@ import { createMailReads, createSpool } from '../mail/index.ts'
 import type { Verifier, VerifierOptions } from '../mailauth/index.ts'
 import { createPop3Server, listenPop3, type Pop3Settings } from '../pop3/index.ts'
 import { createReturnedReads, createSuppressionReads } from '../queue/index.ts'
+import { createObserver, type Observer } from '../reports/index.ts'
 import { createSmtpServer, type Kind, type SmtpSettings } from '../smtp/server/index.ts'
 import { openReadStore, openSearchReader, type ReadStore, type SearchReader } from '../store/index.ts'
 import { type CertificatePair, tlsOptions } from '../tls/index.ts'
@@ -59,11 +60,13 @@ export async function composeDoors(options: DoorsOptions, core: CoreServices, ar
   })
   const index = config.search.index ? openSearchReader({ data: config.data, ...around }) : undefined
   const refusals = createRefusals({ notes: core.trace, clock, log: log.child({ door: 'smtp' }) })
+  const observer = createObserver({ notes: core.reports, clock, log: log.child({ door: 'smtp' }) })
   const resolver = createConfiguredResolver(config, clock)
   const parts = {
     config: () => config,
     resolver,
     refusals,
+    observer,
     store,
     index,
     accounts,
@@ -124,7 +127,7 @@ export async function composeDoors(options: DoorsOptions, core: CoreServices, ar
     async stop(graceMs) {
       const closing = listeners.map((listener) => listener.close())
       await Promise.all([smtp.stop(graceMs), imap.stop(graceMs), pop3.stop(graceMs), http.stop(graceMs), ...closing])
-      await refusals.stop()
+      await Promise.all([refusals.stop(), observer.stop()])
     },
     async close() {
       space.stop()
@@ -137,6 +140,7 @@ export async function composeDoors(options: DoorsOptions, core: CoreServices, ar
 
 interface Parts {
   readonly refusals: Refusals
+  readonly observer: Observer
   readonly resolver: ConfiguredResolver
   /** That of the moment. */
   readonly config: () => Config
@@ -149,7 +153,7 @@ interface Parts {
   readonly freeBytes: () => number
 }
 
-function openSmtp({ config, resolver, refusals, store, accounts, core, around, tls, freeBytes }: Parts) {
+function openSmtp({ config, resolver, refusals, observer, store, accounts, core, around, tls, freeBytes }: Parts) {
   const { clock, log } = around
   const { hostname } = config()
   const policies = createDomainPolicies(store.bell, clock)
@@ -173,6 +177,7 @@ function openSmtp({ config, resolver, refusals, store, accounts, core, around, t
       verifier: lazyVerifier({ resolver: around.dns ?? resolver, clock, log, authservId: hostname }),
       policies,
       store,
+      observer,
     },
     signing: {
       keys: createDkimKeys({ store, clock, log, sealer: openSealer(config().data) }),

@@ -26,6 +26,7 @@ parentPort!.once('message', (start: DoorsStart) => {
         delivery: remote('delivery'),
         maildrops: remote('maildrops'),
         trace: remote('trace'),
+        reports: remote('reports'),
         core: remote('core'),
       }
       const fault = readFault(process.env)

@@ -1,10 +1,12 @@
 // Who sent mail from outside, and what its recipients' domains want done when the author's domain disowns it. Asked in the door's thread,
 // when the whole message is there.
 
-import type { DmarcSetting, DomainPolicies } from '../accounts/index.ts'
-import { isLoopback } from '../base/index.ts'
+import type { DmarcSetting, DomainPolicies, DomainSettings } from '../accounts/index.ts'
+import { formatAddress } from '../address/index.ts'
+import { canonicalIp, isLoopback } from '../base/index.ts'
 import type { NewContent } from '../mail/index.ts'
 import type { DmarcAnswer, Verification, Verifier } from '../mailauth/index.ts'
+import type { Observer } from '../reports/index.ts'
 import type { Blobs, ReadStore } from '../store/index.ts'
 import { openParts } from './open-parts.ts'
 import type { Arrival, CheckedContent, Envelope } from './types.ts'
@@ -14,6 +16,8 @@ export interface AuthenticationParts {
   readonly verifier: Verifier
   readonly policies: DomainPolicies
   readonly store: ReadStore & { readonly blobs: Pick<Blobs, 'read' | 'stream'> }
+  /** Who counts what is judged, for the reports that domains ask for. */
+  readonly observer?: Pick<Observer, 'see'>
 }
 
 /** Mail that somebody in here hands in, and what a local server has taken already, is not asked who it is. */
@@ -34,21 +38,65 @@ export async function authenticate(
   const verification = await parts.verifier.verify({ ip, helo, sender, header, body: body() })
   const { dmarc } = verification
   const known = { ...arrival, verification }
-  const wanted = dmarc.result === 'fail' ? await wantedOf(parts, envelope) : 'record'
-  if (wanted === 'record' || dmarc.policy === 'none') return { arrival: known }
-  if (dmarc.policy === 'reject' && wanted === 'enforce') return refuse('disowned', disownedWords(dmarc))
-  return { arrival: { ...known, junk: disownedWords(dmarc) } }
+  const settings = dmarc.record === undefined ? [] : await settingsOf(parts, envelope)
+  const done = doneWith(dmarc, settings)
+  observe(parts, known, envelope, { header, verification, settings, done })
+  if (done === 'reject') return refuse('disowned', disownedWords(dmarc))
+  return { arrival: done === 'none' ? known : { ...known, junk: disownedWords(dmarc) } }
+}
+
+/** Of the recipients' domains. */
+function settingsOf({ store, policies }: AuthenticationParts, { to }: Envelope): Promise<DomainSettings[]> {
+  const domains = new Set(to.map(({ address }) => address.domain))
+  return store.read(async (tx) => {
+    const found: DomainSettings[] = []
+    for (const domain of domains) found.push((await policies.of(tx, domain))?.settings ?? {})
+    return found
+  })
+}
+
+type Done = 'none' | 'quarantine' | 'reject'
+
+function doneWith({ result, policy = 'none' }: DmarcAnswer, settings: readonly DomainSettings[]): Done {
+  if (result !== 'fail' || policy === 'none') return 'none'
+  const wanted = mildest(settings)
+  if (wanted === 'record') return 'none'
+  return policy === 'reject' && wanted === 'enforce' ? 'reject' : 'quarantine'
 }
 
 /** Of several domains the mildest counts: nobody loses mail that his domain wants. */
-async function wantedOf({ store, policies }: AuthenticationParts, { to }: Envelope): Promise<DmarcSetting> {
-  const domains = new Set(to.map(({ address }) => address.domain))
-  const wanted = await store.read(async (tx) => {
-    const found: DmarcSetting[] = []
-    for (const domain of domains) found.push((await policies.of(tx, domain))?.settings.dmarc ?? 'enforce')
-    return found
-  })
+function mildest(settings: readonly DomainSettings[]): DmarcSetting {
+  const wanted = settings.map(({ dmarc = 'enforce' }) => dmarc)
   return wanted.includes('record') ? 'record' : wanted.includes('junk') ? 'junk' : 'enforce'
+}
+
+interface Seen {
+  readonly header: Buffer
+  readonly verification: Verification
+  readonly settings: readonly DomainSettings[]
+  readonly done: Done
+}
+
+/** Counts the message for its author's domain, unless a domain of its recipients wants nothing told. */
+function observe(
+  { observer }: AuthenticationParts,
+  { clientIp: ip, receivedAt: at }: Arrival,
+  { from, to }: Envelope,
+  { header, verification, settings, done }: Seen,
+): void {
+  if (!observer || settings.length === 0 || settings.some(({ dmarcReports = true }) => !dmarcReports)) return
+  const failures = settings.map(({ dmarcFailureReports = 'off' }) => dmarcFailureReports)
+  observer.see({
+    at,
+    ip: canonicalIp(ip),
+    envelopeFrom: from?.domain ?? '',
+    envelopeTo: to.map(({ address }) => address.domain),
+    verification,
+    done,
+    ...(!failures.includes('off') && {
+      failure: { header, subject: !failures.includes('on'), mailFrom: from === null ? '' : formatAddress(from) },
+    }),
+  })
 }
 
 function disownedWords({ from, policy }: DmarcAnswer): string {

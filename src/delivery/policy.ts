@@ -3,6 +3,7 @@
 import type { AccountReads, Resolution } from '../accounts/index.ts'
 import { type Address, formatAddress, type Path } from '../address/index.ts'
 import type { AccountId } from '../base/index.ts'
+import { isReportAddress } from '../reports/index.ts'
 import { looksSigned, type ReturnedReads, type SuppressionReads, suppressedWords } from '../queue/index.ts'
 import { type AuthenticationParts, authenticate } from './authentication.ts'
 import { checkHeader, type HeaderParts } from './check-header.ts'
@@ -48,6 +49,8 @@ export function createDeliveryChecks(parts: DeliveryChecksParts): DeliveryChecks
       if (back !== undefined) return checkRewritten(back, from, to)
       const resolution = await accounts.resolve(to)
       const verdict = checkResolution(arrival, to, resolution)
+      if (resolution.kind === 'unknown' && isReportAddress(to.local) && (await accounts.isLocalDomain(to.domain)))
+        return accepted
       if (!verdict.ok) return verdict
       if (resolution.kind === 'backup') return accepted
       if (resolution.kind !== 'local') return isWanted(suppressions, from, to)

@@ -16,7 +16,7 @@ import { type ForwardParts, prepareForwards } from './steps/forward.ts'
 import { toKept } from './steps/keep.ts'
 import { toTraceEntry } from './steps/note.ts'
 import { composeSuccesses, isAsked, readHeader } from './steps/notify.ts'
-import { putReturned } from './steps/returned.ts'
+import { putReported, putReturned } from './steps/returned.ts'
 import type { Arrival, Delivery, Envelope, RecipientVerdict, Refusal } from './types.ts'
 import { accepted, refuse } from './verdict.ts'
 
@@ -153,8 +153,9 @@ async function commit(parts: DeliveryParts, passage: Passage, tx: Writer): Promi
     arrival.junk === undefined ? one : { ...one, params: { ...one.params, junk: true as const } },
   )
   const nothing = plan.outgoing.length + waiting.length === 0
-  if (nothing && full.length === now.length && plan.returned.length === 0) throw new NobodyTook(full)
+  if (nothing && full.length === now.length && plan.returned.length === 0 && !plan.reported) throw new NobodyTook(full)
   await putReturned(tx, plan, id, arrival.traceId, content.structure)
+  await putReported(tx, plan, id, arrival, content.structure)
   const queued = await queueAll(parts, passage, tx, { id, received, waiting })
   if (quoted)
     for (const report of composeSuccesses(reporter, passage, quoted, [...full, ...held]))

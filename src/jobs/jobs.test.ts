@@ -26,6 +26,10 @@ const handlersOf = (store: Store, more: Partial<JobHandlers> = {}): JobHandlers 
   'tend-dkim-keys': nothing,
   'read-returned': nothing,
   'forget-returned': nothing,
+  'send-reports': nothing,
+  'send-failure-report': nothing,
+  'read-report': nothing,
+  'forget-reports': nothing,
   ...more,
 })
 const account = toId<AccountId>(7)

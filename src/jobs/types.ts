@@ -14,6 +14,8 @@ export interface JobMap {
     readonly about?: string
     /** It may travel only as the message did that it is about (RFC 8689 §5). */
     readonly requireTls?: boolean
+    /** It must arrive also where TLS does not work (RFC 8689 §3). */
+    readonly tlsOptional?: boolean
   }
   /** Takes away what a removed account has left. */
   readonly 'remove-account': { readonly account: AccountId }
@@ -33,6 +35,25 @@ export interface JobMap {
   readonly 'forget-returned': Record<never, never>
   /** Begins, retires and throws away DKIM keys. */
   readonly 'tend-dkim-keys': Record<never, never>
+  /** Sends the reports on other domains whose time has come. */
+  readonly 'send-reports': Record<never, never>
+  /** Tells a domain of one message that failed. Nothing in it names a person. */
+  readonly 'send-failure-report': {
+    /** Where the policy was published, and its `ruf`. */
+    readonly domain: string
+    readonly ruf: string
+    /** Fields of message/feedback-report. */
+    readonly fields: readonly (readonly [name: string, value: string])[]
+    /** Lines of the header. */
+    readonly header: string
+    readonly text: string
+    /** Whose SPF record is told too. */
+    readonly spfDomain?: string
+  }
+  /** Reads what may be a report; `verified`: the message passed DMARC, or came from inside. */
+  readonly 'read-report': { readonly content: number; readonly trace: string; readonly verified: boolean }
+  /** Takes away what is old of reports and complaints. */
+  readonly 'forget-reports': Record<never, never>
   /** Takes away files whose contents are gone for good. */
   readonly 'unlink-blobs': { readonly files: readonly string[] }
 }

@@ -15,6 +15,7 @@ export {
   type WantedRecord,
   wantedRecords,
 } from './domain-records.ts'
+export { organizationOf } from './organization.ts'
 export { type DkimSigningKey, openDkimKey, signDkim } from './sign.ts'
 export * from './spf/index.ts'
 export * from './types.ts'

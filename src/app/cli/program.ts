@@ -15,6 +15,7 @@ const families: { readonly [command: string]: () => Promise<(program: Command) =
   user: async () => (await import('./user.ts')).userCommands,
   alias: async () => (await import('./alias.ts')).aliasCommands,
   queue: async () => (await import('./queue.ts')).queueCommands,
+  reports: async () => (await import('./reports.ts')).reportCommands,
   suppression: async () => (await import('./suppression.ts')).suppressionCommands,
   trace: async () => (await import('./trace.ts')).traceCommands,
 }

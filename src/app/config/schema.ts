@@ -3,6 +3,7 @@
 
 import { isIP } from 'node:net'
 import * as z from 'zod'
+import { parseAddress } from '../../address/index.ts'
 import { isNetwork, parseDuration, parseEndpoint, parseSize } from './units.ts'
 
 /** What a key says about itself. */
@@ -317,6 +318,38 @@ export const schema = z.strictObject({
       })
       .prefault({}),
     { description: 'What `posthorn trace` can tell.', expected: 'a table' },
+  ),
+  reports: noted(
+    z
+      .strictObject({
+        send: noted(z.boolean().default(true), {
+          description:
+            'Whether other domains are told each day what came in their name (DMARC) and how TLS with their servers went, when they ask for it.',
+          expected: 'true or false',
+          reload: true,
+        }),
+        from: noted(z.string().refine((text) => parseAddress(text) !== undefined).optional(), {
+          description:
+            'In whose name reports are sent. A domain above it should have DKIM keys here, or reports are not believed. Absent: noreply-dmarc@ and the hostname.',
+          expected: 'an address such as noreply@example.org',
+          example: 'noreply-dmarc@mail.example.test',
+          reload: true,
+        }),
+        organization: noted(z.string().min(1).max(200).optional(), {
+          description: 'What reports call this server. Absent: its hostname.',
+          expected: 'a name',
+          example: 'Example Mail',
+          reload: true,
+        }),
+        contact: noted(z.string().min(1).max(200).optional(), {
+          description: 'How else somebody is reached about a report: an address, a page.',
+          expected: 'a text',
+          example: 'postmaster@example.test',
+          reload: true,
+        }),
+      })
+      .prefault({}),
+    { description: 'Reports about authentication and TLS: docs/reports.md.', expected: 'a table' },
   ),
   limits: noted(
     z
