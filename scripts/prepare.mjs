@@ -31,6 +31,7 @@ const testPrograms = [
   ['haproxy', 'haproxy', 'interop with HAProxy'],
   ['gsasl', 'gsasl', 'interop with GNU SASL'],
   ['/usr/lib/*/faketime/libfaketimeMT.so.1', 'libfaketime', 'jumps of the clock'],
+  ['xmllint', 'libxml2-utils', 'the schema of DMARC reports'],
   ['openssl', 'openssl', 'interop with openssl s_client'],
   ['gcc', 'gcc', 'the power cut of the store'],
   ['/usr/include/stdio.h', 'libc6-dev', 'the power cut of the store'],

@@ -7,7 +7,7 @@ export const isReportAddress = (local: string): boolean => reportLocals.has(loca
 
 const endings = ['.xml', '.zip', '.gz', '.json']
 
-/** Attachments of reports have names with exclamation marks (RFC 9990 §3.5.1, RFC 8460 §5.1), or a type of their own. */
+/** Attachments of reports have names with exclamation marks (RFC 9990 §3.5.2, RFC 8460 §5.1), or a type of their own. */
 export function mayReport(structure: string): boolean {
   if (structure.includes('tlsrpt')) return true
   return structure.includes('!') && endings.some((end) => structure.includes(end))
