@@ -71,7 +71,8 @@ export const domainSettings = {
     format: (value) => value,
   },
   dmarcReports: {
-    explain: 'on or off: whether mail to the domain is counted in the daily reports that the domains of its authors ask for',
+    explain:
+      'on or off: whether mail to the domain is counted in the daily reports that the domains of its authors ask for',
     standard: 'on',
     ...onOff,
   },

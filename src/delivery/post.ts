@@ -6,11 +6,11 @@ import type { JobHandler } from '../jobs/index.ts'
 import { queueRows, toBuffer } from '../store/index.ts'
 import { createTraceId } from '../trace/index.ts'
 import type { DeliveryParts } from './receive.ts'
+import { type SigningParts, signHouseMail } from './signing.ts'
 import { deliverCopies, enqueue, toGroups, waitingCopy } from './steps/commit.ts'
 import { expand, type Plan } from './steps/expand.ts'
 import { prepareForwards } from './steps/forward.ts'
 import { toTraceEntry } from './steps/note.ts'
-import { type SigningParts, signHouseMail } from './signing.ts'
 import { putReported, putReturned } from './steps/returned.ts'
 import type { Arrival, Envelope } from './types.ts'
 
@@ -67,7 +67,9 @@ async function sign(parts: PostParts, arrival: Arrival, content: ContentId): Pro
   if (!signing) return undefined
   // What the house writes stands in the database, whatever its size.
   const row = await store.read((tx) => queueRows.contentOf(tx, content))
-  return row?.data ? signHouseMail({ ...signing, blobs: store.blobs, clock, log }, arrival, toBuffer(row.data)) : undefined
+  return row?.data
+    ? signHouseMail({ ...signing, blobs: store.blobs, clock, log }, arrival, toBuffer(row.data))
+    : undefined
 }
 
 /**

@@ -27,11 +27,16 @@ export async function noteComplaint(
   const policy = sent ? await policies.of(tx, sent.sender.domain) : await claimed(tx, policies, complaint)
   if (!policy) return
   const { type, agent = '', sourceIp = '', messageId = '' } = complaint
-  const told = sent ? returned.map(({ recipient, suppressed }) => ({ recipient: formatAddress(recipient), suppressed })) : []
+  const told = sent
+    ? returned.map(({ recipient, suppressed }) => ({ recipient: formatAddress(recipient), suppressed }))
+    : []
   const all =
     told.length > 0
       ? told
-      : (complaint.recipients.length > 0 ? complaint.recipients : ['']).map((recipient) => ({ recipient, suppressed: false }))
+      : (complaint.recipients.length > 0 ? complaint.recipients : ['']).map((recipient) => ({
+          recipient,
+          suppressed: false,
+        }))
   for (const { recipient, suppressed } of all.slice(0, maxRows))
     await complaintRows.insert(tx, {
       domain: policy.id,

@@ -1,7 +1,7 @@
 // For people: what others say of our domains, what we are about to say of theirs.
 
-import { type DomainId, Fault } from '../base/index.ts'
 import { toAscii } from '../address/index.ts'
+import { type DomainId, Fault } from '../base/index.ts'
 import { complaintRows, domainRows, type Reader, reportDueRows, reportRows } from '../store/index.ts'
 import { type ReportJobsParts, sendDueReports } from './jobs.ts'
 import { dayMs, dayOf } from './observe.ts'
@@ -161,8 +161,7 @@ export function createReportsAdmin(parts: ReportJobsParts): ReportsAdmin {
         }
       }),
     show: (kind, id) => store.read((tx) => (kind === 'dmarc' ? showDmarc(tx, id) : showTls(tx, id))),
-    own: (limit) =>
-      store.read(async (tx) => (await reportDueRows.list(tx, 0, Math.min(limit, maxRecords))).map(toOwn)),
+    own: (limit) => store.read(async (tx) => (await reportDueRows.list(tx, 0, Math.min(limit, maxRecords))).map(toOwn)),
     async send({ domain, today = false }) {
       const name = domain === undefined ? undefined : toAscii(domain)?.toLowerCase()
       if (domain !== undefined && name === undefined) throw new Fault('invalid', `${domain} is no domain`)

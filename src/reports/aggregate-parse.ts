@@ -21,8 +21,8 @@ import {
 } from './types.ts'
 import { childOf, childrenOf, textOf, type XmlElement, XmlReader } from './xml.ts'
 
-/** Records that are read before others get their turn. */
-const recordsAtOnce = 200
+/** Children of the root that are read before others get their turn. */
+const childrenAtOnce = 200
 
 /** The report; MalformedReport says what is wrong with it. Lets others run from time to time. */
 export async function parseAggregate(text: string): Promise<AggregateReport> {
@@ -32,6 +32,7 @@ export async function parseAggregate(text: string): Promise<AggregateReport> {
   let policy: PolicyPublished | undefined
   let version = ''
   const records: DmarcRecord[] = []
+  let children = 0
   for (let child = xml.next(); child; child = xml.next()) {
     if (child.name === 'version') version = child.text
     else if (child.name === 'report_metadata') metadata = readMetadata(child)
@@ -39,10 +40,12 @@ export async function parseAggregate(text: string): Promise<AggregateReport> {
     else if (child.name === 'record') {
       if (records.length === limits.records) throw new MalformedReport(`it has more than ${limits.records} records`)
       records.push(readRecord(child))
-      if (records.length % recordsAtOnce === 0) await new Promise((resolve) => setImmediate(resolve))
     }
+    if (++children > limits.children) throw new MalformedReport('it has too many elements')
+    if (children % childrenAtOnce === 0) await new Promise((resolve) => setImmediate(resolve))
   }
-  if (version !== '' && Number(version) > 1) throw new MalformedReport(`its version ${version.slice(0, 20)} is not known`)
+  if (version !== '' && Number(version) > 1)
+    throw new MalformedReport(`its version ${version.slice(0, 20)} is not known`)
   if (!metadata) throw new MalformedReport('report_metadata is missing')
   if (!policy) throw new MalformedReport('policy_published is missing')
   return { form: xml.namespace === dmarcNamespace ? 'rfc9990' : 'rfc7489', metadata, policy, records }

@@ -53,7 +53,12 @@ test("Google's form of RFC 7489", async () => {
 test("Microsoft's and Yahoo's", async () => {
   const microsoft = await parseAggregate(load('microsoft.xml'))
   assert.deepEqual(
-    microsoft.records.map(({ count, disposition, envelopeFrom, envelopeTo }) => [count, disposition, envelopeFrom, envelopeTo]),
+    microsoft.records.map(({ count, disposition, envelopeFrom, envelopeTo }) => [
+      count,
+      disposition,
+      envelopeFrom,
+      envelopeTo,
+    ]),
     [
       [7, 'quarantine', 'bulk.example', 'contoso.example'],
       [12, 'none', 'here.test', 'contoso.example'],
@@ -126,7 +131,11 @@ test('what would make numbers wrong is refused, with the reason', async () => {
     [report(record('&#xD800;')), /is no character/],
   ]
   for (const [text, why] of rows)
-    await assert.rejects(parseAggregate(text), (error) => error instanceof MalformedReport && why.test(error.message), text.slice(0, 300))
+    await assert.rejects(
+      parseAggregate(text),
+      (error) => error instanceof MalformedReport && why.test(error.message),
+      text.slice(0, 300),
+    )
 })
 
 test('the billion laughs, and an entity from a file: no document type is read', async () => {
@@ -144,7 +153,11 @@ test('depth, elements, records, names and texts are bounded', async () => {
   await assert.rejects(parseAggregate(report(`<${'n'.repeat(1e6)}/>`)), /proper name/)
   await assert.rejects(parseAggregate(report(`<a b="${'n'.repeat(1e6)}"/>`)), /does not end/)
   await assert.rejects(parseAggregate(report(`<a${' '.repeat(1e6)}/>`)), /too long/)
-  await assert.rejects(parseAggregate(report(`<extension>${'<a/>'.repeat(reportLimits.elements + 1)}</extension>`)), /too many elements/)
+  await assert.rejects(
+    parseAggregate(report(`<extension>${'<a/>'.repeat(reportLimits.elements + 1)}</extension>`)),
+    /too many elements/,
+  )
+  await assert.rejects(parseAggregate(report('<a/>'.repeat(reportLimits.children + 1))), /too many elements/)
   await assert.rejects(parseAggregate(report(record().repeat(reportLimits.records + 1))), /more than 20000 records/)
   const many = await parseAggregate(report(record(`<dkim><domain>${'d'.repeat(100_000)}</domain></dkim>`.repeat(150))))
   assert.equal(many.records[0]!.dkimResults.length, 100)
@@ -174,11 +187,15 @@ test('random damage never throws anything else', async () => {
   await fc.assert(
     fc.asyncProperty(
       fc.constantFrom(...texts),
-      fc.array(fc.tuple(fc.nat(5_000), fc.constantFrom('<', '>', '&', '"', '/', '\0', ']]>', '<!--', '<?', 'ü', '')), { maxLength: 5 }),
+      fc.array(fc.tuple(fc.nat(5_000), fc.constantFrom('<', '>', '&', '"', '/', '\0', ']]>', '<!--', '<?', 'ü', '')), {
+        maxLength: 5,
+      }),
       async (text, damage) => {
         let broken = text
         for (const [at, piece] of damage) broken = broken.slice(0, at) + piece + broken.slice(at + 1)
-        await parseAggregate(broken).catch((error: unknown) => assert.ok(error instanceof MalformedReport, String(error)))
+        await parseAggregate(broken).catch((error: unknown) =>
+          assert.ok(error instanceof MalformedReport, String(error)),
+        )
       },
     ),
     { numRuns: 2_000 },
@@ -187,13 +204,22 @@ test('random damage never throws anything else', async () => {
 
 const word = fc.stringMatching(/^[a-z0-9]{1,12}$/)
 const domain = fc.tuple(word, word).map(([a, b]) => `${a}.${b}.test`)
-const text = fc.string({ unit: 'grapheme', minLength: 1, maxLength: 40 }).map((it) => it.replace(/[\p{C}\p{Z}]/gu, '') || 'x')
+const text = fc
+  .string({ unit: 'grapheme', minLength: 1, maxLength: 40 })
+  .map((it) => it.replace(/[\p{C}\p{Z}]/gu, '') || 'x')
 const policyWord = fc.constantFrom('none', 'quarantine', 'reject')
 const passFail = fc.constantFrom('pass', 'fail')
 const anyReport = fc.record({
   form: fc.constant('rfc9990'),
   metadata: fc
-    .record({ org: text, email: domain.map((d) => `r@${d}`), id: word, begin: fc.nat(2 ** 31), length: fc.nat(86_400), generator: text })
+    .record({
+      org: text,
+      email: domain.map((d) => `r@${d}`),
+      id: word,
+      begin: fc.nat(2 ** 31),
+      length: fc.nat(86_400),
+      generator: text,
+    })
     .map(({ length, ...rest }) => ({ ...rest, end: rest.begin + length, errors: [] })),
   policy: fc.record({
     domain,
@@ -213,12 +239,21 @@ const anyReport = fc.record({
       disposition: fc.constantFrom('none', 'pass', 'quarantine', 'reject'),
       dkim: passFail,
       spf: passFail,
-      reasons: fc.array(fc.record({ type: fc.constantFrom('local_policy', 'policy_test_mode', 'other'), comment: text }), { maxLength: 2 }),
+      reasons: fc.array(
+        fc.record({ type: fc.constantFrom('local_policy', 'policy_test_mode', 'other'), comment: text }),
+        { maxLength: 2 },
+      ),
       headerFrom: domain,
       envelopeFrom: fc.oneof(domain, fc.constant('')),
       envelopeTo: domain,
-      dkimResults: fc.array(fc.record({ domain, selector: word, result: fc.constantFrom('pass', 'fail', 'neutral', 'policy') }), { maxLength: 3 }),
-      spfResults: fc.array(fc.record({ domain, scope: fc.constant('mfrom'), result: fc.constantFrom('pass', 'softfail', 'none') }), { maxLength: 1 }),
+      dkimResults: fc.array(
+        fc.record({ domain, selector: word, result: fc.constantFrom('pass', 'fail', 'neutral', 'policy') }),
+        { maxLength: 3 },
+      ),
+      spfResults: fc.array(
+        fc.record({ domain, scope: fc.constant('mfrom'), result: fc.constantFrom('pass', 'softfail', 'none') }),
+        { maxLength: 1 },
+      ),
     }),
     { minLength: 1, maxLength: 5 },
   ),
@@ -234,15 +269,24 @@ test('what is written is read again, whatever it says', async () => {
   )
 })
 
-test('what is written holds to the schema of RFC 9990', { skip: !existsSync('/usr/bin/xmllint') && 'xmllint is not installed' }, () => {
+test('what is written holds to the schema of RFC 9990', {
+  skip: !existsSync('/usr/bin/xmllint') && 'xmllint is not installed',
+}, () => {
   const check = (xml: string) =>
-    execFileSync('xmllint', ['--noout', '--nonet', '--schema', join(corpus, 'rfc9990.xsd'), '-'], { input: xml, stdio: 'pipe' })
+    execFileSync('xmllint', ['--noout', '--nonet', '--schema', join(corpus, 'rfc9990.xsd'), '-'], {
+      input: xml,
+      stdio: 'pipe',
+    })
   for (const any of fc.sample(anyReport, { numRuns: 40, seed: 7 })) check(formatAggregate(any as AggregateReport))
   const good = formatAggregate(fc.sample(anyReport, { numRuns: 1, seed: 7 })[0] as AggregateReport)
   // The schema is one that refuses.
   assert.throws(() => check(good.replace('<version>1.0</version>', '<version>1.1</version>')))
   assert.throws(() => check(good.replace('urn:ietf:params:xml:ns:dmarc-2.0', 'urn:other')))
-  assert.throws(() => check(good.replace(/<policy_evaluated>(<disposition>.*?<\/disposition>)(<dkim>.*?<\/dkim>)/, '<policy_evaluated>$2$1')))
+  assert.throws(() =>
+    check(
+      good.replace(/<policy_evaluated>(<disposition>.*?<\/disposition>)(<dkim>.*?<\/dkim>)/, '<policy_evaluated>$2$1'),
+    ),
+  )
 })
 
 test('text that XML cannot say is left out, and nothing in it means anything', () => {

@@ -8,20 +8,28 @@ import { parseDestinations, parseTags, tlsDestinations, toPublished } from './po
 
 const shown = (list: string) =>
   parseDestinations(list).map((one) =>
-    one.kind === 'https' ? one.url : `${one.address.local}@${one.address.domain}${one.maxBytes === undefined ? '' : ` ${one.maxBytes}`}`,
+    one.kind === 'https'
+      ? one.url
+      : `${one.address.local}@${one.address.domain}${one.maxBytes === undefined ? '' : ` ${one.maxBytes}`}`,
   )
 
 test('rua: mailboxes with and without a limit, percent signs, and what nobody can serve', () => {
   const rows: readonly (readonly [list: string, found: readonly string[]])[] = [
     ['mailto:a@x.test', ['a@x.test']],
-    ['mailto:a@x.test!10m, MAILTO:b@y.test!50k ,mailto:c@z.test!7', ['a@x.test 10485760', 'b@y.test 51200', 'c@z.test 7']],
+    [
+      'mailto:a@x.test!10m, MAILTO:b@y.test!50k ,mailto:c@z.test!7',
+      ['a@x.test 10485760', 'b@y.test 51200', 'c@z.test 7'],
+    ],
     ['mailto:a%2bdmarc@x.test', ['a+dmarc@x.test']],
     ['mailto:a%21b@x.test', ['a!b@x.test']],
     ['mailto:a@x.test?subject=hello', ['a@x.test']],
     ['mailto:a@x.test,mailto:a@x.test', ['a@x.test']],
     ['mailto:a@x.test!10q', []],
     ['https://x.test/r,ftp://x.test/r,a@x.test,mailto:,mailto:a@', ['https://x.test/r']],
-    [Array.from({ length: 20 }, (_, i) => `mailto:${i}@x.test`).join(), ['0@x.test', '1@x.test', '2@x.test', '3@x.test', '4@x.test']],
+    [
+      Array.from({ length: 20 }, (_, i) => `mailto:${i}@x.test`).join(),
+      ['0@x.test', '1@x.test', '2@x.test', '3@x.test', '4@x.test'],
+    ],
     ['', []],
   ]
   for (const [list, found] of rows) assert.deepEqual(shown(list), found, list)
@@ -40,7 +48,10 @@ test('a policy is told with its defaults', () => {
     testing: false,
   })
   const full = toPublished('a.test', 'v=DMARC1;p=Reject;sp=none;adkim=s;ASPF=S;t=y;fo=1:d')
-  assert.deepEqual([full.sp, full.np, full.adkim, full.aspf, full.testing, full.fo], ['none', 'none', 's', 's', true, '1:d'])
+  assert.deepEqual(
+    [full.sp, full.np, full.adkim, full.aspf, full.testing, full.fo],
+    ['none', 'none', 's', 's', true, '1:d'],
+  )
   assert.equal(parseTags('v=DMARC1; p=none; p=reject').get('p'), 'none')
 })
 
@@ -77,7 +88,11 @@ test('external destinations: denied without a record, and never sent where the o
   assert.deepEqual(await verify('mailto:r@loop.test'), none, 'but not another host')
   assert.deepEqual(await verify('mailto:r@lower.test'), none, 'the version is in capitals')
   assert.deepEqual(await verify('mailto:r@willing.test', zoneResolver(zone), 'other.corp.test'), none)
-  assert.deepEqual(await verify('mailto:r@victim.test,mailto:r@corp.test'), { wanted: ['r@corp.test'], refused: 1, unknown: false })
+  assert.deepEqual(await verify('mailto:r@victim.test,mailto:r@corp.test'), {
+    wanted: ['r@corp.test'],
+    refused: 1,
+    unknown: false,
+  })
   const long = `${'a'.repeat(60)}.`.repeat(3)
   assert.deepEqual(await verify(`mailto:r@${long}test`, zoneResolver(zone), `${long}corp.test`), none)
 })

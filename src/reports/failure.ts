@@ -1,11 +1,11 @@
 // One message that failed, told to the domain whose name it bore (RFC 9991; RFC 6591, RFC 5965). Local parts are replaced, the body is never there.
 
 import { createHmac } from 'node:crypto'
-import { fieldValue, firstField, formatDate, parseAddressList, parseFields } from '../mime/index.ts'
 import type { Verification } from '../mailauth/index.ts'
-import { oneLine } from './one-line.ts'
+import { fieldValue, firstField, formatDate, parseAddressList, parseFields } from '../mime/index.ts'
 import type { FailureJob } from './notes.ts'
 import type { FailedMessage } from './observe.ts'
+import { oneLine } from './one-line.ts'
 import { parseTags } from './policy-record.ts'
 
 export interface FailureOptions {
@@ -73,7 +73,9 @@ function toResults({ dmarc, spf, dkim }: Verification): string {
   return [
     `dmarc=${dmarc.result} header.from=${word(dmarc.from ?? '')}`,
     `spf=${spf.result} smtp.mailfrom=${word(spf.domain)}`,
-    ...dkim.slice(0, 5).map(({ result, domain, selector }) => `dkim=${result} header.d=${word(domain)} header.s=${word(selector)}`),
+    ...dkim
+      .slice(0, 5)
+      .map(({ result, domain, selector }) => `dkim=${result} header.d=${word(domain)} header.s=${word(selector)}`),
   ].join('; ')
 }
 

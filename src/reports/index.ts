@@ -14,7 +14,14 @@ export {
 export { type FailureOptions, toFailureJob } from './failure.ts'
 export { type ReportJobsParts, reportHandlers, scheduleReports, sendDueReports } from './jobs.ts'
 export { createReportNotes, createTlsRecorder, type NotesParts, type RecordTlsResult } from './notes.ts'
-export { createObserver, type FailedMessage, type Judged, type Observed, type Observer, type ReportNotes } from './observe.ts'
-export { isReportAddress, mayReport } from './structure.ts'
+export {
+  createObserver,
+  type FailedMessage,
+  type Judged,
+  type Observed,
+  type Observer,
+  type ReportNotes,
+} from './observe.ts'
 export type { Sender } from './send.ts'
+export { isReportAddress, mayReport } from './structure.ts'
 export * from './types.ts'

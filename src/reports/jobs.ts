@@ -28,7 +28,8 @@ export function reportHandlers(parts: ReportJobsParts): Pick<JobHandlers, Names>
     async 'send-reports'(_payload, job) {
       const sent = parts.on() ? await sendDueReports(parts) : 0
       const next = await store.read(reportDueRows.nextAt)
-      const wait = sent === sentAtOnce ? 0 : Math.max(0, Math.min((next ?? Number.POSITIVE_INFINITY) - clock.now(), lookEveryMs))
+      const wait =
+        sent === sentAtOnce ? 0 : Math.max(0, Math.min((next ?? Number.POSITIVE_INFINITY) - clock.now(), lookEveryMs))
       await store.write([], (tx) => job.again(tx, tx.now + (parts.on() ? Math.max(wait, leastMs) : lookEveryMs)))
     },
     async 'send-failure-report'(payload, job) {

@@ -12,9 +12,11 @@ export const reportLimits = {
   /** What unpacks to more than `ratioFrom` bytes may be so many times as large: reports repeat themselves, up to some 60 times. */
   ratio: 200,
   ratioFrom: 2 ** 20,
-  /** XML: elements inside each other, all of them, and the characters of one text, name or tag. */
+  /** XML: elements inside each other, those of one record, and the characters of one text, name or tag. */
   depth: 16,
-  elements: 1_000_000,
+  elements: 10_000,
+  /** What stands side by side in the root. */
+  children: 100_000,
   text: 4_096,
   name: 100,
   tag: 8_192,
@@ -25,7 +27,8 @@ export const reportLimits = {
   /** Characters kept of a name, of an id, and of a text for people. */
   value: 255,
   words: 1_000,
-  /** TLS: policies of a report, failures and strings of a policy. */
+  /** TLS: bytes of the JSON, which is read at once; policies of a report, failures and strings of a policy. */
+  json: 4 * 2 ** 20,
   policies: 200,
   details: 1_000,
   strings: 50,

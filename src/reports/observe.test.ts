@@ -84,7 +84,12 @@ test('disposition and reasons', () => {
 })
 
 test('nothing is gathered for who asks for nothing, or of whom nothing is known', () => {
-  for (const change of [{ record: 'v=DMARC1; p=reject' }, { result: 'none' }, { result: 'temperror' }, { publishedAt: undefined! }] as const)
+  for (const change of [
+    { record: 'v=DMARC1; p=reject' },
+    { result: 'none' },
+    { result: 'temperror' },
+    { publishedAt: undefined! },
+  ] as const)
     assert.equal(toObserved(judged({ verification: verification(change) })), undefined)
 })
 
@@ -104,10 +109,16 @@ test('a thousand messages that are alike are one line; a flood of different ones
   for (let i = 0; i < 1_000; i++) observer.see(judged())
   observer.see(judged({ ip: '192.0.2.8' }))
   await clock.advance(2_000)
-  assert.deepEqual(noted[0]!.map(({ count }) => count), [1_000, 1])
+  assert.deepEqual(
+    noted[0]!.map(({ count }) => count),
+    [1_000, 1],
+  )
   for (let i = 0; i < 2_500; i++) observer.see(judged({ envelopeFrom: `${i}.test` }))
   await observer.stop()
-  assert.deepEqual(noted.slice(1).map((lines) => lines.length), [1_000, 1_000, 500])
+  assert.deepEqual(
+    noted.slice(1).map((lines) => lines.length),
+    [1_000, 1_000, 500],
+  )
 })
 
 const header = Buffer.from(
@@ -161,7 +172,8 @@ test('what is told of a failure names nobody: no local part, no other field, no 
   const failed = { at, ip: '192.0.2.7', verification: verification(), done: 'reject' as const, ...failure, header }
   const job = toFailureJob(failed, options)!
   const all = JSON.stringify(job)
-  for (const word of ['ann', 'Smith', 'secret', 'friend', 'merger', 'hush', '10.0.0.7']) assert.ok(!all.includes(word), word)
+  for (const word of ['ann', 'Smith', 'secret', 'friend', 'merger', 'hush', '10.0.0.7'])
+    assert.ok(!all.includes(word), word)
   const fields = new Map(job.fields)
   assert.equal(fields.get('Feedback-Type'), 'auth-failure')
   assert.equal(fields.get('Auth-Failure'), 'dmarc')
@@ -175,6 +187,11 @@ test('what is told of a failure names nobody: no local part, no other field, no 
   // The same local part is the same word, so that failures of one author are seen to be his.
   const mask = /^([0-9a-f]{16})@/.exec(fields.get('Original-Mail-From')!)![1]
   assert.ok(job.header.includes(`<${mask}@a.test>`))
-  assert.notEqual(mask, toFailureJob(failed, { ...options, key: Buffer.alloc(32, 8) })!.fields.find(([name]) => name === 'Original-Mail-From')![1].slice(0, 16))
+  assert.notEqual(
+    mask,
+    toFailureJob(failed, { ...options, key: Buffer.alloc(32, 8) })!
+      .fields.find(([name]) => name === 'Original-Mail-From')![1]
+      .slice(0, 16),
+  )
   assert.match(toFailureJob({ ...failed, subject: true }, options)!.header, /^Subject: about the merger$/m)
 })

@@ -60,6 +60,8 @@ export const dayMs = 86_400_000
 export const dayOf = (time: number): number => Math.floor(time / dayMs)
 
 const flushMs = 2_000
+/** Of a record so much is kept: what it names stands in the first lines. */
+const maxRecord = 2_048
 /** Lines that are held at most, and handed over in one call. */
 const flushAt = 1_000
 /** Failed messages that are told of: so many in each ten minutes, of one domain and of all. */
@@ -118,7 +120,14 @@ export function toObserved(judged: Judged): Observed | undefined {
   if ((dmarc.result !== 'pass' && dmarc.result !== 'fail') || !dmarc.record || !dmarc.publishedAt) return undefined
   if (!parseTags(dmarc.record).get('rua')) return undefined
   const data = JSON.stringify(toLine(judged))
-  return { kind: 'dmarc', day: dayOf(judged.at), domain: dmarc.publishedAt, policy: dmarc.record, count: 1, data }
+  return {
+    kind: 'dmarc',
+    day: dayOf(judged.at),
+    domain: dmarc.publishedAt,
+    policy: dmarc.record.slice(0, maxRecord),
+    count: 1,
+    data,
+  }
 }
 
 function toLine({ ip, envelopeFrom, envelopeTo, verification, done }: Judged): DmarcLine {
@@ -179,8 +188,12 @@ function toFailed({ at, ip, verification, done, failure }: Judged): FailedMessag
   if (!failure || !dmarc.record || !dmarc.publishedAt || (dmarc.result !== 'pass' && dmarc.result !== 'fail'))
     return undefined
   const tags = parseTags(dmarc.record)
+  // RFC 9991 §2: a public suffix is nobody's domain.
   if (!tags.get('ruf') || tags.get('psd')?.toLowerCase() === 'y') return undefined
-  const wanted = (tags.get('fo') || '0').toLowerCase().split(':', 10).map((word) => word.trim())
+  const wanted = (tags.get('fo') || '0')
+    .toLowerCase()
+    .split(':', 10)
+    .map((word) => word.trim())
   const told =
     (wanted.includes('0') && dmarc.result === 'fail') ||
     (wanted.includes('1') && !(dmarc.spfAligned && dmarc.dkimAligned)) ||
@@ -191,7 +204,7 @@ function toFailed({ at, ip, verification, done, failure }: Judged): FailedMessag
   return { at, ip, mailFrom, header: new Uint8Array(header.subarray(0, maxHeader)), subject, verification, done }
 }
 
-/** Who sends a thousand failing messages must not make us send a thousand reports (RFC 9991 §3). */
+/** Who sends a thousand failing messages must not make us send a thousand reports (RFC 9991 §2). */
 function failureLimit(clock: Clock): (domain: string) => boolean {
   let since = clock.monotonic()
   let counts = new Map<string, number>()

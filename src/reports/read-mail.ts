@@ -29,7 +29,9 @@ export async function readReports(message: Buffer): Promise<FoundReport[]> {
   const { root, header } = scanner.end()
   const subject = decodeWords(firstField(header, 'subject') ?? '')
   const found: FoundReport[] = []
-  for (const part of leaves(root).filter((one) => mayHold(one, subject)).slice(0, limits.attachments)) {
+  for (const part of leaves(root)
+    .filter((one) => mayHold(one, subject))
+    .slice(0, limits.attachments)) {
     const file = fileName(part).slice(0, limits.value)
     try {
       const packed = decodeBody(part.encoding, bytes.subarray(part.body, Math.min(part.end, bytes.length)))
@@ -64,11 +66,14 @@ const endings = ['.xml', '.gz', '.gzip', '.zip', '.json']
 function mayHold(part: Part, subject: string): boolean {
   if (!types.has(`${part.type}/${part.subtype}`)) return false
   const name = fileName(part).toLowerCase()
-  return part.subtype.startsWith('tlsrpt') || endings.some((end) => name.endsWith(end)) || subject.includes('Report Domain:')
+  return (
+    part.subtype.startsWith('tlsrpt') || endings.some((end) => name.endsWith(end)) || subject.includes('Report Domain:')
+  )
 }
 
 async function readDocument(document: Buffer, part: Part): Promise<FoundReport> {
   const first = firstSign(document)
+  if (first === '{' && document.length > limits.json) throw new MalformedReport('it is too large')
   if (first === '{') return { kind: 'tls', report: parseTlsReport(decodeText(document, 'utf-8')) }
   if (first !== '<') throw new MalformedReport('it is neither XML nor JSON')
   const charset = declaredCharset(document) ?? findParam(part.params, 'charset') ?? 'utf-8'

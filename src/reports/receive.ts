@@ -59,7 +59,10 @@ async function keepAggregate({ store }: ReceiveParts, job: ReportJob, report: Ag
   if (domain === undefined) return `${name}: the domain is not ours`
   const verified = job.verified ? 1 : 0
   const key = { policy_domain: policy.domain, org: metadata.org, report_id: metadata.id, verified }
-  const counts = { messages: sum(records), passed: sum(records.filter(({ dkim, spf }) => dkim === 'pass' || spf === 'pass')) }
+  const counts = {
+    messages: sum(records),
+    passed: sum(records.filter(({ dkim, spf }) => dkim === 'pass' || spf === 'pass')),
+  }
   const [begin_at, end_at] = [metadata.begin * 1_000, metadata.end * 1_000]
   const row = { ...key, domain, email: metadata.email, form, begin_at, end_at, trace: job.trace, ...counts }
   const begun = await store.write([], async (tx) => {

@@ -53,7 +53,8 @@ export async function sendFailure(parts: SendParts, job: FailureJob, running: Ru
 async function spfField({ dns }: SendParts, domain: string | undefined): Promise<[string, string][]> {
   if (domain === undefined) return []
   const answer = await dns.txt(domain)
-  const record = answer.status === 'ok' ? answer.records.find((text) => text.toLowerCase().startsWith('v=spf1')) : undefined
+  const record =
+    answer.status === 'ok' ? answer.records.find((text) => text.toLowerCase().startsWith('v=spf1')) : undefined
   if (record === undefined || !isPlain(record)) return []
   return [['SPF-DNS', `txt : ${domain} : "${record}"`]]
 }

@@ -142,7 +142,14 @@ async function sendTls(parts: SendParts, due: Due): Promise<Outcome> {
   const { address, organization, contact } = parts.sender()
   const id = reportId(parts, due)
   const [begin, end] = [due.day * dayMs, (due.day + 1) * dayMs - 1_000]
-  const report = { org: organization, begin, end, contact: contact ?? address, id, policies: toPolicies(due.domain, lines) }
+  const report = {
+    org: organization,
+    begin,
+    end,
+    contact: contact ?? address,
+    id,
+    policies: toPolicies(due.domain, lines),
+  }
   const file = await gzipAsync(formatTlsReport(report))
   // RFC 8460 §5.1.
   const name = `${hostname}!${due.domain}!${begin / 1_000}!${end / 1_000}!${id}.json.gz`
@@ -205,8 +212,14 @@ async function upload({ post, log }: SendParts, destinations: readonly Destinati
   return { taken, failed }
 }
 
-async function finishUploaded({ store }: SendParts, due: Due, id: string, { taken, failed }: Uploaded): Promise<Outcome> {
-  if (taken.length === 0) return failed.length > 0 ? later(`not taken by ${failed.join(', ')}`) : dropped('its readers take no such size')
+async function finishUploaded(
+  { store }: SendParts,
+  due: Due,
+  id: string,
+  { taken, failed }: Uploaded,
+): Promise<Outcome> {
+  if (taken.length === 0)
+    return failed.length > 0 ? later(`not taken by ${failed.join(', ')}`) : dropped('its readers take no such size')
   const why = `to ${taken.join(', ')}`
   await store.write([], (tx) => reportDueRows.finish(tx, due.id, { state: 'sent', report_id: id, outcome: why }))
   return { kind: 'sent', why }
@@ -236,7 +249,10 @@ export function toPolicies(
   })
 }
 
-const toFailure = ({ outcome, sendingIp, receivingMx, receivingIp, reasonCode }: TlsLine, count: number): TlsFailure => ({
+const toFailure = (
+  { outcome, sendingIp, receivingMx, receivingIp, reasonCode }: TlsLine,
+  count: number,
+): TlsFailure => ({
   type: outcome,
   ...(sendingIp !== undefined && { sendingIp }),
   ...(receivingMx !== undefined && { receivingMx }),

@@ -34,7 +34,9 @@ interface Kit {
   readonly clock: ReturnType<typeof fakeClock>
   readonly store: Store
   /** Reports posted so far: to whom, and the message. */
-  posted(): Promise<{ readonly to: readonly string[]; readonly from: string; readonly text: string; readonly more: object }[]>
+  posted(): Promise<
+    { readonly to: readonly string[]; readonly from: string; readonly text: string; readonly more: object }[]
+  >
   notes: ReturnType<typeof createReportNotes>
 }
 
@@ -92,19 +94,23 @@ const observed = (change: Partial<Observed> = {}, data: Partial<DmarcLine> = {})
   data: JSON.stringify({ ...line, ...data }),
   ...change,
 })
-const running = (store: Store): RunningJob => ({
+const running: RunningJob = {
   id: toId(1),
   attempts: 1,
   done: async () => {},
   again: async (tx, runAt) => void (await enqueueJob(tx, 'send-reports', {}, { runAt })),
-})
-const send = (made: Kit) => reportHandlers(made.parts)['send-reports']({}, running(made.store))
-const attached = (text: string) => Buffer.from(text.split('base64\r\n')[1]!.split('\r\n\r\n')[1]!.split('\r\n--')[0]!, 'base64')
+}
+const send = (made: Kit) => reportHandlers(made.parts)['send-reports']({}, running)
+const attached = (text: string) =>
+  Buffer.from(text.split('base64\r\n')[1]!.split('\r\n\r\n')[1]!.split('\r\n--')[0]!, 'base64')
 
 onEachStore('counts of all doors are added up, told when the day is over, and only once', async (bench) => {
   const made = kit(bench)
   const { notes, clock, store } = made
-  await notes.note([observed({ count: 3 }), observed({ count: 2 }, { sourceIp: '2001:db8::1', dkim: 'pass', disposition: 'pass' })])
+  await notes.note([
+    observed({ count: 3 }),
+    observed({ count: 2 }, { sourceIp: '2001:db8::1', dkim: 'pass', disposition: 'pass' }),
+  ])
   await notes.note([observed({ count: 4 })])
   await send(made)
   assert.deepEqual(await made.posted(), [], 'the day is not over')
@@ -116,16 +122,22 @@ onEachStore('counts of all doors are added up, told when the day is over, and on
   assert.deepEqual(mail!.to, ['r@b.test'])
   assert.equal(mail!.from, 'noreply@here.test')
   const [begin, end] = [day * 86_400, day * 86_400 + 86_399]
-  assert.match(mail!.text, /^Subject: Report Domain: b\.test Submitter: mx\.here\.test Report-ID:\r\n <([0-9a-f]{24})>\r\n/m)
+  assert.match(
+    mail!.text,
+    /^Subject: Report Domain: b\.test Submitter: mx\.here\.test Report-ID:\r\n <([0-9a-f]{24})>\r\n/m,
+  )
   assert.ok(mail!.text.replaceAll('\r\n ', ' ').includes(`filename="mx.here.test!b.test!${begin}!${end}!`))
   const xml = gunzipSync(attached(mail!.text)).toString()
   const report = await parseAggregate(xml)
   assert.equal(report.metadata.org, 'Here & Now')
   assert.deepEqual([report.metadata.begin, report.metadata.end], [begin, end])
-  assert.deepEqual(report.records.map(({ sourceIp, count, disposition }) => [sourceIp, count, disposition]), [
-    ['192.0.2.7', 7, 'reject'],
-    ['2001:db8::1', 2, 'pass'],
-  ])
+  assert.deepEqual(
+    report.records.map(({ sourceIp, count, disposition }) => [sourceIp, count, disposition]),
+    [
+      ['192.0.2.7', 7, 'reject'],
+      ['2001:db8::1', 2, 'pass'],
+    ],
+  )
   // What comes late has no report to stand in.
   await notes.note([observed()])
   await send(made)
@@ -154,40 +166,55 @@ onEachStore('reports leave at their own times within four hours', async (bench) 
   assert.equal((await late.posted()).length, 1)
 })
 
-onEachStore('kinds of messages of one domain and day are bounded; what is left out is told', async (bench) => {
-  const made = kit(bench)
-  const flood = Array.from({ length: 10_050 }, (_, i) => observed({}, { envelopeFrom: `${i}.x.test` }))
-  await made.notes.note(flood)
-  const [row] = await bench.store.read((tx) => reportDueRows.list(tx, 0, 10))
-  assert.deepEqual([row!.lines, row!.left_out], [10_000, 50])
-  await made.clock.advance(dayMs + 3_600_000)
-  await send(made)
-  const report = await parseAggregate(gunzipSync(attached((await made.posted())[0]!.text)).toString())
-  assert.equal(report.records.length, 10_000)
-  assert.deepEqual(report.metadata.errors, ['50 messages are left out: there were too many kinds of them'])
-}, { only: 'sqlite' })
+onEachStore(
+  'kinds of messages of one domain and day are bounded; what is left out is told',
+  async (bench) => {
+    const made = kit(bench)
+    const flood = Array.from({ length: 10_050 }, (_, i) => observed({}, { envelopeFrom: `${i}.x.test` }))
+    await made.notes.note(flood)
+    const [row] = await bench.store.read((tx) => reportDueRows.list(tx, 0, 10))
+    assert.deepEqual([row!.lines, row!.left_out], [10_000, 50])
+    await made.clock.advance(dayMs + 3_600_000)
+    await send(made)
+    const report = await parseAggregate(gunzipSync(attached((await made.posted())[0]!.text)).toString())
+    assert.equal(report.records.length, 10_000)
+    assert.deepEqual(report.metadata.errors, ['50 messages are left out: there were too many kinds of them'])
+  },
+  { only: 'sqlite' },
+)
 
-onEachStore('not sent: no consent of a stranger, more bytes than the reader takes; a silent DNS is asked again for a day', async (bench) => {
-  let silent = true
-  const resolver = zoneResolver(zone)
-  const dns: Resolver = { ...resolver, txt: async (name) => (silent ? { status: 'failed', reason: 'no' } : resolver.txt(name)) }
-  const made = kit(bench, { dns })
-  await made.notes.note([
-    observed({ domain: 'd.test', policy: 'v=DMARC1; p=none; rua=mailto:r@victim.test' }),
-    observed({ domain: 'e.test', policy: 'v=DMARC1; p=none; rua=mailto:r@e.test!10' }),
-  ])
-  const states = async () =>
-    Object.fromEntries((await createReportsAdmin(made.parts).own(10)).map(({ domain, state, outcome }) => [domain, `${state}: ${outcome}`]))
-  await made.clock.advance(dayMs)
-  await send(made)
-  assert.equal((await states())['d.test'], 'gathering: the DNS does not say who wants it')
-  silent = false
-  await made.clock.advance(2 * 3_600_000)
-  await send(made)
-  assert.equal((await states())['d.test'], 'dropped: victim.test does not say that it wants reports on d.test')
-  assert.match((await states())['e.test']!, /^dropped: it has \d+ bytes, more than its readers take$/)
-  assert.deepEqual(await made.posted(), [])
-})
+onEachStore(
+  'not sent: no consent of a stranger, more bytes than the reader takes; a silent DNS is asked again for a day',
+  async (bench) => {
+    let silent = true
+    const resolver = zoneResolver(zone)
+    const dns: Resolver = {
+      ...resolver,
+      txt: async (name) => (silent ? { status: 'failed', reason: 'no' } : resolver.txt(name)),
+    }
+    const made = kit(bench, { dns })
+    await made.notes.note([
+      observed({ domain: 'd.test', policy: 'v=DMARC1; p=none; rua=mailto:r@victim.test' }),
+      observed({ domain: 'e.test', policy: 'v=DMARC1; p=none; rua=mailto:r@e.test!10' }),
+    ])
+    const states = async () =>
+      Object.fromEntries(
+        (await createReportsAdmin(made.parts).own(10)).map(({ domain, state, outcome }) => [
+          domain,
+          `${state}: ${outcome}`,
+        ]),
+      )
+    await made.clock.advance(dayMs)
+    await send(made)
+    assert.equal((await states())['d.test'], 'gathering: the DNS does not say who wants it')
+    silent = false
+    await made.clock.advance(2 * 3_600_000)
+    await send(made)
+    assert.equal((await states())['d.test'], 'dropped: victim.test does not say that it wants reports on d.test')
+    assert.match((await states())['e.test']!, /^dropped: it has \d+ bytes, more than its readers take$/)
+    assert.deepEqual(await made.posted(), [])
+  },
+)
 
 const tls = (change: Partial<TlsResult> = {}): TlsResult => ({
   domain: 'b.test',
@@ -204,7 +231,9 @@ onEachStore('TLS: sessions are counted and told by mail and by HTTPS, also where
   const made = kit(bench, { post: async (url, body, type) => void taken.push({ url, body, type }) })
   const recorder = createTlsRecorder({ notes: made.notes, clock: made.clock, log: silentLog })
   for (let i = 0; i < 50; i++) recorder.record([tls({ receivingMx: 'mx.b.test' })])
-  recorder.record([tls({ outcome: 'certificate-expired', receivingMx: 'mx.b.test', sendingIp: '192.0.2.1', receivingIp: '192.0.2.2' })])
+  recorder.record([
+    tls({ outcome: 'certificate-expired', receivingMx: 'mx.b.test', sendingIp: '192.0.2.1', receivingIp: '192.0.2.2' }),
+  ])
   recorder.record([tls({ domain: 'C.test' }), tls({ domain: 'silent.test' })])
   await recorder.stop()
   await made.clock.advance(dayMs)
@@ -212,18 +241,29 @@ onEachStore('TLS: sessions are counted and told by mail and by HTTPS, also where
   const [mail, ...others] = await made.posted()
   assert.equal(others.length, 0)
   assert.deepEqual([mail!.to, mail!.more], [['tls@b.test'], { utf8: false, tlsOptional: true }])
-  assert.match(mail!.text, /^TLS-Report-Domain: b\.test\r\nTLS-Report-Submitter: mx\.here\.test\r\nTLS-Required: No\r\n/m)
+  assert.match(
+    mail!.text,
+    /^TLS-Report-Domain: b\.test\r\nTLS-Report-Submitter: mx\.here\.test\r\nTLS-Required: No\r\n/m,
+  )
   assert.match(mail!.text.replaceAll('\r\n ', ' '), /^Content-Type: multipart\/report; report-type=tlsrpt;/m)
   const report = parseTlsReport(gunzipSync(attached(mail!.text)).toString())
   assert.deepEqual([report.policies[0]!.successes, report.policies[0]!.failures], [50, 1])
   assert.deepEqual(report.policies[0]!.details, [
-    { type: 'certificate-expired', sendingIp: '192.0.2.1', receivingMx: 'mx.b.test', receivingIp: '192.0.2.2', count: 1 },
+    {
+      type: 'certificate-expired',
+      sendingIp: '192.0.2.1',
+      receivingMx: 'mx.b.test',
+      receivingIp: '192.0.2.2',
+      count: 1,
+    },
   ])
   assert.deepEqual(taken.map(({ url, type }) => [url, type]).sort(), [
     ['https://b.test/tls', 'application/tlsrpt+gzip'],
     ['https://c.test/tls', 'application/tlsrpt+gzip'],
   ])
-  const states = (await createReportsAdmin(made.parts).own(10)).map(({ domain, state, outcome }) => `${domain} ${state} ${outcome}`)
+  const states = (await createReportsAdmin(made.parts).own(10)).map(
+    ({ domain, state, outcome }) => `${domain} ${state} ${outcome}`,
+  )
   assert.deepEqual(states.sort(), [
     'b.test sent to tls@b.test, https://b.test/tls',
     'c.test sent to https://c.test/tls',
@@ -248,7 +288,7 @@ const mailWith = (file: string, content: Buffer, type = 'application/gzip') =>
 async function receive(made: Kit, message: Buffer, verified = true) {
   const { store } = made
   const content = await store.write([], (tx) => putContent(tx, message))
-  await receiveReports(made.parts, { content, trace: `t${content}`, verified }, running(store))
+  await receiveReports(made.parts, { content, trace: `t${content}`, verified }, running)
 }
 
 onEachStore('reports that come stand in tables once, and say who sends in our name', async (bench) => {
@@ -263,7 +303,10 @@ onEachStore('reports that come stand in tables once, and say who sends in our na
   const forged = load('yahoo.xml').toString().replace('<count>1<', '<count>100000<')
   await receive(made, mailWith('x.xml.gz', gzipSync(forged)), false)
   await receive(made, mailWith('x.xml.gz', gzipSync(load('yahoo.xml'))))
-  await receive(made, mailWith('x.xml.gz', gzipSync(load('google.xml').toString().replaceAll('here.test', 'others.test'))))
+  await receive(
+    made,
+    mailWith('x.xml.gz', gzipSync(load('google.xml').toString().replaceAll('here.test', 'others.test'))),
+  )
   await receive(made, mailWith('x.json.gz', gzipSync(load('microsoft.json')), 'application/tlsrpt+gzip'))
   await receive(made, mailWith('x.json.gz', gzipSync(load('microsoft.json')), 'application/octet-stream'))
   await receive(made, mailWith('bomb.xml.gz', gzipSync(Buffer.alloc(40 * 2 ** 20, 32))))
@@ -271,22 +314,34 @@ onEachStore('reports that come stand in tables once, and say who sends in our na
   const listed = await admin.list({ domain: 'here.test', since: 0, limit: 100 })
   assert.deepEqual(
     listed.map(({ kind, org, passed, failed, verified }) => `${kind} ${org} ${passed} ${failed} ${verified}`).sort(),
-    ['dmarc Enterprise Outlook 12 7 true', 'dmarc Yahoo 0 1 true', 'dmarc Yahoo 0 100000 false', 'dmarc google.com 41 3 true', 'tls Microsoft Corporation 6 3 true'],
+    [
+      'dmarc Enterprise Outlook 12 7 true',
+      'dmarc Yahoo 0 1 true',
+      'dmarc Yahoo 0 100000 false',
+      'dmarc google.com 41 3 true',
+      'tls Microsoft Corporation 6 3 true',
+    ],
   )
   const summary = await admin.summary('here.test', 0)
   assert.deepEqual([summary.messages, summary.failed, summary.sessions, summary.failedSessions], [64, 11, 9, 3])
-  assert.deepEqual(summary.sources.map(({ ip, messages, failed, reports }) => [ip, messages, failed, reports]), [
-    ['203.0.113.66', 7, 7, 1],
-    ['2001:db8::bad', 3, 3, 1],
-    ['198.51.100.9', 1, 1, 1],
-    ['192.0.2.1', 53, 0, 2],
-  ])
+  assert.deepEqual(
+    summary.sources.map(({ ip, messages, failed, reports }) => [ip, messages, failed, reports]),
+    [
+      ['203.0.113.66', 7, 7, 1],
+      ['2001:db8::bad', 3, 3, 1],
+      ['198.51.100.9', 1, 1, 1],
+      ['192.0.2.1', 53, 0, 2],
+    ],
+  )
   const google = listed.find(({ org }) => org === 'google.com')!
   const shown = await admin.show('dmarc', google.id)
-  assert.deepEqual(shown.records!.map(({ ip, count }) => [ip, count]), [
-    ['192.0.2.1', 41],
-    ['2001:db8::bad', 3],
-  ])
+  assert.deepEqual(
+    shown.records!.map(({ ip, count }) => [ip, count]),
+    [
+      ['192.0.2.1', 41],
+      ['2001:db8::bad', 3],
+    ],
+  )
   assert.deepEqual(shown.records![1]!.reasons, [{ type: 'local_policy', comment: 'arc=pass' }])
   await assert.rejects(admin.summary('others.test', 0), /there is no domain/)
   await assert.rejects(admin.show('tls', 999), /there is no TLS report/)
@@ -301,29 +356,38 @@ onEachStore('a report whose reading was interrupted goes on where it was', async
   const one = load('google.xml').toString()
   const start = one.indexOf('<record>')
   const record = one.slice(start, one.indexOf('</record>') + 9)
-  const many = one.slice(0, start) + record.repeat(1_200) + '</feedback>'
+  const many = `${one.slice(0, start)}${record.repeat(1_200)}</feedback>`
   const content = await store.write([], (tx) => putContent(tx, mailWith('x.xml.gz', gzipSync(many))))
   const job = { content, trace: 'T', verified: true }
   let left = 3
   const failing: Store = {
     ...store,
-    write: (scope, work, options) => (--left < 0 ? Promise.reject(new Error('power')) : store.write(scope, work, options)),
+    write: (scope, work, options) =>
+      --left < 0 ? Promise.reject(new Error('power')) : store.write(scope, work, options),
   }
-  await assert.rejects(receiveReports({ ...made.parts, store: failing }, job, running(store)), /power/)
+  await assert.rejects(receiveReports({ ...made.parts, store: failing }, job, running), /power/)
   const admin = createReportsAdmin(made.parts)
   assert.deepEqual(await admin.list({ since: 0, limit: 10 }), [], 'half a report is not shown')
-  await receiveReports(made.parts, job, running(store))
+  await receiveReports(made.parts, job, running)
   assert.equal((await admin.summary('here.test', 0)).messages, 41 * 1_200)
 })
 
-onEachStore('an attachment is a report by its type or its name', async () => {
-  const rows: readonly (readonly [file: string, type: string, found: number])[] = [
-    ['a!b!1!2.xml.gz', 'application/gzip', 1],
-    ['a!b!1!2.xml.gz', 'application/x-gzip', 1],
-    ['a!b!1!2.xml.gz', 'application/octet-stream', 1],
-    ['whatever', 'application/gzip', 1],
-    ['photo.jpg', 'image/jpeg', 0],
-  ]
-  for (const [file, type, found] of rows)
-    assert.equal((await readReports(mailWith(file, gzipSync(load('google.xml')), type))).length, found, `${file} ${type}`)
-}, { only: 'sqlite' })
+onEachStore(
+  'an attachment is a report by its type or its name',
+  async () => {
+    const rows: readonly (readonly [file: string, type: string, found: number])[] = [
+      ['a!b!1!2.xml.gz', 'application/gzip', 1],
+      ['a!b!1!2.xml.gz', 'application/x-gzip', 1],
+      ['a!b!1!2.xml.gz', 'application/octet-stream', 1],
+      ['whatever', 'application/gzip', 1],
+      ['photo.jpg', 'image/jpeg', 0],
+    ]
+    for (const [file, type, found] of rows)
+      assert.equal(
+        (await readReports(mailWith(file, gzipSync(load('google.xml')), type))).length,
+        found,
+        `${file} ${type}`,
+      )
+  },
+  { only: 'sqlite' },
+)

@@ -2,15 +2,9 @@
 
 import { isIP } from 'node:net'
 import { canonicalIp } from '../base/index.ts'
-import { oneLine } from './one-line.ts'
 import { reportLimits as limits } from './limits.ts'
-import {
-  MalformedReport,
-  type TlsFailure,
-  type TlsPolicyReport,
-  type TlsPolicyType,
-  type TlsReport,
-} from './types.ts'
+import { oneLine } from './one-line.ts'
+import { MalformedReport, type TlsFailure, type TlsPolicyReport, type TlsPolicyType, type TlsReport } from './types.ts'
 
 export function formatTlsReport({ org, begin, end, contact, id, policies }: TlsReport): string {
   return JSON.stringify({
@@ -107,7 +101,8 @@ function readType(value: unknown): TlsPolicyType {
 function readFailure(value: unknown): TlsFailure {
   const failure = asObject(value, 'a failure')
   const type = word(failure['result-type']).toLowerCase()
-  const optional = <K extends string>(key: K, text: string) => (text === '' ? {} : { [key]: text }) as { [name in K]?: string }
+  const optional = <K extends string>(key: K, text: string) =>
+    (text === '' ? {} : { [key]: text }) as { [name in K]?: string }
   return {
     type: type || 'validation-failure',
     ...optional('sendingIp', readIp(failure['sending-mta-ip'])),
@@ -128,7 +123,7 @@ function readIp(value: unknown): string {
 
 function readTime(value: unknown): number | undefined {
   const time = typeof value === 'string' && value.length < 40 ? Date.parse(value) : Number.NaN
-  return Number.isFinite(time) && time >= 0 ? time : undefined
+  return time >= 0 && time < 2 ** 37 * 1_000 ? Math.floor(time / 1_000) * 1_000 : undefined
 }
 
 function readCount(value: unknown): number {

@@ -40,8 +40,14 @@ test('what would make numbers wrong is refused, with the reason', () => {
     [{ ...good, policies: Array(201).fill(good.policies[0]) }, /201 policies/],
     [{ ...good, policies: [{ policy: { 'policy-type': 'sts' } }] }, /no policy-domain/],
     [{ ...good, policies: [{ policy: { 'policy-type': 'magic', 'policy-domain': 'a.test' } }] }, /no policy-type/],
-    [{ ...good, policies: [{ ...good.policies[0], summary: { 'total-failure-session-count': -1 } }] }, /a count is none/],
-    [{ ...good, policies: [{ ...good.policies[0], summary: { 'total-failure-session-count': 1.5 } }] }, /a count is none/],
+    [
+      { ...good, policies: [{ ...good.policies[0], summary: { 'total-failure-session-count': -1 } }] },
+      /a count is none/,
+    ],
+    [
+      { ...good, policies: [{ ...good.policies[0], summary: { 'total-failure-session-count': 1.5 } }] },
+      /a count is none/,
+    ],
   ]
   for (const [value, why] of rows)
     assert.throws(

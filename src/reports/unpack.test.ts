@@ -118,7 +118,9 @@ test('what is cut or damaged says so', async () => {
     { name: 'b.xml', data: b },
   ])
   for (let length = 4; length < whole.length; length++)
-    await unpack(whole.subarray(0, length)).catch((error: unknown) => assert.ok(error instanceof MalformedReport, String(error)))
+    await unpack(whole.subarray(0, length)).catch((error: unknown) =>
+      assert.ok(error instanceof MalformedReport, String(error)),
+    )
   for (let at = 4; at < whole.length; at++) {
     const damaged = Buffer.from(whole)
     damaged[at] = damaged[at]! ^ 0xff

@@ -18,8 +18,7 @@ export async function unpack(bytes: Buffer): Promise<Buffer[]> {
 }
 
 /** Bytes that so many packed ones may become. */
-const allowed = (packed: number): number =>
-  Math.min(limits.unpacked, Math.max(limits.ratioFrom, packed * limits.ratio))
+const allowed = (packed: number): number => Math.min(limits.unpacked, Math.max(limits.ratioFrom, packed * limits.ratio))
 
 type Inflate = (bytes: Buffer, options: { readonly maxOutputLength: number }) => Promise<Buffer>
 

@@ -26,6 +26,8 @@ interface Open {
   readonly foreign: boolean
 }
 
+const foreignElement: XmlElement = { name: '', children: [], text: '' }
+
 interface Tag {
   readonly name: string
   readonly attributes: ReadonlyMap<string, string>
@@ -60,13 +62,13 @@ export class XmlReader {
     if (tag.empty) this.#end()
   }
 
-  /** The next child of the root; undefined after the last one, when the document has ended as it should. */
+  /**
+   * The next child of the root, without a name when it is of another namespace; undefined after the last one, when the document has ended
+   * as it should.
+   */
   next(): XmlElement | undefined {
-    while (!this.#ended) {
-      const found = this.#readChild()
-      if (found) return found
-    }
-    return undefined
+    this.#elements = 0
+    return this.#ended ? undefined : this.#readChild()
   }
 
   #readChild(): XmlElement | undefined {
@@ -83,19 +85,19 @@ export class XmlReader {
           this.#end()
           return undefined
         }
-        if (this.#put(stack, open)) return open.foreign ? undefined : open.element
+        if (this.#put(stack, open)) return open.foreign ? foreignElement : open.element
         continue
       }
       const tag = this.#readTag()
       if (stack.length + 1 >= limits.depth) malformed('elements stand too deep in each other')
       const open = this.#open(tag, stack.at(-1)?.foreign === true)
       if (!tag.empty) stack.push(open)
-      else if (this.#put(stack, open)) return open.foreign ? undefined : open.element
+      else if (this.#put(stack, open)) return open.foreign ? foreignElement : open.element
     }
   }
 
   #open(tag: Tag, insideForeign: boolean): Open {
-    if (++this.#elements > limits.elements) malformed('it has too many elements')
+    if (++this.#elements > limits.elements) malformed('a record has too many elements')
     const [prefix, name] = splitName(tag.name)
     const own = tag.attributes.get(prefix === '' ? 'xmlns' : `xmlns:${prefix}`)
     const foreign = insideForeign || prefix !== this.#prefix || (own !== undefined && own !== this.namespace)

@@ -2,16 +2,18 @@
 
 import assert from 'node:assert/strict'
 import { execFileSync } from 'node:child_process'
-import { existsSync, mkdtempSync, rmSync } from 'node:fs'
+import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 import { type TestContext, test } from 'node:test'
-import { gunzipSync } from 'node:zlib'
+import { gunzipSync, gzipSync } from 'node:zlib'
 import { composeDoors } from '../../src/app/compose-doors.ts'
 import { checkConfig } from '../../src/app/config/index.ts'
 import { type RunningServer, startServer } from '../../src/app/core.ts'
 import { type Clock, realClock, silentLog } from '../../src/base/index.ts'
 import { type Resolver, zoneResolver } from '../../src/dns/index.ts'
+import { composeReportMail } from '../../src/reports/compose.ts'
+import { startInstallation } from '../server.ts'
 import { startSink } from './sink.ts'
 import { Smtp, sleep } from './talk.ts'
 
@@ -126,7 +128,8 @@ test('seen here, told there, and read there: the same numbers', async (t) => {
   const wake = (server: RunningServer) => server.core.store.write([], async (tx) => tx.ring('jobs'))
   const sent = (to: string) => sink.envelopes().flatMap((one, i) => (one.to.includes(to) ? [sink.messages()[i]!] : []))
 
-  const from = (address: string, subject: string) => `From: Bert Secret <${address}>\r\nSubject: ${subject}\r\n\r\nx\r\n`
+  const from = (address: string, subject: string) =>
+    `From: Bert Secret <${address}>\r\nSubject: ${subject}\r\n\r\nx\r\n`
   await t.test('mail passes and fails, is taken and refused', async () => {
     await here.core.admin.accounts.setDomain('here.test', { dmarcFailureReports: 'on' })
     for (let i = 0; i < 2; i++)
@@ -138,7 +141,9 @@ test('seen here, told there, and read there: the same numbers', async (t) => {
       )
     assert.match(await handIn(here, bad, 'c@careful.test', 'ann@here.test', from('c@careful.test', 'hm')), /^250 /)
     const own = here.core.admin.reports.own
-    await until('it is counted', async () => (await own(10)).some(({ domain, lines }) => domain === 'there.test' && lines === 2))
+    await until('it is counted', async () =>
+      (await own(10)).some(({ domain, lines }) => domain === 'there.test' && lines === 2),
+    )
   })
 
   await t.test('failures are told one by one where we let them be, and name nobody', async () => {
@@ -149,7 +154,10 @@ test('seen here, told there, and read there: the same numbers', async (t) => {
     assert.match(failure!, /^Source-IP: 192\.0\.2\.66\r\n/m)
     assert.ok(!/bert|secret|Subject: buy|ann@/i.test(failure!), failure)
     const before = await used()
-    assert.match(await handIn(there, '192.0.2.10', 'noreply-dmarc@mx.here.test', 'fail@there.test', failure!.trimEnd()), /^250 /)
+    assert.match(
+      await handIn(there, '192.0.2.10', 'noreply-dmarc@mx.here.test', 'fail@there.test', failure!.trimEnd()),
+      /^250 /,
+    )
     assert.equal(await used(), before + 1)
     const { reports } = there.core.admin
     await until('it is an event', async () => (await reports.summary('there.test', 0)).complaints.length === 1)
@@ -164,10 +172,15 @@ test('seen here, told there, and read there: the same numbers', async (t) => {
   ])
 
   await t.test('a day later both reports leave, and none to whom did not agree', async () => {
-    await until('TLS is counted', async () => (await here.core.admin.reports.own(10)).some(({ kind }) => kind === 'tls'))
+    await until('TLS is counted', async () =>
+      (await here.core.admin.reports.own(10)).some(({ kind }) => kind === 'tls'),
+    )
     clock.move(dayMs + 5 * 3_600_000)
     await wake(here)
-    await until('they are sent', () => sent('dmarc-reports@there.test').length === 1 && sent('tls-reports@there.test').length === 1)
+    await until(
+      'they are sent',
+      () => sent('dmarc-reports@there.test').length === 1 && sent('tls-reports@there.test').length === 1,
+    )
     const own = await here.core.admin.reports.own(10)
     const careful = own.find(({ domain }) => domain === 'careful.test')!
     assert.equal(careful.state, 'dropped')
@@ -185,10 +198,18 @@ test('seen here, told there, and read there: the same numbers', async (t) => {
       execFileSync('xmllint', ['--noout', '--nonet', '--schema', schema, '-'], { input: xml, stdio: 'pipe' })
     else t.diagnostic('xmllint is not installed: the schema was not asked')
     const before = await used()
-    const reply = await handIn(there, '192.0.2.10', 'noreply-dmarc@mx.here.test', 'dmarc-reports@there.test', message!.trimEnd())
+    const reply = await handIn(
+      there,
+      '192.0.2.10',
+      'noreply-dmarc@mx.here.test',
+      'dmarc-reports@there.test',
+      message!.trimEnd(),
+    )
     assert.match(reply, /^250 /)
     const { reports } = there.core.admin
-    await until('it is read', async () => (await reports.list({ since: 0, limit: 10 })).some(({ kind }) => kind === 'dmarc'))
+    await until('it is read', async () =>
+      (await reports.list({ since: 0, limit: 10 })).some(({ kind }) => kind === 'dmarc'),
+    )
     const [listed] = await reports.list({ since: 0, limit: 10 })
     assert.deepEqual([listed!.org, listed!.verified, listed!.passed, listed!.failed], ['mx.here.test', true, 2, 3])
     const { sources } = await reports.summary('there.test', 0)
@@ -218,21 +239,78 @@ test('seen here, told there, and read there: the same numbers', async (t) => {
     assert.match(await handIn(there, bad, 'x@bulk.test', 'dmarc-reports@there.test', forged), /^250 /)
     const { reports } = there.core.admin
     await until('it is read', async () => (await reports.list({ since: 0, limit: 10 })).length === 2)
-    assert.deepEqual((await reports.list({ since: 0, limit: 10 })).map(({ verified }) => verified).sort(), [false, true])
+    assert.deepEqual((await reports.list({ since: 0, limit: 10 })).map(({ verified }) => verified).sort(), [
+      false,
+      true,
+    ])
     assert.equal((await reports.summary('there.test', 0)).messages, 5)
   })
 
   await t.test('the TLS report comes to an address that nobody has, and is read', async () => {
     const [message] = sent('tls-reports@there.test')
     const before = await used()
-    const reply = await handIn(there, '192.0.2.10', 'noreply-dmarc@mx.here.test', 'tls-reports@there.test', message!.trimEnd())
+    const reply = await handIn(
+      there,
+      '192.0.2.10',
+      'noreply-dmarc@mx.here.test',
+      'tls-reports@there.test',
+      message!.trimEnd(),
+    )
     assert.match(reply, /^250 /)
     const { reports } = there.core.admin
     await until('it is read', async () => (await reports.summary('there.test', 0)).sessions === 2)
     const listed = (await reports.list({ since: 0, limit: 10 })).find(({ kind }) => kind === 'tls')!
     assert.deepEqual([listed.passed, listed.failed, listed.verified], [1, 1, true])
     const { policies } = await reports.show('tls', listed.id)
-    assert.deepEqual(policies![0]!.details, [{ type: 'starttls-not-supported', receivingMx: 'mx.there.test', count: 1 }])
+    assert.deepEqual(policies![0]!.details, [
+      { type: 'starttls-not-supported', receivingMx: 'mx.there.test', count: 1 },
+    ])
     assert.equal(await used(), before)
   })
+})
+
+test('posthorn reports: what came, who fails, one report whole; with and without --json', async (t) => {
+  const server = await startInstallation(t, { users: { 'ann@here.test': 'correct horse' } })
+  const json = async (...args: string[]) => JSON.parse(await server.cliOk('reports', ...args, '--json'))
+  assert.match(await server.cliOk('reports', 'list'), /^no reports yet/)
+  assert.match(await server.cliOk('reports', 'own'), /^nothing gathered yet/)
+  assert.match(await server.cliOk('reports', 'send'), /^nothing was gathered/)
+  const xml = readFileSync(resolve(import.meta.dirname, '../corpus/reports/google.xml'), 'utf8')
+  const today = Math.floor(Date.now() / 1_000)
+  const content = gzipSync(xml.replace('1763769600', `${today - 86_400}`).replace('1763855999', `${today}`))
+  const mail = composeReportMail({
+    from: { address: 'noreply-dmarc-support@google.test' },
+    to: ['dmarc-reports@here.test'],
+    subject: 'Report domain: here.test Submitter: google.com Report-ID: 1039487561029384756',
+    date: Date.now(),
+    messageId: '1@google.test',
+    multipart: 'mixed',
+    parts: [{ type: 'application/gzip', file: 'google.com!here.test!1!2.xml.gz', content }],
+  })
+  const client = await Smtp.open(server.ports.smtp)
+  const replies = await client.deliver('x@google.test', ['dmarc-reports@here.test'], mail.toString().trimEnd())
+  client.close()
+  assert.match(replies.at(-1)!, /^250 /)
+  await until('it is read', async () => (await json('list')).length === 1)
+  const [listed] = await json('list', 'here.test')
+  assert.deepEqual([listed.kind, listed.org, listed.passed, listed.failed], ['dmarc', 'google.com', 41, 3])
+  assert.match(await server.cliOk('reports', 'list'), /^dmarc:1 +\S+ +here\.test +google\.com +41 +3$/m)
+  const shown = await server.cliOk('reports', 'show', 'here.test')
+  assert.match(shown, /^here\.test since \S+: 44 messages, 3 of them failed DMARC \(6\.8 %\)$/m)
+  assert.match(shown, /^2001:db8::bad +3 +3 +0 +0 +0 +0 +1\n192\.0\.2\.1 +41 +0 +41 +41 +0 +0 +1$/m)
+  assert.equal((await json('show', 'here.test')).sources.length, 2)
+  const whole = await server.cliOk('reports', 'show', 'dmarc:1')
+  assert.match(whole, /^policy: p=quarantine sp=quarantine$/m)
+  assert.match(
+    whole,
+    /^192\.0\.2\.1 +41 +none +pass +pass +here\.test +here\.test\/r202611 pass, here\.test\/e202611 pass +here\.test pass$/m,
+  )
+  assert.equal((await json('show', 'dmarc:1')).records.length, 2)
+  const refused = async (words: RegExp, ...args: string[]) => {
+    const ran = await server.cli('reports', ...args)
+    assert.ok(ran.code !== 0 && words.test(ran.stderr), ran.stderr)
+  }
+  await refused(/there is no DMARC report 7/, 'show', 'dmarc:7')
+  await refused(/expected dmarc:NUMBER or tls:NUMBER/, 'show', 'arf:7')
+  await refused(/there is no domain elsewhere\.test here/, 'show', 'elsewhere.test')
 })

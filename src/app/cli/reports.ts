@@ -12,7 +12,9 @@ interface Asked extends Shared {
 const dayMs = 86_400_000
 
 export function reportCommands(program: Command): void {
-  const reports = program.command('reports').description('what others report on our domains, and we on theirs (DMARC, TLS)')
+  const reports = program
+    .command('reports')
+    .description('what others report on our domains, and we on theirs (DMARC, TLS)')
 
   command(reports, 'list [domain]', 'shows the reports that came')
     .option('--days <number>', 'how far back', '30')
@@ -86,7 +88,16 @@ function formatList(found: readonly ReceivedReport[]): string {
   )
 }
 
-function formatSummary({ domain, since, messages, failed, sources, sessions, failedSessions, complaints }: DomainSummary) {
+function formatSummary({
+  domain,
+  since,
+  messages,
+  failed,
+  sources,
+  sessions,
+  failedSessions,
+  complaints,
+}: DomainSummary) {
   const share = messages === 0 ? '' : ` (${((100 * failed) / messages).toFixed(1)} %)`
   return [
     `${domain} since ${toDay(since)}: ${messages} messages, ${failed} of them failed DMARC${share}`,
@@ -105,7 +116,9 @@ function formatSummary({ domain, since, messages, failed, sources, sessions, fai
       ]),
       'no report says that anybody sent in its name',
     ),
-    ...(sessions === 0 ? [] : ['', `TLS: ${sessions} sessions, ${failedSessions} of them failed: posthorn reports list ${domain}`]),
+    ...(sessions === 0
+      ? []
+      : ['', `TLS: ${sessions} sessions, ${failedSessions} of them failed: posthorn reports list ${domain}`]),
     ...(complaints.length === 0 ? [] : ['', formatComplaints(complaints)]),
   ].join('\n')
 }
@@ -144,12 +157,18 @@ function formatRecords({ policy, records = [] }: ShownReport): string {
       one.dkim,
       one.spf,
       printable(one.headerFrom),
-      one.dkimResults.map(({ domain, selector = '', result }) => printable(`${domain}/${selector} ${result}`)).join(', '),
+      one.dkimResults
+        .map(({ domain, selector = '', result }) => printable(`${domain}/${selector} ${result}`))
+        .join(', '),
       one.spfResults.map(({ domain, result }) => printable(`${domain} ${result}`)).join(', '),
     ]),
     'no records',
   )
-  return [`policy: p=${policy?.p ?? ''}${policy?.sp ? ` sp=${policy.sp}` : ''}${policy?.testing ? ' t=y' : ''}`, '', table].join('\n')
+  return [
+    `policy: p=${policy?.p ?? ''}${policy?.sp ? ` sp=${policy.sp}` : ''}${policy?.testing ? ' t=y' : ''}`,
+    '',
+    table,
+  ].join('\n')
 }
 
 function formatPolicies({ policies = [] }: ShownReport): string {

@@ -328,13 +328,19 @@ export const schema = z.strictObject({
           expected: 'true or false',
           reload: true,
         }),
-        from: noted(z.string().refine((text) => parseAddress(text) !== undefined).optional(), {
-          description:
-            'In whose name reports are sent. A domain above it should have DKIM keys here, or reports are not believed. Absent: noreply-dmarc@ and the hostname.',
-          expected: 'an address such as noreply@example.org',
-          example: 'noreply-dmarc@mail.example.test',
-          reload: true,
-        }),
+        from: noted(
+          z
+            .string()
+            .refine((text) => parseAddress(text) !== undefined)
+            .optional(),
+          {
+            description:
+              'In whose name reports are sent. A domain above it should have DKIM keys here, or reports are not believed. Absent: noreply-dmarc@ and the hostname.',
+            expected: 'an address such as noreply@example.org',
+            example: 'noreply-dmarc@mail.example.test',
+            reload: true,
+          },
+        ),
         organization: noted(z.string().min(1).max(200).optional(), {
           description: 'What reports call this server. Absent: its hostname.',
           expected: 'a name',

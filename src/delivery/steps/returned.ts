@@ -12,13 +12,13 @@ import type { Plan } from './expand.ts'
 /** Puts the reading of what came back to a return path, and of complaints, which come to any mailbox. */
 export async function putReturned(
   tx: Writer,
-  { returned, copies }: Plan,
+  { returned, copies, reported }: Plan,
   content: ContentId,
   trace: string,
   structure = '',
 ): Promise<void> {
   for (const address of returned) await enqueueJob(tx, 'read-returned', { content, to: formatAddress(address), trace })
-  if (returned.length === 0 && copies.length > 0 && mayComplain(structure))
+  if (returned.length === 0 && (copies.length > 0 || reported) && mayComplain(structure))
     await enqueueJob(tx, 'read-returned', { content, trace })
 }
 

@@ -19,12 +19,21 @@ onEachStore('a database without reports learns to keep them', async ({ store, op
   await store.close()
   const again = await open()
   const found = await again.write([], async (tx) => {
-    const due = await reportDueRows.ensure(tx, { kind: 'dmarc', day: 1, domain: 'b.test', policy: 'v=DMARC1', due_at: 5 })
+    const due = await reportDueRows.ensure(tx, {
+      kind: 'dmarc',
+      day: 1,
+      domain: 'b.test',
+      policy: 'v=DMARC1',
+      due_at: 5,
+    })
     await reportDueRows.insertLine(tx, due.id, { hash: 'h', count: 2, data: '{}' })
     await reportDueRows.insertLine(tx, due.id, { hash: 'h', count: 3, data: '{}' })
     return reportDueRows.lines(tx, due.id, 0)
   })
-  assert.deepEqual(found.map(({ count }) => count), [5])
+  assert.deepEqual(
+    found.map(({ count }) => count),
+    [5],
+  )
   assert.deepEqual(await again.read((tx) => reportRows.listDmarc(tx, domain, 0, 10)), [])
 })
 
@@ -37,7 +46,10 @@ onEachStore('what is old goes: lines before what they belong to, page by page', 
   })
   for (let gone = 1; gone > 0; ) gone = await store.write([], (tx) => reportDueRows.sweep(tx, 5, 3))
   const left = await store.read((tx) => reportDueRows.list(tx, 0, 10))
-  assert.deepEqual(left.map(({ day, lines }) => [day, lines]), [[9, 7]])
+  assert.deepEqual(
+    left.map(({ day, lines }) => [day, lines]),
+    [[9, 7]],
+  )
   const lines = await store.read((tx) => tx.get<{ n: number }>(sql`SELECT count(*) AS n FROM report_line`))
   assert.equal(Number(lines!.n), 7)
 })

@@ -52,9 +52,7 @@ export function find(tx: Reader, kind: string, day: number, domain: string): Pro
 
 /** Adds to a line that is there; false when there is none. */
 export async function addCount(tx: Writer, due: number, hash: string, count: number): Promise<boolean> {
-  return (
-    (await tx.run(sql`UPDATE report_line SET count = count + ${count} WHERE due = ${due} AND hash = ${hash}`)) > 0
-  )
+  return (await tx.run(sql`UPDATE report_line SET count = count + ${count} WHERE due = ${due} AND hash = ${hash}`)) > 0
 }
 
 export async function insertLine(tx: Writer, due: number, line: Omit<ReportLineRow, 'id'>): Promise<void> {
