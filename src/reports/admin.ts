@@ -166,7 +166,7 @@ export function createReportsAdmin(parts: ReportJobsParts): ReportsAdmin {
       const name = domain === undefined ? undefined : toAscii(domain)?.toLowerCase()
       if (domain !== undefined && name === undefined) throw new Fault('invalid', `${domain} is no domain`)
       const last = dayOf(clock.now()) - (today ? 0 : 1)
-      await store.write([], (tx) => reportDueRows.makeDue(tx, tx.now, last, name))
+      await store.write([], (tx) => reportDueRows.makeDue(tx, clock.now(), last, name))
       let done = 0
       for (let sent = sentAtOnce; sent === sentAtOnce; done += sent) sent = await sendDueReports(parts, sentAtOnce)
       return { done }

@@ -69,7 +69,7 @@ export async function sendDueReports(parts: ReportJobsParts, limit = sentAtOnce)
     await sendDue(parts, one).catch(async (error: unknown) => {
       // One that cannot be made must not keep the others.
       log.error({ err: error, domain: one.domain }, 'a report was not sent')
-      await store.write([], (tx) => reportDueRows.putOff(tx, one.id, tx.now + lookEveryMs, 'it could not be made'))
+      await store.write([], (tx) => reportDueRows.putOff(tx, one.id, clock.now() + lookEveryMs, 'it could not be made'))
     })
   return due.length
 }

@@ -56,7 +56,7 @@ export async function sendDue(parts: SendParts, due: Due): Promise<string> {
     const over = clock.now() > (due.day + 1) * dayMs + patienceMs
     await store.write([], async (tx) => {
       if (over) await reportDueRows.finish(tx, due.id, { state: 'dropped', report_id: '', outcome: outcome.why })
-      else await reportDueRows.putOff(tx, due.id, tx.now + retryMs, outcome.why)
+      else await reportDueRows.putOff(tx, due.id, clock.now() + retryMs, outcome.why)
     })
   } else if (outcome.kind === 'dropped')
     await store.write([], (tx) =>
