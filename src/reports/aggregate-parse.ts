@@ -180,7 +180,7 @@ function readSpf(element: XmlElement): SpfLine {
 }
 
 const resultWords = ['none', 'pass', 'fail', 'policy', 'neutral', 'softfail', 'temperror', 'permerror'] as const
-/** As older software writes them (RFC 7489 Appendix C). */
+/** As older software writes them (RFC 7489 §C). */
 const olderWords: Readonly<Record<string, string>> = {
   hardfail: 'fail',
   unknown: 'temperror',

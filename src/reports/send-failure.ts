@@ -37,7 +37,7 @@ export async function sendFailure(parts: SendParts, job: FailureJob, running: Ru
     parts: [
       { type: 'text/plain; charset=us-ascii', content: job.text },
       { type: 'message/feedback-report', content: block.build().toString('latin1') },
-      // RFC 9991 Appendix A: without the body it is these.
+      // RFC 9991 §A: without the body it is these.
       { type: 'text/rfc822-headers', content: job.header },
     ],
   })
