@@ -101,8 +101,7 @@ const running: RunningJob = {
   again: async (tx, runAt) => void (await enqueueJob(tx, 'send-reports', {}, { runAt })),
 }
 const send = (made: Kit) => reportHandlers(made.parts)['send-reports']({}, running)
-const attached = (text: string) =>
-  Buffer.from(text.split('base64\r\n\r\n')[1]!.split('\r\n--')[0]!, 'base64')
+const attached = (text: string) => Buffer.from(text.split('base64\r\n\r\n')[1]!.split('\r\n--')[0]!, 'base64')
 
 onEachStore('counts of all doors are added up, told when the day is over, and only once', async (bench) => {
   const made = kit(bench)
