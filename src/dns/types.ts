@@ -2,7 +2,15 @@
 
 /** `ok` with records, or why there are none: the name does not exist, it has no such records, or nobody could say (retry). */
 export type Answer<T> =
-  | { readonly status: 'ok'; readonly records: readonly T[]; readonly ttl: number; readonly authentic: boolean }
+  | {
+      readonly status: 'ok'
+      readonly records: readonly T[]
+      readonly ttl: number
+      /** DNSSEC vouches for it, as a validating resolver on this machine says. */
+      readonly authentic: boolean
+      /** The name that has the records, when CNAMEs led to it. */
+      readonly canonical?: string
+    }
   | { readonly status: 'nxdomain' | 'nodata'; readonly authentic: boolean }
   | { readonly status: 'failed'; readonly reason: string }
 

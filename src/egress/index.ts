@@ -1,0 +1,3 @@
+export { createAddressTest } from './addresses.ts'
+export { createEgress } from './egress.ts'
+export * from './types.ts'
