@@ -27,6 +27,7 @@ const table: readonly (readonly string[])[] = [
 ]
 /** Imports on the same line that are allowed: from → to. */
 const sideways = new Set([
+  'egress → dns',
   'queue → reputation',
   'queue → trace',
   'filters → reputation',

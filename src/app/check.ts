@@ -1,9 +1,10 @@
 // What rooms say about their part of a configuration before anything is made or opened. Knows what to ask, not what is right.
 
 import { isFault } from '../base/index.ts'
-import { createSources, parseRoutes } from '../queue/index.ts'
+import { createSources, parseRoutes, parseTlsWords } from '../queue/index.ts'
 import { loadCertificate } from '../tls/index.ts'
 import { type Config, ConfigError } from './config/index.ts'
+import { readEgress } from './egress.ts'
 
 /** Routes that mean nothing, certificates that cannot be read: one line each. Throws ConfigError. */
 export function checkParts(config: Config, now: number): void {
@@ -15,6 +16,8 @@ export function checkParts(config: Config, now: number): void {
           void parseRoutes({ [pattern]: target }),
     ),
     () => void createSources({ pools: queue.sources, rules: queue.sourceRules }),
+    () => void parseTlsWords(queue.tls),
+    () => void readEgress(config),
     () => tls && loadCertificate({ hostname, folder: data, files: tls }, now),
   ]
   const lines = checks.flatMap((check) => {

@@ -28,20 +28,25 @@ import {
   createQueue,
   createReturnedReads,
   createReturnPathSigner,
+  createStsPolicies,
   createSuppressionAdmin,
   createSuppressions,
   parseRoutes,
+  parseTlsWords,
   type Queue,
   type QueueSettings,
   returnableMs,
   returnedHandlers,
   returnPathKey,
+  type StsPolicies,
   scheduleForgetting,
+  scheduleStsRefresh,
 } from '../queue/index.ts'
 import { connectSmtp } from '../smtp/client/index.ts'
 import { accountRows, loadKey, openStore, type Store, type Writer } from '../store/index.ts'
 import { createTrace, type TraceTx } from '../trace/index.ts'
 import type { Config } from './config/index.ts'
+import { createConfiguredEgress } from './egress.ts'
 import { createHealth } from './health.ts'
 import { createIndexKeeper } from './index-keeper.ts'
 import { type DoorCounters, formatMetrics, timeWrites } from './metrics.ts'
@@ -87,8 +92,10 @@ export async function composeCore(config: Config, around: CoreSurroundings): Pro
   const policies = createDomainPolicies(store.bell, clock)
   const returned = await openReturned({ store, trace: trace.tx, policies }, around, () => lifetime)
   const dns = around.dns ?? resolver
+  const egress = createConfiguredEgress(config, dns)
+  const sts = createStsPolicies({ store, dns, egress, port: config.egress.stsPort, clock, log })
   const dkim = createDkimAdmin({ store, sealer: openSealer(config.data) })
-  const queue = openQueue(config, around, { store, mailTx, queries, returned, trace: trace.tx, dns })
+  const queue = openQueue(config, around, { store, mailTx, queries, returned, trace: trace.tx, dns, sts })
   await loadKey(store, srsKey)
   const rewriter = createRewriter({ store, clock, policies })
   const outcome = { queue: queue.tx, returned: returned.reads, trace: trace.tx, rewriter }
@@ -106,6 +113,7 @@ export async function composeCore(config: Config, around: CoreSurroundings): Pro
     ...mailHandlers(store, clock),
     ...returned.handlers,
     ...trace.handlers,
+    ...sts.handlers,
     ...dkimHandlers({ store, admin: dkim, dns, clock, log }),
     post: createPostHandler(parts),
     'remove-account': ({ account }, job) => eraseWhole(account, job.done),
@@ -152,6 +160,7 @@ export async function composeCore(config: Config, around: CoreSurroundings): Pro
     reconfigure(next) {
       queue.reconfigure(queueSettings(next))
       resolver.reconfigure(next)
+      egress.reconfigure(next)
       ;({ minimumFree } = next.disk)
       ;({ lifetime } = next.queue)
       trace.setKeep(next.trace.keep)
@@ -165,6 +174,7 @@ export async function composeCore(config: Config, around: CoreSurroundings): Pro
         scheduleHousekeeping(store),
         scheduleForgetting(store),
         scheduleDkimKeys(store),
+        scheduleStsRefresh(store),
         trace.begin(),
       ]).catch((error: unknown) => log.error({ err: error }, 'housekeeping was not scheduled'))
     },
@@ -184,6 +194,7 @@ interface QueueParts {
   readonly queries: AccountReads
   readonly trace: TraceTx
   readonly dns: Resolver
+  readonly sts: StsPolicies
   readonly returned: Awaited<ReturnType<typeof openReturned>>
 }
 
@@ -205,11 +216,12 @@ async function openReturned(
 }
 
 function openQueue(config: Config, around: CoreSurroundings, parts: QueueParts): Queue {
-  const { store, mailTx, queries, trace, dns, returned } = parts
+  const { store, mailTx, queries, trace, dns, sts, returned } = parts
   const { clock, log, fault } = around
   return createQueue({
     store,
     dns,
+    sts,
     trace,
     connect: connectSmtp,
     ...queueSettings(config),
@@ -226,13 +238,14 @@ function openQueue(config: Config, around: CoreSurroundings, parts: QueueParts):
 }
 
 function queueSettings({ queue }: Config): Required<QueueSettings> {
-  const { routes, schedule, lifetime, delayNotice, concurrency, perHost, sources, sourceRules, limits } = queue
+  const { routes, schedule, lifetime, delayNotice, concurrency, perHost, sources, sourceRules, limits, tls } = queue
   return {
     routes: parseRoutes(routes),
     schedule: { retries: schedule, every: schedule.at(-1)!, lifetime, delayNotice },
     concurrency: { total: concurrency, perDestination: perHost },
     sources: { pools: sources, rules: sourceRules },
     limits,
+    tls: parseTlsWords(tls),
   }
 }
 

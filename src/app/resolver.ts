@@ -11,7 +11,8 @@ export interface ConfiguredResolver extends Resolver {
 
 /** Throws Fault `invalid` for a server that is no address. */
 export function createConfiguredResolver(config: Config, clock: Clock): ConfiguredResolver {
-  const open = ({ dns }: Config) => createResolver({ ...(dns.resolver && { servers: dns.resolver }), clock })
+  const open = ({ dns }: Config) =>
+    createResolver({ ...(dns.resolver && { servers: dns.resolver }), dnssec: dns.dnssec, clock })
   let current = open(config)
   let named = JSON.stringify(config.dns)
   return {

@@ -33,6 +33,8 @@ export interface JobMap {
   readonly 'forget-returned': Record<never, never>
   /** Begins, retires and throws away DKIM keys. */
   readonly 'tend-dkim-keys': Record<never, never>
+  /** Fetches MTA-STS policies of other domains again before they end. */
+  readonly 'refresh-sts-policies': Record<never, never>
   /** Takes away files whose contents are gone for good. */
   readonly 'unlink-blobs': { readonly files: readonly string[] }
 }

@@ -1,3 +1,5 @@
+export * from './dane.ts'
+export { type Dane, lookUpDane } from './dane-lookup.ts'
 export {
   type DkimAlgorithm,
   dkimAlgorithms,
@@ -15,6 +17,7 @@ export {
   type WantedRecord,
   wantedRecords,
 } from './domain-records.ts'
+export * from './mtasts.ts'
 export { type DkimSigningKey, openDkimKey, signDkim } from './sign.ts'
 export * from './spf/index.ts'
 export * from './types.ts'

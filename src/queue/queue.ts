@@ -22,6 +22,7 @@ import {
 } from './batch.ts'
 import { openMessage } from './content.ts'
 import { isOverdue } from './deadline.ts'
+import { createDemands } from './demands.ts'
 import type { Ended } from './dispatch.ts'
 import { toFeedback } from './feedback.ts'
 import { createHandover } from './handover.ts'
@@ -38,8 +39,11 @@ import { defaultSchedule, type Schedule } from './schedule.ts'
 import { createScheduler, type SchedulerParts } from './scheduler.ts'
 import type { ReturnPathSigner } from './signer.ts'
 import { createSources, type SourceOptions } from './sources.ts'
+import type { StsPolicies } from './sts.ts'
 import { type Suppressions, toSuppressed } from './suppression.ts'
 import { createTally, type Tallied } from './tally.ts'
+import type { TlsWord } from './tls-policy.ts'
+import type { TlsResult } from './tls-result.ts'
 import type { QueueAdmin, QueueTx } from './types.ts'
 
 export interface QueueOptions {
@@ -73,12 +77,20 @@ export interface QueueOptions {
   /** Port of servers found by MX; absent: 25. */
   readonly port?: number
   readonly timeouts?: ClientOptions['timeouts']
+  /** What the operator says of TLS to a domain's mail servers. */
+  readonly tls?: (domain: string) => TlsWord | undefined
+  /** The MTA-STS policies of other domains; absent: nobody asks for them. */
+  readonly sts?: Pick<StsPolicies, 'of'>
+  /** Hears what came of TLS with others; called on the way of the mail: it must not wait. */
+  readonly onTlsResult?: (result: TlsResult) => void
   /** Fault points `queue.claimed`, `queue.sent`, `queue.recorded`, only in tests. */
   readonly fault?: (point: string) => void
 }
 
 /** What may change while the queue runs. */
-export type QueueSettings = Partial<Pick<QueueOptions, 'routes' | 'schedule' | 'concurrency' | 'sources' | 'limits'>>
+export type QueueSettings = Partial<
+  Pick<QueueOptions, 'routes' | 'schedule' | 'concurrency' | 'sources' | 'limits' | 'tls'>
+>
 
 export interface Queue {
   readonly tx: QueueTx
@@ -121,9 +133,15 @@ export function createQueue(options: QueueOptions): Queue {
     perSite: settings.concurrency?.perDestination ?? 20,
   })
 
+  const demands = createDemands({
+    ...options,
+    ...targets,
+    wordOf: (domain) => (settings.tls ?? options.tls)?.(domain),
+  })
   const attempts = createAttempts({
     ...options,
     ...targets,
+    demands,
     open: ({ mail }) => openMessage(store, mail, handover.take(mail.content)),
     ...(options.signer && { returnPath: (batch) => options.signer!.pathOf(batch, schedule.lifetime) }),
   })

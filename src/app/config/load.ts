@@ -101,6 +101,7 @@ function settle(found: FileConfig, folder: string, path: string | undefined): Co
     store,
     blobs: found.blobs === undefined ? undefined : resolve(folder, found.blobs),
     tls: found.tls && { cert: resolve(folder, found.tls.cert), key: resolve(folder, found.tls.key) },
+    egress: { ...found.egress, ca: found.egress.ca === undefined ? undefined : resolve(folder, found.egress.ca) },
     queue: { ...found.queue, routes: Object.fromEntries(routes) },
     source: path ?? 'the embedded default',
     embedded: path === undefined,

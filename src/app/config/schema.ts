@@ -213,9 +213,40 @@ export const schema = z.strictObject({
           example: '127.0.0.1:5353',
           reload: true,
         }),
+        dnssec: noted(z.boolean().default(true), {
+          description:
+            'Whether a resolver at a loopback address is believed when it says that it has validated an answer (DNSSEC); DANE needs that. Off where what listens there only passes on what others say.',
+          expected: 'true or false',
+          reload: true,
+        }),
       })
       .prefault({}),
     { description: 'Names.', expected: 'a table' },
+  ),
+  egress: noted(
+    z
+      .strictObject({
+        allow: noted(z.array(z.string().refine(isNetwork)).default([]), {
+          description:
+            'Networks that may be asked over HTTP on behalf of others though they are private or otherwise special. What is fetched is named by strangers: allow no more than is needed.',
+          expected: 'a list of networks such as 10.0.0.0/8',
+          example: ['10.1.2.0/24'],
+          reload: true,
+        }),
+        ca: noted(z.string().min(1).optional(), {
+          description: 'More certificate authorities for that, PEM, beside those that everybody trusts.',
+          expected: 'a file',
+          example: '/etc/posthorn/ca.pem',
+          reload: true,
+        }),
+        stsPort: noted(whole(1, 65_535).default(443), {
+          description:
+            'The port where other domains serve their MTA-STS policies. Another than 443 is for closed networks and tests.',
+          expected: 'a port from 1 to 65535',
+        }),
+      })
+      .prefault({}),
+    { description: 'What is fetched from the web: MTA-STS policies.', expected: 'a table' },
   ),
   queue: noted(
     z
@@ -258,6 +289,13 @@ export const schema = z.strictObject({
           description:
             'The port of other servers found by MX records. Another than 25 is for closed networks and tests.',
           expected: 'a port from 1 to 65535',
+        }),
+        tls: noted(z.record(z.string(), z.enum(['none', 'may', 'encrypt', 'verify'])).default({}), {
+          description:
+            'What is asked of TLS to the mail servers of a domain, patterns as in routes. none and may stand above what the domain publishes (DANE, MTA-STS); encrypt and verify are the least: TLS, or TLS with a certificate for its name.',
+          expected: 'a table from domain to none, may, encrypt or verify',
+          example: { 'partner.example': 'verify', 'broken.example': 'may' },
+          reload: true,
         }),
         perHost: noted(whole(1, 1000).default(20), {
           description:
