@@ -37,6 +37,8 @@ const testPrograms = [
   ['python3', 'python3', "interop with Python's imaplib"],
   ['/usr/lib/python3/dist-packages/dkim', 'python3-dkim', 'DKIM, verified by python3-dkim'],
   ['opendkim-testmsg', 'opendkim-tools', 'DKIM with opendkim'],
+  ['knotd', 'knot', 'DANE: the signed zones'],
+  ['unbound', 'unbound', 'DANE: the validating resolver'],
   ['/usr/lib/python3/dist-packages/nacl', 'python3-nacl', 'DKIM, verified by python3-dkim'],
 ]
 

@@ -1,6 +1,6 @@
 // The settings of a domain: one table of keys that validates, explains and writes them. Knows no store.
 
-import { normaliseLocal, parseAddress } from '../address/index.ts'
+import { normaliseLocal, parseAddress, toAscii } from '../address/index.ts'
 import { Fault } from '../base/index.ts'
 import { defaultDetail } from './resolve.ts'
 import type { DomainSettings } from './types.ts'
@@ -76,6 +76,19 @@ export const domainSettings = {
     parse: (text) => ((toCount(text) ?? 0) >= 7 && (toCount(text) ?? 0) <= 3_650 ? toCount(text) : undefined),
     format: (value) => `${value}`,
   },
+  mtaSts: {
+    explain:
+      'enforce, testing or none: what the MTA-STS policy that we serve for the domain asks of others: TLS with our certificate or no delivery, only reports, or nothing any more',
+    standard: 'no policy is served',
+    parse: (text) => (text === 'enforce' || text === 'testing' || text === 'none' ? text : undefined),
+    format: (value) => value,
+  },
+  mtaStsMx: {
+    explain: 'mail servers that the MTA-STS policy names beside this one, as mx2.example.net,*.example.org',
+    standard: 'none',
+    parse: (text) => parseHosts(text),
+    format: (value) => value.join(','),
+  },
   backupMx: {
     explain: 'on or off: whether mail for the domain is taken for its own mail servers and sent on to them',
     standard: 'off',
@@ -140,6 +153,19 @@ function parseLocals(text: string): readonly string[] | undefined {
     .filter(Boolean)
   const right = locals.every((local) => parseAddress(`${local}@a.test`) !== undefined)
   return right && locals.length <= maxLocals ? locals.map(normaliseLocal) : undefined
+}
+
+const maxHosts = 20
+
+/** Hosts, or `*.` and a domain (RFC 8461 §4.1). */
+function parseHosts(text: string): readonly string[] | undefined {
+  const hosts = text
+    .split(',')
+    .map((host) => host.trim())
+    .filter(Boolean)
+  const ascii = hosts.map((host) => (host.startsWith('*.') ? `*.${toAscii(host.slice(2)) ?? ''}` : toAscii(host)))
+  const right = ascii.every((host) => host !== undefined && host !== '*.')
+  return right && hosts.length <= maxHosts ? (ascii as readonly string[]) : undefined
 }
 
 /** A whole number from 0 on; undefined when it is none. */

@@ -34,6 +34,10 @@ export interface DomainSettings {
   readonly dkimRotation?: number
   /** What is done with mail whose author's domain disowns it (RFC 9989 §5.4); absent: enforce. */
   readonly dmarc?: DmarcSetting
+  /** The MTA-STS policy that we serve for it (RFC 8461 §5); absent: we serve none. */
+  readonly mtaSts?: 'enforce' | 'testing' | 'none'
+  /** With `mtaSts`: mail servers that the policy names beside ours, `*.` and a domain for all hosts one label below. */
+  readonly mtaStsMx?: readonly string[]
   /** Nobody of the domain has a mailbox here: its mail is taken and sent on to its better mail servers. */
   readonly backupMx?: boolean
   /** With `backupMx`: the local parts that are taken, lower case; absent or empty: all. */

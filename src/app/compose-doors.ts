@@ -2,6 +2,7 @@
 // A plain function: who calls it decides the thread.
 
 import { type AccountReads, createAccountReads, createDkimKeys, createDomainPolicies } from '../accounts/index.ts'
+import { toAscii } from '../address/index.ts'
 import { Fault } from '../base/index.ts'
 import { createDeliveryChecks, createRewriter } from '../delivery/index.ts'
 import { createHttpServer } from '../http/server/index.ts'
@@ -19,6 +20,7 @@ import type { Config, ListenerName } from './config/index.ts'
 import { type Endpoint, formatEndpoint } from './config/units.ts'
 import { watchCore } from './health.ts'
 import type { Counters, DoorCounters } from './metrics.ts'
+import { ownStsPolicy } from './own-sts.ts'
 import { type ConfiguredResolver, createConfiguredResolver } from './resolver.ts'
 import { openSealer } from './secret-key.ts'
 import { type CoreServices, type Surroundings, storeOptions } from './services.ts'
@@ -73,7 +75,11 @@ export async function composeDoors(options: DoorsOptions, core: CoreServices, ar
     freeBytes: space.free,
   }
   const [smtp, imap, pop3] = [openSmtp(parts), openImap(parts), openPop3(parts)]
-  const sources = { health: watchCore(core.core, around.clock), metrics: () => core.core.metrics() }
+  const sources = {
+    health: watchCore(core.core, around.clock),
+    metrics: () => core.core.metrics(),
+    stsPolicy: openStsPolicies(store, around, config.hostname),
+  }
   const http = createHttpServer({ sources, tls, log: around.log })
   const listeners: { close(): Promise<void> }[] = []
 
@@ -132,6 +138,19 @@ export async function composeDoors(options: DoorsOptions, core: CoreServices, ar
       index?.close()
       await store.close()
     },
+  }
+}
+
+const stsPrefix = 'mta-sts.'
+
+/** The policies of our domains, by the host at which others ask for them (RFC 8461 §3.3). */
+function openStsPolicies(store: ReadStore, { clock }: Surroundings, hostname: string) {
+  const policies = createDomainPolicies(store.bell, clock)
+  return async (host: string): Promise<string | undefined> => {
+    const domain = host.toLowerCase().startsWith(stsPrefix) ? toAscii(host.slice(stsPrefix.length)) : undefined
+    if (domain === undefined) return undefined
+    const found = await store.read((tx) => policies.of(tx, domain))
+    return found && (await ownStsPolicy(found.settings, hostname))?.text
   }
 }
 

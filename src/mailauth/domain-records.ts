@@ -3,6 +3,7 @@
 import { createHash, X509Certificate } from 'node:crypto'
 import type { Answer, Resolver } from '../dns/index.ts'
 import { isSameRecord } from './dkim-key.ts'
+import { isStsHost, type StsPolicy } from './mtasts.ts'
 import { checkSpf, isSpfRecord } from './spf/index.ts'
 
 export interface DomainFacts {
@@ -14,13 +15,15 @@ export interface DomainFacts {
   readonly certificate?: string
   /** Services for people's mail programs, by the name that RFC 6186 gives them, with their ports. */
   readonly services: Readonly<Record<string, number>>
+  /** The MTA-STS policy that we serve for it; absent: none. */
+  readonly sts?: { readonly policy: StsPolicy; readonly text: string; readonly id: string }
 }
 
-export type RecordPurpose = 'MX' | 'SPF' | 'DKIM' | 'DMARC' | 'TLSRPT' | 'SRV' | 'TLSA'
+export type RecordPurpose = 'MX' | 'SPF' | 'DKIM' | 'DMARC' | 'TLSRPT' | 'STS' | 'STS-HOST' | 'SRV' | 'TLSA'
 export interface WantedRecord {
   readonly purpose: RecordPurpose
   readonly name: string
-  readonly type: 'MX' | 'TXT' | 'SRV' | 'TLSA'
+  readonly type: 'MX' | 'TXT' | 'SRV' | 'TLSA' | 'CNAME'
   /** As in a zone; of TXT without the quotes. */
   readonly value: string
   /** `needed`: without it mail does not come or is not believed. */
@@ -73,6 +76,7 @@ export function wantedRecords(facts: DomainFacts): WantedRecord[] {
       weight: 'recommended',
       why: 'where others report encryption that failed',
     },
+    ...stsRecords(facts),
     ...Object.entries(services).map(
       ([service, port]): WantedRecord => ({
         purpose: 'SRV',
@@ -98,23 +102,53 @@ export function wantedRecords(facts: DomainFacts): WantedRecord[] {
   ]
 }
 
+/** RFC 8461 §3.1, §3.3. */
+function stsRecords({ domain, hostname, sts }: DomainFacts): WantedRecord[] {
+  if (!sts) return []
+  return [
+    {
+      purpose: 'STS',
+      name: `_mta-sts.${domain}`,
+      type: 'TXT',
+      value: `v=STSv1; id=${sts.id}`,
+      weight: 'recommended',
+      why: `announces the MTA-STS policy (${sts.policy.mode}); it changes with the policy`,
+    },
+    {
+      purpose: 'STS-HOST',
+      name: `mta-sts.${domain}`,
+      type: 'CNAME',
+      value: `${hostname}.`,
+      weight: 'recommended',
+      why: 'where others fetch it, over HTTPS on port 443, with a certificate for this name',
+    },
+  ]
+}
+
 /** SHA-256 of the key, as TLSA 3 1 1 has it (RFC 7671 §5.1). */
 function keyHash(certificate: string): string {
   const key = new X509Certificate(certificate).publicKey.export({ type: 'spki', format: 'der' })
   return createHash('sha256').update(key).digest('hex')
 }
 
-/** Asks for each of them. */
-export function checkRecords(resolver: Resolver, facts: DomainFacts): Promise<CheckedRecord[]> {
-  return Promise.all(wantedRecords(facts).map((wanted) => check(resolver, facts, wanted)))
+/** What a check asks. */
+export interface RecordSources {
+  readonly resolver: Resolver
+  /** The MTA-STS policy that the world gets for the domain, or in words why it gets none. Absent: nobody looks. */
+  readonly fetchPolicy?: (domain: string) => Promise<{ readonly text: string } | { readonly problem: string }>
 }
 
-async function check(resolver: Resolver, facts: DomainFacts, wanted: WantedRecord): Promise<CheckedRecord> {
-  const answer = await ask(resolver, wanted)
+/** Asks for each of them. */
+export function checkRecords(sources: RecordSources, facts: DomainFacts): Promise<CheckedRecord[]> {
+  return Promise.all(wantedRecords(facts).map((wanted) => check(sources, facts, wanted)))
+}
+
+async function check(sources: RecordSources, facts: DomainFacts, wanted: WantedRecord): Promise<CheckedRecord> {
+  const answer = await ask(sources.resolver, wanted)
   if (answer.status === 'failed') return { ...wanted, state: 'unknown', found: [], remark: answer.reason }
   const found = answer.status === 'ok' ? answer.records.filter((text) => belongs(wanted, text)) : []
   if (found.length === 0) return { ...wanted, state: 'missing', found }
-  const remark = await judge(resolver, facts, wanted, found)
+  const remark = await judge(sources, facts, wanted, found)
   return remark === undefined ? { ...wanted, state: 'ok', found } : { ...wanted, state: 'different', found, remark }
 }
 
@@ -130,6 +164,9 @@ async function ask(resolver: Resolver, { type, name }: WantedRecord): Promise<An
         await resolver.srv(name),
         ({ priority, weight, port, target }) => `${priority} ${weight} ${port} ${target}.`,
       )
+    case 'CNAME':
+      // What it leads to is what counts: an A record does as well.
+      return merge(await Promise.all([resolver.a(name), resolver.aaaa(name)]))
     case 'TLSA':
       return map(
         await resolver.tlsa(name),
@@ -142,22 +179,30 @@ function map<T>(answer: Answer<T>, read: (record: T) => string): Answer<string> 
   return answer.status === 'ok' ? { ...answer, records: answer.records.map(read) } : answer
 }
 
+/** What either says. */
+function merge([one, other]: [Answer<string>, Answer<string>]): Answer<string> {
+  if (one.status !== 'ok') return other.status === 'ok' ? other : one
+  return other.status === 'ok' ? { ...one, records: [...one.records, ...other.records] } : one
+}
+
 /** A name may have other texts too. */
 function belongs({ purpose }: WantedRecord, text: string): boolean {
   if (purpose === 'SPF') return isSpfRecord(text)
   if (purpose === 'DMARC') return text.trimStart().toLowerCase().startsWith('v=dmarc1')
   if (purpose === 'TLSRPT') return text.trimStart().toLowerCase().startsWith('v=tlsrptv1')
+  if (purpose === 'STS') return text.startsWith('v=STSv1')
   return true
 }
 
 /** What is wrong with what was found; undefined when it does its work. */
 async function judge(
-  resolver: Resolver,
+  sources: RecordSources,
   facts: DomainFacts,
   { purpose, value }: WantedRecord,
   found: readonly string[],
 ): Promise<string | undefined> {
   const { hostname } = facts
+  const { resolver } = sources
   switch (purpose) {
     case 'MX':
       return found.some((text) => text.split(' ')[1] === `${hostname.toLowerCase()}.`)
@@ -170,6 +215,13 @@ async function judge(
     case 'DMARC':
     case 'TLSRPT':
       return found.length > 1 ? 'there may be only one' : undefined
+    case 'STS':
+      if (found.length > 1) return 'there may be only one: others see none now'
+      return found[0] === value
+        ? judgeStsHosts(resolver, facts)
+        : 'it announces another policy: others keep the one that they have'
+    case 'STS-HOST':
+      return judgeStsPolicy(sources, facts)
     case 'SRV':
       return found.some((text) => text.split(' ').slice(2).join(' ') === value.split(' ').slice(2).join(' '))
         ? undefined
@@ -190,4 +242,24 @@ async function judgeSpf(resolver: Resolver, { domain, hostname }: DomainFacts): 
     if (result !== 'pass') return `${ip} of ${hostname} may not send: ${result}${problem ? ` (${problem})` : ''}`
   }
   return undefined
+}
+
+/** A policy that leaves out a mail server keeps mail from it. */
+async function judgeStsHosts(resolver: Resolver, { domain, sts }: DomainFacts): Promise<string | undefined> {
+  const mx = await resolver.mx(domain)
+  const hosts = mx.status === 'ok' ? mx.records.map(({ exchange }) => exchange) : []
+  const missing = hosts.filter((host) => sts && sts.policy.mode !== 'none' && !isStsHost(sts.policy, host))
+  return missing.length === 0
+    ? undefined
+    : `the policy does not name ${missing.join(', ')}: posthorn domain set ${domain} mtaStsMx=${missing.join(',')}`
+}
+
+async function judgeStsPolicy(
+  { fetchPolicy }: RecordSources,
+  { domain, sts }: DomainFacts,
+): Promise<string | undefined> {
+  const found = await fetchPolicy?.(domain)
+  if (!found) return undefined
+  if ('problem' in found) return `others cannot fetch the policy: ${found.problem}`
+  return found.text === sts?.text ? undefined : 'another policy is served there'
 }

@@ -14,6 +14,7 @@ export {
   checkRecords,
   type DomainFacts,
   type RecordPurpose,
+  type RecordSources,
   type WantedRecord,
   wantedRecords,
 } from './domain-records.ts'

@@ -95,13 +95,16 @@ export function createAttempts(options: AttemptOptions): Attempts {
     let best: { readonly pooled: Pooled; readonly fitted: Fit } | undefined
     const silent: string[] = []
     const heard: string[] = []
+    const refused = new Set<string>()
     const family = isIP(batch.source.address)
     for (const target of found.targets) {
       // An address of ours reaches its own kind.
       if (family !== 0 && target.path === undefined && isIP(target.ip) !== family) continue
       const asked = await security?.at(target.host, wishOf(batch.mail))
       if (asked && 'refused' in asked.demand) {
-        reportRefused(options, batch, target, asked)
+        // A host with several addresses is refused once.
+        if (!refused.has(target.host)) reportRefused(options, batch, target, asked)
+        refused.add(target.host)
         failed = gentler(failed, toRefused(asked.demand))
         if (!asked.demand.permanent) silent.push(target.host)
         continue

@@ -35,7 +35,7 @@ export interface DomainDemands {
 }
 
 export interface Demands {
-  /** Of a domain whose mail goes by MX. Never rejects. */
+  /** Of a domain whose mail goes by MX. Rejects when the store does. */
   of(domain: string): Promise<DomainDemands>
 }
 

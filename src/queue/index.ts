@@ -22,6 +22,7 @@ export { createReturnPathSigner, type ReturnPathSigner, returnableMs } from './s
 export type { SiteState } from './site.ts'
 export { createSources, type SourceOptions } from './sources.ts'
 export { createStsPolicies, type Sts, type StsPolicies, scheduleStsRefresh } from './sts.ts'
+export { fetchStsPolicy } from './sts-fetch.ts'
 export {
   createSuppressionReads,
   createSuppressions,

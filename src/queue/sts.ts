@@ -3,11 +3,12 @@
 
 import type { Clock, Log } from '../base/index.ts'
 import type { Answer, Resolver } from '../dns/index.ts'
-import { type Egress, EgressFault } from '../egress/index.ts'
+import type { Egress } from '../egress/index.ts'
 import { ensureJob, type JobHandlers } from '../jobs/index.ts'
 import type { StsPolicy } from '../mailauth/index.ts'
 import { type Store, stsRows } from '../store/index.ts'
-import type { TlsOutcome, TlsResult } from './tls-result.ts'
+import { type FetchedPolicy, fetchStsPolicy, type PolicyProblem } from './sts-fetch.ts'
+import type { TlsResult } from './tls-result.ts'
 
 /** `none`: the domain has no policy. `failed`: it announces one, or may, and it cannot be had: mail goes on as if it had none. */
 export type Sts =
@@ -27,7 +28,7 @@ export interface StsOptions {
 }
 
 export interface StsPolicies {
-  /** What holds for a domain, in lower-case A-labels. Never rejects. */
+  /** What holds for a domain, in lower-case A-labels. Rejects when the store does: then nobody knows whether a policy is held. */
   of(domain: string): Promise<Sts>
   /** The job that keeps what is used from ending. */
   readonly handlers: Pick<JobHandlers, 'refresh-sts-policies'>
@@ -37,8 +38,6 @@ const second = 1_000
 const minute = 60 * second
 const hour = 60 * minute
 const day = 24 * hour
-/** RFC 8461 §3.3. */
-const fetchTimeout = minute
 /** A domain is looked at again after so long: its record has a TTL of its own in the resolver. */
 const freshMs = minute
 /** RFC 8461 §3.3: a policy that could not be had is not asked for again at once. */
@@ -56,12 +55,6 @@ interface Known {
   readonly sts: Sts
   readonly until: number
 }
-interface Failure {
-  readonly words: string
-  readonly outcome: TlsOutcome
-}
-type Fetched = { readonly policy: StsPolicy; readonly text: string } | Failure
-
 /** Loaded with the first domain: a start does not need it. */
 const mailauth = () => import('../mailauth/index.ts')
 
@@ -69,7 +62,7 @@ export function createStsPolicies(options: StsOptions): StsPolicies {
   const { store, dns, clock, log } = options
   const known = new Map<string, Known>()
   /** Policies that could not be had, by domain and id. */
-  const failed = new Map<string, { readonly failure: Failure; readonly until: number }>()
+  const failed = new Map<string, { readonly failure: PolicyProblem; readonly until: number }>()
   const waiting = new Map<string, Promise<Sts>>()
 
   const lookUp = async (domain: string): Promise<Sts> => {
@@ -86,30 +79,30 @@ export function createStsPolicies(options: StsOptions): StsPolicies {
     if (id === undefined) return held ? toSts(held) : ofSilence(announced)
     if (held?.policy_id === id) return toSts(held)
     const fetched = await fetchOnce(domain, id)
-    if ('words' in fetched) return held ? toSts(held) : { state: 'failed', words: fetched.words }
+    if ('problem' in fetched) return held ? toSts(held) : { state: 'failed', words: fetched.problem }
     await keep(domain, id, fetched)
     return toView(fetched)
   }
   /** Failures are remembered for a while. */
-  const fetchOnce = async (domain: string, id: string): Promise<Fetched> => {
+  const fetchOnce = async (domain: string, id: string): Promise<FetchedPolicy | PolicyProblem> => {
     const key = `${domain} ${id}`
     const before = failed.get(key)
     if (before && before.until > clock.monotonic()) return before.failure
-    const fetched = await fetchPolicy(options, domain)
-    if ('words' in fetched) {
+    const fetched = await fetchStsPolicy(options, domain)
+    if ('problem' in fetched) {
       trim(failed)
       failed.set(key, { failure: fetched, until: clock.monotonic() + failedMs })
       complain(domain, fetched)
     } else failed.delete(key)
     return fetched
   }
-  const complain = (domain: string, { words, outcome }: Failure) => {
+  const complain = (domain: string, { problem: words, outcome }: PolicyProblem) => {
     log.info({ domain, reason: words }, 'an MTA-STS policy could not be had')
     const none = { policyStrings: [], mxPatterns: [] }
     options.onTlsResult?.({ domain, policyType: 'sts', ...none, outcome, reasonCode: words, at: clock.now() })
   }
   // What is lost in a crash is fetched again.
-  const keep = (domain: string, id: string, { policy, text }: Extract<Fetched, { policy: unknown }>) => {
+  const keep = (domain: string, id: string, { policy, text }: FetchedPolicy) => {
     const now = clock.now()
     const lifeMs = policy.maxAge * second
     const row = {
@@ -134,13 +127,13 @@ export function createStsPolicies(options: StsOptions): StsPolicies {
     const announced = await dns.txt(`_mta-sts.${domain}`)
     const { parseStsRecord } = await mailauth()
     const id = announced.status === 'ok' ? parseStsRecord(announced.records) : undefined
-    const fetched = await fetchPolicy(options, domain)
+    const fetched = await fetchStsPolicy(options, domain)
     known.delete(domain)
-    if (!('words' in fetched)) {
+    if (!('problem' in fetched)) {
       await keep(domain, id ?? row.policy_id, fetched)
       return
     }
-    const { words } = fetched
+    const { problem: words } = fetched
     const refreshAt = clock.now() + retryMs
     await store.write([], (tx) => stsRows.noteFailure(tx, domain, { failure: words, refreshAt }), { durable: false })
     // RFC 8461 §3.3: somebody should know, unless the policy asks for nothing.
@@ -172,10 +165,6 @@ export function createStsPolicies(options: StsOptions): StsPolicies {
       const asked = waiting.get(domain)
       if (asked) return asked
       const asking = lookUp(domain)
-        .catch((error: unknown): Sts => {
-          log.error({ err: error, domain }, 'the MTA-STS policy of a domain could not be looked up')
-          return { state: 'failed', words: 'internal error, see the log of this server' }
-        })
         .then((sts) => {
           trim(known)
           known.set(domain, { sts, until: clock.monotonic() + freshMs })
@@ -217,7 +206,7 @@ async function toSts({ policy: text }: stsRows.StsRow): Promise<Sts> {
   return 'problem' in policy ? { state: 'none' } : toView({ policy, text })
 }
 
-const toView = ({ policy, text }: Extract<Fetched, { policy: unknown }>): Sts => ({
+const toView = ({ policy, text }: FetchedPolicy): Sts => ({
   state: 'policy',
   policy,
   lines: text
@@ -225,25 +214,3 @@ const toView = ({ policy, text }: Extract<Fetched, { policy: unknown }>): Sts =>
     .map((line) => line.trim())
     .filter(Boolean),
 })
-
-/** RFC 8461 §3.3: from the one host that may serve it, over TLS with a certificate for it, without redirects. */
-async function fetchPolicy({ egress, port = 443 }: StsOptions, domain: string): Promise<Fetched> {
-  const { maxPolicyBytes, parseStsPolicy } = await mailauth()
-  const url = `https://mta-sts.${domain}${port === 443 ? '' : `:${port}`}/.well-known/mta-sts.txt`
-  try {
-    const { status, headers, body } = await egress.fetch({ url, maxBytes: maxPolicyBytes, timeoutMs: fetchTimeout })
-    if (status !== 200) return { words: `${url} answers ${status}`, outcome: 'sts-policy-fetch-error' }
-    const type = (headers['content-type'] ?? '').split(';')[0]!.trim().toLowerCase()
-    // RFC 8461 §3.2: else whoever may put a page there could put a policy there.
-    if (type !== 'text/plain')
-      return { words: `${url} is ${type || 'of no type'}, not text/plain`, outcome: 'sts-policy-invalid' }
-    const text = body.toString('utf8')
-    const policy = parseStsPolicy(text)
-    if ('problem' in policy) return { words: `${url}: ${policy.problem}`, outcome: 'sts-policy-invalid' }
-    return { policy, text }
-  } catch (error) {
-    if (!(error instanceof EgressFault)) throw error
-    const outcome = error.problem === 'certificate' ? 'sts-webpki-invalid' : 'sts-policy-fetch-error'
-    return { words: error.message, outcome }
-  }
-}

@@ -11,6 +11,8 @@ import {
 } from '../../mailauth/index.ts'
 import { loadCertificate } from '../../tls/index.ts'
 import type { Config } from '../config/index.ts'
+import { createConfiguredEgress } from '../egress.ts'
+import { ownStsPolicy } from '../own-sts.ts'
 import { createConfiguredResolver } from '../resolver.ts'
 import { command, outputOf, type Shared, withServices } from './context.ts'
 import { CommandError, exitCodes, formatTable, formatTxt } from './output.ts'
@@ -20,27 +22,40 @@ export function dnsCommands(program: Command): void {
     .option('--check', 'asks what is published now')
     .action(async (domain: string, options: Shared & { check?: boolean }) => {
       const { facts, config } = await withServices(options, async ({ queries, dkim }, config) => {
-        const known = (await queries.domains()).find(({ name }) => name === domain.toLowerCase())
+        const domains = await queries.domains()
+        const known = domains.find(({ name }) => name === domain.toLowerCase())
         if (!known) throw new CommandError(`there is no domain ${domain} here`, exitCodes.refused)
         const keys = (await dkim.list(known.name)).filter(({ state }) => state !== 'retired')
-        return { facts: factsOf(known.name, config, keys), config }
+        // An alias is as the domain that it stands for.
+        const owner = domains.find(({ name }) => name === known.aliasOf) ?? known
+        const sts = await ownStsPolicy(owner.settings, config.hostname)
+        return { facts: { ...factsOf(known.name, config, keys), ...(sts && { sts }) }, config }
       })
       if (!options.check) {
         const wanted = wantedRecords(facts)
-        outputOf(options).result(wanted, () => [...wanted.map(formatLine), ...hints(facts)].join('\n'))
+        outputOf(options).result(wanted, () => [...wanted.map(formatLine), ...hints(facts, config)].join('\n'))
         return
       }
       const resolver = createConfiguredResolver(config, realClock)
-      const checked = await checkRecords(resolver, facts)
+      const egress = createConfiguredEgress(config, resolver)
+      const port = config.egress.stsPort
+      const fetchPolicy = async (name: string) => {
+        const { fetchStsPolicy } = await import('../../queue/index.ts')
+        return fetchStsPolicy({ egress, port }, name)
+      }
+      const checked = await checkRecords({ resolver, fetchPolicy }, facts)
       resolver.close()
-      outputOf(options).result(checked, () => [formatChecked(checked), ...hints(facts)].join('\n'))
+      outputOf(options).result(checked, () => [formatChecked(checked), ...hints(facts, config)].join('\n'))
       if (checked.some(({ weight, state }) => weight === 'needed' && state !== 'ok'))
         process.exitCode = exitCodes.refused
     })
 }
 
-const hints = ({ domain, keys }: DomainFacts): string[] =>
-  keys.length > 0 ? [] : [`; its mail is not signed yet: posthorn dkim add ${domain}`]
+function hints({ domain, keys, sts }: DomainFacts, { listen }: Config): string[] {
+  const signed = keys.length > 0 ? [] : [`; its mail is not signed yet: posthorn dkim add ${domain}`]
+  const served = !sts || listen.https ? [] : ['; nobody can fetch the MTA-STS policy: there is no listen.https']
+  return [...signed, ...served]
+}
 
 function factsOf(domain: string, config: Config, keys: DomainFacts['keys']): DomainFacts {
   const { hostname, tls, data, listen } = config

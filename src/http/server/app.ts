@@ -33,6 +33,12 @@ async function loadRoutes(sources: HttpSources, log: Log): Promise<Handler> {
     reply.header('content-type', 'text/plain; version=0.0.4; charset=utf-8')
     return sources.metrics()
   })
+  // RFC 8461 §3.2; under the one name that others ask, and no other.
+  app.get('/.well-known/mta-sts.txt', async (request, reply) => {
+    const text = await sources.stsPolicy?.(request.hostname)
+    if (text === undefined) return reply.code(404).send({ error: 'there is no policy here' })
+    return reply.header('content-type', 'text/plain; charset=utf-8').header('cache-control', 'no-store').send(text)
+  })
   app.setNotFoundHandler((_, reply) => reply.code(404).send({ error: 'there is nothing here' }))
   app.setErrorHandler((error: Error & { statusCode?: number }, _, reply) => {
     const status = error.statusCode ?? 500

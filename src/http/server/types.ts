@@ -13,4 +13,6 @@ export interface HttpSources {
   health(): Promise<Health>
   /** Figures in Prometheus' text format. */
   metrics(): Promise<string>
+  /** The MTA-STS policy that is served at this host; undefined: none. */
+  stsPolicy?(host: string): Promise<string | undefined>
 }
