@@ -49,13 +49,18 @@ export function createResolver(options: ResolverOptions): Resolver {
   const askAll = async (name: string, type: QueryType) => {
     const servers: readonly Server[] = fixed ?? systemServers()
     let reason = 'no name server is configured'
+    let refused = false
     for (let round = 0; round < rounds; round++)
       for (const server of servers) {
         if (closed) return 'the resolver is closed'
+        const near = dnssec && isLoopback(server.ip)
+        // What a validating server finds false is not asked of one that takes everything for true (downgrade by false answers).
+        if (refused && !near) continue
         const reply = await ask({ server, name, type, timeoutMs, clock })
         if (typeof reply !== 'string' && reply.rcode !== 'failure' && reply.rcode !== 'format')
           // Whoever stands between us and a server elsewhere can set the bit as well as it can (RFC 7672 §2.1.1).
-          return { ...reply, authentic: reply.authentic && dnssec && isLoopback(server.ip) }
+          return { ...reply, authentic: reply.authentic && near }
+        if (near && typeof reply !== 'string' && reply.rcode === 'failure') refused = true
         reason = `${server.ip}: ${typeof reply === 'string' ? reply : 'the server could not answer'}`
       }
     return reason

@@ -31,6 +31,7 @@ export interface HostDemand {
 }
 
 export interface DomainDemands {
+  readonly sts: Sts
   at(host: string, wish: TlsWish): Promise<HostDemand>
 }
 
@@ -69,6 +70,7 @@ export function createDemands(options: DemandOptions): Demands {
       return isNamed(host) ? lookUpDane(dns, host, options.port) : Promise.resolve(none)
     }
     return {
+      sts,
       async at(host, wish) {
         let asking = asked.get(host)
         if (!asking) asked.set(host, (asking = ask(host)))
@@ -107,6 +109,7 @@ function toNameTest(domain: string, mx: Answer<MxRecord>): (host: string) => boo
 function literal(word: TlsWord | undefined): DomainDemands {
   const sts: Sts = { state: 'none' }
   return {
+    sts,
     async at(host, wish) {
       const facts = { domain: host, host, wish, word, dane: none, sts, listed: false, named: true }
       return { demand: decideTls(facts), dane: none, sts, listed: false }

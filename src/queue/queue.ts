@@ -23,6 +23,7 @@ import {
 import { openMessage } from './content.ts'
 import { isOverdue } from './deadline.ts'
 import { createDemands } from './demands.ts'
+import { toDestination } from './destination.ts'
 import type { Ended } from './dispatch.ts'
 import { toFeedback } from './feedback.ts'
 import { createHandover } from './handover.ts'
@@ -44,6 +45,7 @@ import { type Suppressions, toSuppressed } from './suppression.ts'
 import { createTally, type Tallied } from './tally.ts'
 import type { TlsWord } from './tls-policy.ts'
 import type { TlsResult } from './tls-result.ts'
+import { viewTls } from './tls-view.ts'
 import type { QueueAdmin, QueueTx } from './types.ts'
 
 export interface QueueOptions {
@@ -241,6 +243,10 @@ export function createQueue(options: QueueOptions): Queue {
       rules,
       lookUpAgain: () => scheduler.reconfigure(toParts()),
       wake: () => intake.wake(),
+      viewTls: (domain) => {
+        const anybody = { address: { local: '', domain }, kind: 'remote', params: {} } as const
+        return viewTls({ targets, demands }, domain, toDestination(toParts(), null, anybody).route)
+      },
     }),
     async start() {
       await intake.start()

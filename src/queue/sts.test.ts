@@ -149,7 +149,7 @@ onEachStore(
   'what is used is fetched anew each day before it ends; what fails keeps, and is told',
   async ({ store }) => {
     const world = open(store)
-    assert.equal(await world.refresh(), world.clock.now() + 60 * minute)
+    assert.ok((await world.refresh()) > Date.now(), 'it runs again')
     assert.equal(world.asked.length, 0)
     await world.show()
     await world.refresh()

@@ -65,7 +65,7 @@ export function decideTls(facts: TlsFacts): TlsDemand | TlsRefusal {
   const { domain, wish, word } = facts
   // RFC 8689 §4.2.1: what leads to the host must be beyond doubt; what the operator says of TLS does not make it so.
   if (wish === 'required' && !isVouchedFor(facts)) return refuseUnnamed(facts)
-  const operator = `queue.tls of this server for ${domain}`
+  const operator = word === undefined ? 'nobody' : `queue.tls of this server for ${domain}`
   if (word === 'none' || word === 'may') return { level: word, by: operator, policy: 'no-policy-found' }
   const least: TlsLevel = word === 'verify' ? 'pkix' : (word ?? 'may')
   const ours: TlsDemand = { level: least, by: operator, policy: 'no-policy-found' }

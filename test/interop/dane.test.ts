@@ -14,8 +14,8 @@ import { connectSmtp } from '../../src/smtp/client/index.ts'
 import { type Issued, issue } from '../../src/tls/testing/authority.ts'
 import { freePorts, Installation } from '../server.ts'
 import { startSink } from '../world/sink.ts'
-import { postfix } from './peers/postfix.ts'
 import { startPeer } from './peers/peer.ts'
+import { postfix } from './peers/postfix.ts'
 import { eventually, needs } from './programs.ts'
 import { type SignedZone, serveSigned } from './signed-dns.ts'
 
@@ -137,12 +137,27 @@ test('every TLSA usage, selector and digest decides whether mail goes', { skip: 
     'wrong-ta': { records: [tlsa(2, 0, 1, other.certificate)], waits: demanded('wrong-ta') },
     rollover: { records: [tlsa(3, 1, 1, other.certificate), tlsa(3, 1, 1, leaf.certificate)] },
     // Names count below an authority, and for the certificate itself they do not.
-    'foreign-ta': { records: [tlsa(2, 0, 1, root.certificate)], waits: /its certificate is not for mx\.foreign-ta\.test or foreign-ta\.test; DANE/ },
+    'foreign-ta': {
+      records: [tlsa(2, 0, 1, root.certificate)],
+      waits: /its certificate is not for mx\.foreign-ta\.test or foreign-ta\.test; DANE/,
+    },
     'foreign-ee': { records: [tlsa(3, 0, 1, leaf.certificate)] },
-    'old-ta': { records: [tlsa(2, 0, 1, root.certificate)], at: '127.0.0.2', waits: /its certificate has expired; DANE/ },
+    'old-ta': {
+      records: [tlsa(2, 0, 1, root.certificate)],
+      at: '127.0.0.2',
+      waits: /its certificate has expired; DANE/,
+    },
     'old-ee': { records: [tlsa(3, 1, 1, expired.certificate)], at: '127.0.0.2' },
-    stripped: { records: [tlsa(3, 1, 1, leaf.certificate)], at: '127.0.0.3', waits: /does not offer STARTTLS; DANE of mx\.stripped\.test demands it/ },
-    'stripped-pkix': { records: [tlsa(1, 1, 1, leaf.certificate)], at: '127.0.0.3', waits: /does not offer STARTTLS; DANE/ },
+    stripped: {
+      records: [tlsa(3, 1, 1, leaf.certificate)],
+      at: '127.0.0.3',
+      waits: /does not offer STARTTLS; DANE of mx\.stripped\.test demands it/,
+    },
+    'stripped-pkix': {
+      records: [tlsa(1, 1, 1, leaf.certificate)],
+      at: '127.0.0.3',
+      waits: /does not offer STARTTLS; DANE/,
+    },
     none: { records: [], at: '127.0.0.3' },
   } satisfies typeof cases)
   const zones: SignedZone[] = [
@@ -151,12 +166,20 @@ test('every TLSA usage, selector and digest decides whether mail goes', { skip: 
       chain: 'signed',
       records: Object.entries(cases)
         .map(([name, { records, at = '127.0.0.1' }]) =>
-          [`${name} MX 10 mx.${name}`, `mx.${name} A ${at}`, ...records.map((one) => `_${port}._tcp.mx.${name} TLSA ${one}`)].join('\n'),
+          [
+            `${name} MX 10 mx.${name}`,
+            `mx.${name} A ${at}`,
+            ...records.map((one) => `_${port}._tcp.mx.${name} TLSA ${one}`),
+          ].join('\n'),
         )
         .join('\n'),
     },
     // Records of a zone that nobody signs say nothing; a zone signed by somebody else is not believed at all.
-    { name: 'open.test', chain: 'unsigned', records: `@ MX 10 mx\nmx A 127.0.0.1\n_${port}._tcp.mx TLSA ${tlsa(3, 1, 1, other.certificate)}` },
+    {
+      name: 'open.test',
+      chain: 'unsigned',
+      records: `@ MX 10 mx\nmx A 127.0.0.1\n_${port}._tcp.mx TLSA ${tlsa(3, 1, 1, other.certificate)}`,
+    },
     { name: 'bogus.test', chain: 'bogus', records: '@ MX 10 mx\nmx A 127.0.0.3' },
     { name: 'half.test', chain: 'signed', records: '@ MX 10 mx\nmx A 127.0.0.3' },
     { name: '_tcp.mx.half.test', chain: 'bogus', records: `_${port} TLSA ${tlsa(3, 1, 1, leaf.certificate)}` },
@@ -180,10 +203,18 @@ test('every TLSA usage, selector and digest decides whether mail goes', { skip: 
     half: { records: [], waits: /no answer about TLSA of mx\.half\.test/ },
   }
   const names = Object.keys(expect)
-  await submit(one, names.map((name) => `eve@${name}.test`))
-  const came = () => [...end.envelopes(), ...bare.envelopes()].flatMap(({ to }) => to.map((path) => /@([^>]+)\.test/.exec(path)![1]!))
+  await submit(
+    one,
+    names.map((name) => `eve@${name}.test`),
+  )
+  const came = () =>
+    [...end.envelopes(), ...bare.envelopes()].flatMap(({ to }) => to.map((path) => /@([^>]+)\.test/.exec(path)![1]!))
   const going = names.filter((name) => !expect[name]!.waits)
-  await eventually('all that may go has come', async () => going.every((name) => came().includes(name)) || undefined, 30_000)
+  await eventually(
+    'all that may go has come',
+    async () => going.every((name) => came().includes(name)) || undefined,
+    30_000,
+  )
   const held = await eventually(
     'all else waits',
     async () => {
@@ -200,7 +231,9 @@ test('every TLSA usage, selector and digest decides whether mail goes', { skip: 
   }
   // What was authenticated is told so, what was only encrypted is not.
   const tlsOf = (name: string) =>
-    one.output.split('\n').flatMap((line) => (line.includes(`eve@${name}.test"`) ? (/"tls":"([^"]*)"/.exec(line)?.[1] ?? '') : []))
+    one.output
+      .split('\n')
+      .flatMap((line) => (line.includes(`eve@${name}.test"`) ? (/"tls":"([^"]*)"/.exec(line)?.[1] ?? '') : []))
   for (const name of ['ee11', 'ta02', 'root10', 'old-ee']) assert.match(tlsOf(name)[0]!, /, DANE$/, name)
   for (const name of ['pkix-ee11', 'open']) assert.match(tlsOf(name)[0]!, /^TLSv1\.3 [A-Z0-9_]+$/, name)
 })
@@ -231,7 +264,10 @@ plain MX 10 wrong\nwrong A 127.0.0.1\n_${peer.tls}._tcp.wrong TLSA 3 1 1 ${'ab'.
     return found.length > 0 && found
   })
   assert.match(message!.toString(), /using TLSv1\.3/)
-  const held = await eventually('the other waits', async () => (await waiting(one)).get('bob@plain.postfix.test') || undefined)
+  const held = await eventually(
+    'the other waits',
+    async () => (await waiting(one)).get('bob@plain.postfix.test') || undefined,
+  )
   assert.match(held, /its certificate is none that its TLSA records name; DANE of wrong\.postfix\.test demands it/)
   await submit(one, ['bob+optional@plain.postfix.test'], 'TLS-Required: No\r\n')
   await eventually('TLS-Required: No goes', async () => peer.messages().length === 2 || undefined)

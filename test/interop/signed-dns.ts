@@ -19,7 +19,10 @@ export interface SignedZone {
 }
 
 /** Starts both; resolves with the address of the validating resolver when it answers. */
-export async function serveSigned(t: { after(fn: () => Promise<void>): void }, zones: readonly SignedZone[]): Promise<string> {
+export async function serveSigned(
+  t: { after(fn: () => Promise<void>): void },
+  zones: readonly SignedZone[],
+): Promise<string> {
   const folder = mkdtempSync(join(tmpdir(), 'posthorn-dns-'))
   const children: ChildProcess[] = []
   t.after(async () => {
@@ -97,7 +100,11 @@ async function makeKey(folder: string, name: string): Promise<string> {
   return line!.slice(line!.indexOf(' DS ') + 4).trim()
 }
 
-function zoneText({ name, records }: SignedZone, all: readonly SignedZone[], keys: ReadonlyMap<string, string>): string {
+function zoneText(
+  { name, records }: SignedZone,
+  all: readonly SignedZone[],
+  keys: ReadonlyMap<string, string>,
+): string {
   const children = all.filter((zone) => parentOf(zone.name, all) === name)
   const delegations = children.flatMap((child) => {
     const ds = keys.get(child.name)

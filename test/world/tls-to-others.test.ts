@@ -54,7 +54,8 @@ async function servePolicies(t: TestContext, port: number): Promise<string[]> {
     const host = (headers.host ?? '').split(':')[0]!
     heard.push(`${host}${url}`)
     const text = served[host.replace('mta-sts.', '')]
-    if (text === undefined) response.writeHead(302, { location: `https://mta-sts.wrong.test:${port}/.well-known/mta-sts.txt` })
+    if (text === undefined)
+      response.writeHead(302, { location: `https://mta-sts.wrong.test:${port}/.well-known/mta-sts.txt` })
     else response.setHeader('content-type', 'text/plain').write(text)
     response.end()
   })
@@ -106,7 +107,10 @@ async function until<T>(what: string, look: () => Promise<T | undefined> | T | u
 test('MTA-STS: policies served here and by others, followed on the way out', async (t) => {
   const trusting = { trustedNetworks: ['127.0.0.0/8'] }
   const end = await startSink(t)
-  const two = await Installation.make({ users: { 'bob@other.test': 'battery staple' }, config: { hostname: 'mx.other.test' } })
+  const two = await Installation.make({
+    users: { 'bob@other.test': 'battery staple' },
+    config: { hostname: 'mx.other.test' },
+  })
   const one = await Installation.make({ config: { smtp: trusting } })
   t.after(() => Promise.all([one.remove(), two.remove()]).then(() => {}))
   const files = { cert: join(two.folder, 'cert.pem'), key: join(two.folder, 'key.pem') }
@@ -148,7 +152,9 @@ test('MTA-STS: policies served here and by others, followed on the way out', asy
     await submit(one, 'bob@other.test')
     await until('the log of the delivery', () => /"tls":"TLSv1\.3 [A-Z0-9_]+, MTA-STS"/.test(one.output) || undefined)
     await submit(one, 'bob@other.test', true)
-    await until('both in the mailbox', async () => ((one.output.match(/, MTA-STS"/g) ?? []).length === 2 ? true : undefined))
+    await until('both in the mailbox', async () =>
+      (one.output.match(/, MTA-STS"/g) ?? []).length === 2 ? true : undefined,
+    )
     await two.cliOk('domain', 'set', 'other.test', 'mtaSts=testing')
     const now: typeof wanted = JSON.parse(await two.cliOk('dns', 'other.test', '--json'))
     assert.notEqual(now.find(({ purpose }) => purpose === 'STS')!.value, announced.value)
@@ -163,9 +169,25 @@ test('MTA-STS: policies served here and by others, followed on the way out', asy
 
   await t.test('enforce: a certificate for another name keeps the message here, and the reason is told', async () => {
     await submit(one, 'eve@wrong.test')
-    assert.match(await reasonOf('eve@wrong.test'), /its certificate is not for its name; the MTA-STS policy of wrong\.test demands it$/)
+    assert.match(
+      await reasonOf('eve@wrong.test'),
+      /its certificate is not for its name; the MTA-STS policy of wrong\.test demands it$/,
+    )
     const told = await one.cliOk('queue', 'list')
     assert.match(told, /eve@wrong\.test .*the MTA-STS policy of wrong\.test demands it/)
+  })
+
+  await t.test('posthorn queue tls says what is asked of whom', async () => {
+    const asked = await Promise.all(
+      ['wrong.test', 'spoofed.test', 'tested.test', 'plain.test'].map((name) => one.cliOk('queue', 'tls', name)),
+    )
+    assert.match(asked[0]!, /^mx\.wrong\.test +pkix +the MTA-STS policy of wrong\.test$/m)
+    assert.match(
+      asked[1]!,
+      /^mx\.evil\.test +no mail +the MTA-STS policy of spoofed\.test does not name mx\.evil\.test$/m,
+    )
+    assert.match(asked[2]!, /^mx\.tested\.test +may +nobody\nMTA-STS: testing$/m)
+    assert.match(asked[3]!, /^mx\.plain\.test +may +nobody$/m)
   })
 
   await t.test('testing: the same certificate, and the message is delivered', async () => {
@@ -175,7 +197,10 @@ test('MTA-STS: policies served here and by others, followed on the way out', asy
 
   await t.test('STARTTLS stripped under enforce: nothing is said in plaintext', async () => {
     await submit(one, 'eve@stripped.test')
-    assert.match(await reasonOf('eve@stripped.test'), /does not offer STARTTLS; the MTA-STS policy of stripped\.test demands it/)
+    assert.match(
+      await reasonOf('eve@stripped.test'),
+      /does not offer STARTTLS; the MTA-STS policy of stripped\.test demands it/,
+    )
     assert.deepEqual(bare.envelopes(), [])
   })
 
@@ -190,12 +215,18 @@ test('MTA-STS: policies served here and by others, followed on the way out', asy
     await arrived(bare, 'eve@moved.test')
     await submit(one, 'eve@plain.test')
     await arrived(bare, 'eve@plain.test')
-    assert.deepEqual(heard.filter((line) => line.includes('moved')), ['mta-sts.moved.test/.well-known/mta-sts.txt'])
+    assert.deepEqual(
+      heard.filter((line) => line.includes('moved')),
+      ['mta-sts.moved.test/.well-known/mta-sts.txt'],
+    )
   })
 
   await t.test('REQUIRETLS goes to no host that nobody vouches for', async () => {
     await submit(one, 'eve@plain.test', true)
-    await until('it is given up', () => /neither DNSSEC nor MTA-STS vouches that mx\.plain\.test/.test(one.output) || undefined)
+    await until(
+      'it is given up',
+      () => /neither DNSSEC nor MTA-STS vouches that mx\.plain\.test/.test(one.output) || undefined,
+    )
     assert.equal(bare.envelopes().filter(({ to }) => to.some((one) => one.includes('plain'))).length, 1)
   })
 })
