@@ -58,7 +58,7 @@ export function createResolver(options: ResolverOptions): Resolver {
         if (refused && !near) continue
         const reply = await ask({ server, name, type, timeoutMs, clock })
         if (typeof reply !== 'string' && reply.rcode !== 'failure' && reply.rcode !== 'format')
-          // Whoever stands between us and a server elsewhere can set the bit as well as it can (RFC 7672 §2.1.1).
+          // Whoever stands between us and a server elsewhere can set the bit as well as it can (RFC 7672 §2.1.3).
           return { ...reply, authentic: reply.authentic && near }
         if (near && typeof reply !== 'string' && reply.rcode === 'failure') refused = true
         reason = `${server.ip}: ${typeof reply === 'string' ? reply : 'the server could not answer'}`

@@ -30,7 +30,7 @@ export async function lookUpDane(
   const addresses = await Promise.all([dns.a(host), dns.aaaa(host)])
   const found = addresses.filter((answer) => answer.status === 'ok')
   // Without an address nobody connects. RFC 7672 §2.2.2: an address that nobody vouches for is no reason to look for records.
-  // Not yet: RFC 7672 §2.1.3: a name that is vouched for and is an alias of one that is not.
+  // Not yet: RFC 7672 §2.2.2: a name that is vouched for and is an alias of one that is not.
   if (found.length === 0 || found.some(({ authentic }) => !authentic)) return none
   const canonical = found.find((answer) => answer.canonical !== undefined)?.canonical
   // RFC 7672 §2.2.3: of an alias first where it leads, then its own name.

@@ -136,7 +136,7 @@ function report(
   asked: HostDemand | undefined,
   came: Came | undefined,
 ): void {
-  // Who says that failing TLS does not matter reports none of it: the reports themselves travel so (RFC 8460 §5.1).
+  // Who says that failing TLS does not matter reports none of it: the reports themselves travel so.
   if (!onTlsResult || !asked || !came || mail.params.tlsOptional) return
   const { dane, sts, demand } = asked
   const policyStrings =
