@@ -231,9 +231,10 @@ test('every TLSA usage, selector and digest decides whether mail goes', { skip: 
   }
   // What was authenticated is told so, what was only encrypted is not.
   const tlsOf = (name: string) =>
-    one.output
-      .split('\n')
-      .flatMap((line) => (line.includes(`eve@${name}.test"`) ? (/"tls":"([^"]*)"/.exec(line)?.[1] ?? '') : []))
+    one.output.split('\n').flatMap((line) => {
+      const told = line.includes(`eve@${name}.test"`) ? /"tls":"([^"]*)"/.exec(line)?.[1] : undefined
+      return told === undefined ? [] : [told]
+    })
   for (const name of ['ee11', 'ta02', 'root10', 'old-ee']) assert.match(tlsOf(name)[0]!, /, DANE$/, name)
   for (const name of ['pkix-ee11', 'open']) assert.match(tlsOf(name)[0]!, /^TLSv1\.3 [A-Z0-9_]+$/, name)
 })
