@@ -31,7 +31,16 @@ test('settings make a policy that names this server and those that are added', a
 
 test('what is no mode and no host is refused', () => {
   for (const value of ['on', 'Enforce', '']) assert.throws(() => parseDomainSetting('mtaSts', value), /mtaSts/)
-  for (const value of ['*', '*.', '**.a.test', 'a..test', 'a test', '-a.test', 'a.*.test', Array(21).fill('a.test').join(',')])
+  for (const value of [
+    '*',
+    '*.',
+    '**.a.test',
+    'a..test',
+    'a test',
+    '-a.test',
+    'a.*.test',
+    Array(21).fill('a.test').join(','),
+  ])
     assert.throws(() => parseDomainSetting('mtaStsMx', value), /mtaStsMx/, value)
   assert.deepEqual(parseDomainSetting('mtaSts', 'default'), { mtaSts: undefined })
   assert.deepEqual(parseDomainSetting('mtaStsMx', ''), { mtaStsMx: [] })
