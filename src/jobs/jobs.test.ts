@@ -24,6 +24,7 @@ const handlersOf = (store: Store, more: Partial<JobHandlers> = {}): JobHandlers 
   'sweep-mailbox': nothing,
   'pack-mailbox': nothing,
   'tend-dkim-keys': nothing,
+  'tend-certificates': nothing,
   'read-returned': nothing,
   'forget-returned': nothing,
   ...more,

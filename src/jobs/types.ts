@@ -33,6 +33,8 @@ export interface JobMap {
   readonly 'forget-returned': Record<never, never>
   /** Begins, retires and throws away DKIM keys. */
   readonly 'tend-dkim-keys': Record<never, never>
+  /** Orders and renews certificates. */
+  readonly 'tend-certificates': Record<never, never>
   /** Takes away files whose contents are gone for good. */
   readonly 'unlink-blobs': { readonly files: readonly string[] }
 }

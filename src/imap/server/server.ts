@@ -2,10 +2,10 @@
 
 import type { Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
-import type { SecureContextOptions } from 'node:tls'
 import { endLostSessions, type Login } from '../../accounts/index.ts'
 import { type Client, createNetworkTest, type Proxies } from '../../base/index.ts'
 import { offeredMechanisms } from '../../sasl/index.ts'
+import type { ServerTls } from '../../tls/index.ts'
 import { commands } from './commands/index.ts'
 import { createDispatch } from './dispatch.ts'
 import { type ImapLimits, limitsWith } from './limits.ts'
@@ -22,7 +22,7 @@ export interface ImapServer {
   beginHandshake(client: Client): () => void
   /** Serves a connection whose TLS, where it is implicit, stands. Resolves when it ended; never rejects. */
   handle(socket: Duplex, client: Client): Promise<void>
-  tlsOptions(): SecureContextOptions | undefined
+  tlsOptions(): ServerTls | undefined
   readonly stats: ImapStats
   /** For new sessions; each keeps what it began with. */
   reconfigure(settings: ImapSettings): void

@@ -3,7 +3,7 @@
 import net from 'node:net'
 import tls from 'node:tls'
 import { type Client, createNetworkTest, directClient, identifyClient } from '../../base/index.ts'
-import { secureContext } from '../../tls/index.ts'
+import { remember, type ServerTls, serverSide } from '../../tls/index.ts'
 import { formatReply } from '../wire/index.ts'
 import { commandsOf } from './commands/index.ts'
 import { converse } from './dispatch.ts'
@@ -47,8 +47,8 @@ export function createSmtpServer(options: SmtpServerOptions): SmtpServer {
   let stopping = false
   let idle: (() => void) | undefined
 
-  const secure = (socket: net.Socket, context: tls.SecureContextOptions) =>
-    handshake(socket, secureContext(context), current.limits.handshakeMs, options)
+  const secure = (socket: net.Socket, offered: ServerTls) =>
+    handshake(socket, offered, current.limits.handshakeMs, options)
 
   const turnedAway = (client: Client) => {
     if (stopping) return replies.stopping
@@ -228,12 +228,12 @@ function bind(server: net.Server, address: string, reusePort: boolean): Promise<
 /** The server's side of a TLS handshake on `socket`; undefined when it fails or takes too long. */
 function handshake(
   socket: net.Socket,
-  context: tls.SecureContext,
+  offered: ServerTls,
   timeoutMs: number,
   { clock, log }: SmtpServerOptions,
 ): Promise<tls.TLSSocket | undefined> {
   return new Promise((resolve) => {
-    const secured = new tls.TLSSocket(socket, { isServer: true, secureContext: context })
+    const secured = remember(new tls.TLSSocket(socket, serverSide(offered)), offered)
     const cancel = clock.after(timeoutMs, () => secured.destroy())
     secured.on('error', (error) => log.debug({ error: error.message }, 'TLS'))
     // Read on, so that a client that leaves in the middle is noticed; no data comes before the handshake is done.

@@ -1,11 +1,11 @@
 // One connection: bounded input, batched output, the state of the dialogue, time. Knows no command.
 
 import type { Socket } from 'node:net'
-import { type SecureContextOptions, TLSSocket } from 'node:tls'
+import { TLSSocket } from 'node:tls'
 import type { Login } from '../../accounts/index.ts'
 import { ByteQueue, type Client, type Log, notePassing } from '../../base/index.ts'
 import type { SaslChannel } from '../../sasl/index.ts'
-import { channelBindings } from '../../tls/index.ts'
+import { channelBindings, type ServerTls } from '../../tls/index.ts'
 import { formatReply, type Reply } from '../wire/index.ts'
 import type { SmtpLimits } from './limits.ts'
 import { replies } from './replies.ts'
@@ -13,7 +13,7 @@ import type { SmtpStats } from './stats.ts'
 import { isSubmission, type Kind, type Named, type Session, type SmtpServerOptions, type State } from './types.ts'
 
 /** Turns a socket into a TLS socket, handshake done; undefined when that failed. */
-export type Secure = (socket: Socket, context: SecureContextOptions) => Promise<TLSSocket | undefined>
+export type Secure = (socket: Socket, offered: ServerTls) => Promise<TLSSocket | undefined>
 
 export interface SessionOptions {
   readonly server: SmtpServerOptions

@@ -1,12 +1,12 @@
 // What the SMTP door is given, what a session is to its commands, and which states it has.
 
-import type { SecureContextOptions } from 'node:tls'
 import type { AccountReads, Login } from '../../accounts/index.ts'
 import type { Path } from '../../address/index.ts'
 import type { Client, Clock, Log } from '../../base/index.ts'
 import type { Arrival, Delivery, DeliveryChecks, EnvelopeRecipient, Origin } from '../../delivery/index.ts'
 import type { NewContent } from '../../mail/index.ts'
 import type { SaslChannel } from '../../sasl/index.ts'
+import type { ServerTls } from '../../tls/index.ts'
 import type { Refusals, TraceEvent } from '../../trace/index.ts'
 import type { MailParams, Reply } from '../wire/index.ts'
 import type { History } from './history.ts'
@@ -39,7 +39,7 @@ export interface SmtpServerOptions {
     readonly onHeader: (header: Buffer) => Promise<Buffer>
   }) => MessageSpool
   /** Certificate and key of the moment; undefined: no TLS. The same object until they change. */
-  readonly tls: () => SecureContextOptions | undefined
+  readonly tls: () => ServerTls | undefined
   /** Where a password may cross the wire without TLS. */
   readonly plaintextAuth: 'never' | 'loopback' | 'always'
   /** Offer AUTH on the MX port too. */

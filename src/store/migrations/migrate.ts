@@ -11,13 +11,24 @@ import { trace } from './0005-trace.ts'
 import { literal } from './0006-literal.ts'
 import { fetchBlocks } from './0007-fetch-blocks.ts'
 import { dkim } from './0008-dkim.ts'
+import { certificates } from './0013-certificates.ts'
 
 export interface Migration {
   readonly name: string
   readonly statements: readonly string[]
 }
 
-export const migrations: readonly Migration[] = [mail, sharing, scheduler, returned, trace, literal, fetchBlocks, dkim]
+export const migrations: readonly Migration[] = [
+  mail,
+  sharing,
+  scheduler,
+  returned,
+  trace,
+  literal,
+  fetchBlocks,
+  dkim,
+  certificates,
+]
 
 /** What a database must offer to be migrated. */
 export interface Schema {
