@@ -41,6 +41,7 @@ import {
 import { connectSmtp } from '../smtp/client/index.ts'
 import { accountRows, loadKey, openStore, type Store, type Writer } from '../store/index.ts'
 import { createTrace, type TraceTx } from '../trace/index.ts'
+import { openKeeper, readOnce, type WatchedNow } from './certificates.ts'
 import type { Config } from './config/index.ts'
 import { createHealth } from './health.ts'
 import { createIndexKeeper } from './index-keeper.ts'
@@ -69,6 +70,8 @@ export interface Core {
 export interface CoreSurroundings extends Surroundings {
   readonly onFatal: (error: Error) => void
   readonly version: string
+  /** Absent: certificate files are read when somebody asks. */
+  readonly watched?: WatchedNow
 }
 
 /** Opens the store for writing and everything that writes. */
@@ -87,7 +90,19 @@ export async function composeCore(config: Config, around: CoreSurroundings): Pro
   const policies = createDomainPolicies(store.bell, clock)
   const returned = await openReturned({ store, trace: trace.tx, policies }, around, () => lifetime)
   const dns = around.dns ?? resolver
-  const dkim = createDkimAdmin({ store, sealer: openSealer(config.data) })
+  const sealer = openSealer(config.data)
+  const dkim = createDkimAdmin({ store, sealer })
+  let begun = false
+  const keeper = openKeeper(config, {
+    store,
+    sealer,
+    resolver,
+    domains: async () => (await queries.domains()).map(({ name }) => name),
+    watched: around.watched ?? readOnce(config, clock),
+    answering: () => begun,
+    clock,
+    log: log.child({ part: 'tls' }),
+  })
   const queue = openQueue(config, around, { store, mailTx, queries, returned, trace: trace.tx, dns })
   await loadKey(store, srsKey)
   const rewriter = createRewriter({ store, clock, policies })
@@ -107,6 +122,7 @@ export async function composeCore(config: Config, around: CoreSurroundings): Pro
     ...returned.handlers,
     ...trace.handlers,
     ...dkimHandlers({ store, admin: dkim, dns, clock, log }),
+    ...keeper.handlers,
     post: createPostHandler(parts),
     'remove-account': ({ account }, job) => eraseWhole(account, job.done),
   }
@@ -115,15 +131,16 @@ export async function composeCore(config: Config, around: CoreSurroundings): Pro
   let { minimumFree } = config.disk
   let doors: readonly { counters(): Promise<DoorCounters> }[] = []
   const facts: CoreFacts = {
-    health: createHealth({ store, queue, minimumFree: () => minimumFree, clock }),
+    health: createHealth({ store, queue, minimumFree: () => minimumFree, remarks: keeper.remarks, clock }),
     async metrics() {
-      const [counted, waiting, searchLag] = await Promise.all([
+      const [counted, waiting, searchLag, certificates] = await Promise.all([
         Promise.all(doors.map((one) => one.counters())),
         queue.admin.stats(),
         index?.lag(),
+        keeper.admin.list(),
       ])
       return formatMetrics(
-        { queue: { ...waiting }, attempts: queue.tallied(), writes: writes(), doors: counted, searchLag },
+        { queue: { ...waiting }, attempts: queue.tallied(), writes: writes(), doors: counted, searchLag, certificates },
         around.version,
       )
     },
@@ -145,6 +162,7 @@ export async function composeCore(config: Config, around: CoreSurroundings): Pro
       suppressions: createSuppressionAdmin({ store, clock }),
       trace: trace.reads,
       dkim,
+      certificates: keeper.admin,
     },
     watchDoors(list) {
       doors = list
@@ -155,9 +173,11 @@ export async function composeCore(config: Config, around: CoreSurroundings): Pro
       ;({ minimumFree } = next.disk)
       ;({ lifetime } = next.queue)
       trace.setKeep(next.trace.keep)
+      keeper.reconfigure(next)
     },
     checkIndex: async () => index?.check(),
     begin() {
+      begun = true
       index?.begin()
       queue.start().catch((error: unknown) => log.error({ err: error }, 'the queue could not start'))
       jobs = createJobRunner({ store, handlers, clock, log })
@@ -166,6 +186,7 @@ export async function composeCore(config: Config, around: CoreSurroundings): Pro
         scheduleForgetting(store),
         scheduleDkimKeys(store),
         trace.begin(),
+        keeper.begin(),
       ]).catch((error: unknown) => log.error({ err: error }, 'housekeeping was not scheduled'))
     },
     async finish() {

@@ -12,7 +12,7 @@ import { createPop3Server, listenPop3, type Pop3Settings } from '../pop3/index.t
 import { createReturnedReads, createSuppressionReads } from '../queue/index.ts'
 import { createSmtpServer, type Kind, type SmtpSettings } from '../smtp/server/index.ts'
 import { openReadStore, openSearchReader, type ReadStore, type SearchReader } from '../store/index.ts'
-import { type CertificatePair, tlsOptions } from '../tls/index.ts'
+import { type FileCertificates, openDoorCertificates, type ServerTls } from '../tls/index.ts'
 import { createRefusals, type Refusals } from '../trace/index.ts'
 import type { Bound } from './banner.ts'
 import type { Config, ListenerName } from './config/index.ts'
@@ -27,7 +27,7 @@ import { version } from './version.ts'
 
 export interface DoorsOptions {
   readonly config: Config
-  readonly certificate: CertificatePair
+  readonly files: FileCertificates
   /** Of several threads with doors the first also holds the web door. */
   readonly index: number
 }
@@ -37,7 +37,7 @@ export interface Doors {
   listen(): Promise<Bound[]>
   counters(): Promise<DoorCounters>
   /** New connections get this certificate and the values of the keys that may change; live ones go on as they are. */
-  reconfigure(next: Pick<DoorsOptions, 'config' | 'certificate'>): Promise<void>
+  reconfigure(next: Pick<DoorsOptions, 'config' | 'files'>): Promise<void>
   /** Takes no new work; what is under way ends within `graceMs` or is cut off. */
   stop(graceMs: number): Promise<void>
   close(): Promise<void>
@@ -47,8 +47,18 @@ export async function composeDoors(options: DoorsOptions, core: CoreServices, ar
   let { config } = options
   const store = await openReadStore({ ...storeOptions(config, around), ...(around.fault && { fault: around.fault }) })
   const space = watchSpace(store, around)
-  let tls = tlsOptions(options.certificate)
   const { clock, log } = around
+  let sealer: ReturnType<typeof openSealer> | undefined
+  const certificates = await openDoorCertificates({
+    store,
+    sealer: () => (sealer ??= openSealer(config.data)),
+    hostname: config.hostname,
+    files: options.files,
+    changed: (tls) => http.setCertificate(tls),
+    clock,
+    log,
+  })
+  const tls = certificates.current
   // One for all doors: what is guessed at one of them is remembered at the others.
   const accounts = createAccountReads({
     store,
@@ -69,12 +79,17 @@ export async function composeDoors(options: DoorsOptions, core: CoreServices, ar
     accounts,
     core,
     around,
-    tls: () => tls,
+    tls,
     freeBytes: space.free,
   }
   const [smtp, imap, pop3] = [openSmtp(parts), openImap(parts), openPop3(parts)]
-  const sources = { health: watchCore(core.core, around.clock), metrics: () => core.core.metrics() }
-  const http = createHttpServer({ sources, tls, log: around.log })
+  const sources = {
+    health: watchCore(core.core, around.clock),
+    metrics: () => core.core.metrics(),
+    challenge: certificates.challenge,
+    challengeCertificate: certificates.challengeCertificate,
+  }
+  const http = createHttpServer({ sources, tls: tls(), log: around.log })
   const listeners: { close(): Promise<void> }[] = []
 
   const reusePort = config.doors > 1
@@ -84,8 +99,9 @@ export async function composeDoors(options: DoorsOptions, core: CoreServices, ar
     imaps: (at) => openImapPort(at, true),
     pop3: (at) => openPop3Port(at, false),
     pop3s: (at) => openPop3Port(at, true),
-    http: (at) => http.listen({ ...at, tls: false }),
-    https: (at) => http.listen({ ...at, tls: true }),
+    http: (at) => http.listen({ ...at, kind: 'plain' }),
+    https: (at) => http.listen({ ...at, kind: 'tls' }),
+    acme: (at) => http.listen({ ...at, kind: 'acme' }),
   }
   const openImapPort = async (at: Endpoint, implicitTls: boolean) => {
     const listener = await listenImap(imap, { ...at, implicitTls, reusePort })
@@ -101,7 +117,7 @@ export async function composeDoors(options: DoorsOptions, core: CoreServices, ar
     async listen() {
       const bound: Bound[] = []
       for (const [name, endpoints] of Object.entries(config.listen) as [ListenerName, Endpoint[] | undefined][]) {
-        if (options.index > 0 && (name === 'http' || name === 'https')) continue
+        if (options.index > 0 && ['http', 'https', 'acme'].includes(name)) continue
         for (const at of endpoints ?? [])
           bound.push({ name, host: at.host, port: await openers[name](at).catch(refuseListener(name, at)) })
       }
@@ -114,8 +130,7 @@ export async function composeDoors(options: DoorsOptions, core: CoreServices, ar
     }),
     async reconfigure(next) {
       config = next.config
-      tls = tlsOptions(next.certificate)
-      http.setCertificate(tls)
+      certificates.use(next.files)
       resolver.reconfigure(config)
       smtp.reconfigure(smtpSettings(config))
       imap.reconfigure(imapSettings(config))
@@ -128,6 +143,7 @@ export async function composeDoors(options: DoorsOptions, core: CoreServices, ar
     },
     async close() {
       space.stop()
+      certificates.stop()
       resolver.close()
       index?.close()
       await store.close()
@@ -145,7 +161,7 @@ interface Parts {
   readonly index: SearchReader | undefined
   readonly core: CoreServices
   readonly around: Surroundings
-  readonly tls: () => ReturnType<typeof tlsOptions>
+  readonly tls: () => ServerTls
   readonly freeBytes: () => number
 }
 

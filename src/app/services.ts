@@ -7,6 +7,7 @@ import type { Resolver } from '../dns/index.ts'
 import type { Health } from '../http/server/index.ts'
 import type { MailWrites } from '../mail/index.ts'
 import type { QueueAdmin, SuppressionAdmin } from '../queue/index.ts'
+import type { CertificateAdmin } from '../tls/index.ts'
 import type { TraceNotes, TraceReads } from '../trace/index.ts'
 import type { Config } from './config/index.ts'
 
@@ -24,6 +25,7 @@ export interface AdminServices {
   readonly suppressions: SuppressionAdmin
   readonly trace: TraceReads
   readonly dkim: DkimAdmin
+  readonly certificates: CertificateAdmin
 }
 
 /** What a thread works with. */

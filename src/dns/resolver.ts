@@ -3,11 +3,11 @@
 
 import type { Clock } from '../base/index.ts'
 import { createCache } from './cache.ts'
-import { toHost, toIp4, toIp6, toMx, toSrv, toText, toTlsa } from './records.ts'
+import { toCaa, toHost, toIp4, toIp6, toMx, toSrv, toText, toTlsa } from './records.ts'
 import { toReverseName } from './reverse.ts'
 import { parseServer, type Server, systemServers } from './servers.ts'
 import { ask } from './transport.ts'
-import type { Answer, Resolver } from './types.ts'
+import type { Answer, CaaResolver } from './types.ts'
 import { isAskable, isPlainName, type QueryType, toName } from './wire.ts'
 
 export interface ResolverOptions {
@@ -35,7 +35,7 @@ const reserved = ['test', 'example', 'invalid', 'localhost']
 type Raw = Answer<unknown>
 
 /** Throws Fault `invalid` for a server that is no address; the resolver itself never throws. */
-export function createResolver(options: ResolverOptions): Resolver {
+export function createResolver(options: ResolverOptions): CaaResolver {
   const { clock, timeoutMs = 3 * second } = options
   const fixed = options.servers?.map(parseServer)
   const named = options.named ?? fixed !== undefined
@@ -111,6 +111,7 @@ export function createResolver(options: ResolverOptions): Resolver {
     },
     srv: async (name) => convert(await resolve(name, 'SRV'), toSrv),
     tlsa: async (name) => convert(await resolve(name, 'TLSA'), toTlsa),
+    caa: async (name) => convert(await resolve(name, 'CAA'), toCaa),
     close() {
       closed = true
       cache.clear()

@@ -3,7 +3,7 @@
 
 import { AUTHENTIC_DATA, decode, encode, RECURSION_DESIRED, type Answer as Record } from 'dns-packet'
 
-export type QueryType = 'A' | 'AAAA' | 'MX' | 'TXT' | 'PTR' | 'SRV' | 'TLSA'
+export type QueryType = 'A' | 'AAAA' | 'MX' | 'TXT' | 'PTR' | 'SRV' | 'TLSA' | 'CAA' | 'CNAME' | 'NS' | 'SOA'
 
 export interface Question {
   readonly id: number

@@ -3,15 +3,15 @@
 
 import { Fault } from '../base/index.ts'
 import { toReverseName } from './reverse.ts'
-import type { Answer, MxRecord, Resolver, SrvRecord, TlsaRecord } from './types.ts'
+import type { Answer, CaaRecord, CaaResolver, MxRecord, SrvRecord, TlsaRecord } from './types.ts'
 import { toName } from './wire.ts'
 
-export type ZoneType = 'A' | 'AAAA' | 'MX' | 'TXT' | 'PTR' | 'CNAME' | 'SRV' | 'TLSA'
+export type ZoneType = 'A' | 'AAAA' | 'MX' | 'TXT' | 'PTR' | 'CNAME' | 'SRV' | 'TLSA' | 'CAA' | 'NS' | 'SOA'
 export interface ZoneRecord {
   readonly name: string
   readonly ttl: number
   readonly type: ZoneType
-  readonly value: string | MxRecord | SrvRecord | TlsaRecord
+  readonly value: string | MxRecord | SrvRecord | TlsaRecord | CaaRecord
 }
 export type ZoneAnswer =
   /** CNAMEs on the way first. */
@@ -21,7 +21,19 @@ export interface Zone {
   find(name: string, type: string): ZoneAnswer
 }
 
-const types: readonly string[] = ['A', 'AAAA', 'MX', 'TXT', 'PTR', 'CNAME', 'SRV', 'TLSA'] satisfies ZoneType[]
+const types: readonly string[] = [
+  'A',
+  'AAAA',
+  'MX',
+  'TXT',
+  'PTR',
+  'CNAME',
+  'SRV',
+  'TLSA',
+  'CAA',
+  'NS',
+  'SOA',
+] satisfies ZoneType[]
 const defaultTtl = 300
 const maxAliases = 8
 
@@ -50,6 +62,7 @@ const isNumber = (word: string | undefined): boolean => word !== undefined && wo
 function toValue(type: ZoneType, words: readonly string[]): ZoneRecord['value'] {
   if (type === 'MX') return { preference: Number(words[0]), exchange: toName(words[1] ?? '') }
   if (type === 'TXT') return words.join('')
+  if (type === 'CAA') return { critical: words[0] === '128', tag: words[1]!.toLowerCase(), value: words[2] ?? '' }
   const [first, second, third] = words.map(Number)
   if (type === 'SRV') return { priority: first!, weight: second!, port: third!, target: toName(words[3] ?? '') }
   if (type === 'TLSA')
@@ -109,7 +122,7 @@ function named(records: readonly ZoneRecord[], name: string): readonly ZoneRecor
 }
 
 /** Answers from a zone text at once, without a network. */
-export function zoneResolver(text: string): Resolver {
+export function zoneResolver(text: string): CaaResolver {
   const zone = parseZone(text)
   const answer = <T>(name: string, type: ZoneType): Promise<Answer<T>> =>
     Promise.resolve(toAnswer<T>(zone.find(name, type), type))
@@ -121,6 +134,7 @@ export function zoneResolver(text: string): Resolver {
     ptr: (ip) => answer(toReverseName(ip) ?? '', 'PTR'),
     srv: (name) => answer(name, 'SRV'),
     tlsa: (name) => answer(name, 'TLSA'),
+    caa: (name) => answer(name, 'CAA'),
     close() {},
   }
 }

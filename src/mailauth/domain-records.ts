@@ -1,7 +1,6 @@
 // The records that a domain should have so that its mail comes and is believed: what to publish, and what is published now.
 
-import { createHash, X509Certificate } from 'node:crypto'
-import type { Answer, Resolver } from '../dns/index.ts'
+import { type Answer, type CaaRecord, type CaaResolver, caaAllows } from '../dns/index.ts'
 import { isSameRecord } from './dkim-key.ts'
 import { checkSpf, isSpfRecord } from './spf/index.ts'
 
@@ -10,17 +9,19 @@ export interface DomainFacts {
   /** Of the mail server. */
   readonly hostname: string
   readonly keys: readonly { readonly name: string; readonly record: string }[]
-  /** PEM; absent: no TLSA is asked for. */
-  readonly certificate?: string
+  /** `3 1 1 …` of the server's key, and of the one that comes next; absent: no TLSA is asked for. */
+  readonly tlsa?: readonly string[]
+  /** Who issues certificates for us and how names are proven to it; absent: no CAA is asked for. */
+  readonly caa?: { readonly issuers: readonly string[]; readonly challenge: string }
   /** Services for people's mail programs, by the name that RFC 6186 gives them, with their ports. */
   readonly services: Readonly<Record<string, number>>
 }
 
-export type RecordPurpose = 'MX' | 'SPF' | 'DKIM' | 'DMARC' | 'TLSRPT' | 'SRV' | 'TLSA'
+export type RecordPurpose = 'MX' | 'SPF' | 'DKIM' | 'DMARC' | 'TLSRPT' | 'SRV' | 'TLSA' | 'CAA'
 export interface WantedRecord {
   readonly purpose: RecordPurpose
   readonly name: string
-  readonly type: 'MX' | 'TXT' | 'SRV' | 'TLSA'
+  readonly type: 'MX' | 'TXT' | 'SRV' | 'TLSA' | 'CAA'
   /** As in a zone; of TXT without the quotes. */
   readonly value: string
   /** `needed`: without it mail does not come or is not believed. */
@@ -36,7 +37,7 @@ export interface CheckedRecord extends WantedRecord {
 }
 
 export function wantedRecords(facts: DomainFacts): WantedRecord[] {
-  const { domain, hostname, keys, certificate, services } = facts
+  const { domain, hostname, keys, tlsa = [], caa, services } = facts
   return [
     { purpose: 'MX', name: domain, type: 'MX', value: `10 ${hostname}.`, weight: 'needed', why: 'where its mail goes' },
     {
@@ -83,33 +84,39 @@ export function wantedRecords(facts: DomainFacts): WantedRecord[] {
         why: port === 0 ? 'that this is not offered' : 'by which mail programs find the server',
       }),
     ),
-    ...(certificate === undefined
-      ? []
-      : [
-          {
-            purpose: 'TLSA',
-            name: `_25._tcp.${hostname}`,
-            type: 'TLSA',
-            value: `3 1 1 ${keyHash(certificate)}`,
-            weight: 'optional',
-            why: 'pins the key of the server, in a zone that is signed (DNSSEC) and nowhere else',
-          } satisfies WantedRecord,
-        ]),
+    ...tlsa.map(
+      (value, i): WantedRecord => ({
+        purpose: 'TLSA',
+        name: `_25._tcp.${hostname}`,
+        type: 'TLSA',
+        value,
+        weight: 'optional',
+        why:
+          i === 0
+            ? 'pins the key of the server, in a zone that is signed (DNSSEC) and nowhere else'
+            : 'announces the key that comes next, beside the one before',
+      }),
+    ),
+    // The host name may stand in another zone.
+    ...(caa?.issuers[0] === undefined ? [] : [...new Set([domain, hostname])]).map(
+      (name): WantedRecord => ({
+        purpose: 'CAA',
+        name,
+        type: 'CAA',
+        value: `0 issue "${caa!.issuers[0]}"`,
+        weight: 'recommended',
+        why: 'who alone may issue certificates for its names',
+      }),
+    ),
   ]
 }
 
-/** SHA-256 of the key, as TLSA 3 1 1 has it (RFC 7671 §5.1). */
-function keyHash(certificate: string): string {
-  const key = new X509Certificate(certificate).publicKey.export({ type: 'spki', format: 'der' })
-  return createHash('sha256').update(key).digest('hex')
-}
-
 /** Asks for each of them. */
-export function checkRecords(resolver: Resolver, facts: DomainFacts): Promise<CheckedRecord[]> {
+export function checkRecords(resolver: CaaResolver, facts: DomainFacts): Promise<CheckedRecord[]> {
   return Promise.all(wantedRecords(facts).map((wanted) => check(resolver, facts, wanted)))
 }
 
-async function check(resolver: Resolver, facts: DomainFacts, wanted: WantedRecord): Promise<CheckedRecord> {
+async function check(resolver: CaaResolver, facts: DomainFacts, wanted: WantedRecord): Promise<CheckedRecord> {
   const answer = await ask(resolver, wanted)
   if (answer.status === 'failed') return { ...wanted, state: 'unknown', found: [], remark: answer.reason }
   const found = answer.status === 'ok' ? answer.records.filter((text) => belongs(wanted, text)) : []
@@ -119,7 +126,7 @@ async function check(resolver: Resolver, facts: DomainFacts, wanted: WantedRecor
 }
 
 /** What stands there, in the form of `value`. */
-async function ask(resolver: Resolver, { type, name }: WantedRecord): Promise<Answer<string>> {
+async function ask(resolver: CaaResolver, { type, name }: WantedRecord): Promise<Answer<string>> {
   switch (type) {
     case 'MX':
       return map(await resolver.mx(name), ({ preference, exchange }) => `${preference} ${exchange}.`)
@@ -135,11 +142,28 @@ async function ask(resolver: Resolver, { type, name }: WantedRecord): Promise<An
         await resolver.tlsa(name),
         ({ usage, selector, matching, data }) => `${usage} ${selector} ${matching} ${data}`,
       )
+    case 'CAA':
+      return map(await nearestCaa(resolver, name), formatCaa)
   }
 }
 
 function map<T>(answer: Answer<T>, read: (record: T) => string): Answer<string> {
   return answer.status === 'ok' ? { ...answer, records: answer.records.map(read) } : answer
+}
+
+/** The set that holds for a name is its own, or the nearest one above it (RFC 8659 §3). */
+async function nearestCaa(resolver: CaaResolver, name: string): Promise<Answer<CaaRecord>> {
+  const answer = await resolver.caa(name)
+  const above = name.slice(name.indexOf('.') + 1)
+  if (answer.status === 'ok' || answer.status === 'failed' || !name.includes('.')) return answer
+  return nearestCaa(resolver, above)
+}
+
+const formatCaa = ({ critical, tag, value }: CaaRecord) => `${critical ? 128 : 0} ${tag} "${value}"`
+
+function parseCaa(text: string): CaaRecord {
+  const [flags = '', tag = '', ...rest] = text.split(' ')
+  return { critical: flags === '128', tag, value: rest.join(' ').slice(1, -1) }
 }
 
 /** A name may have other texts too. */
@@ -152,7 +176,7 @@ function belongs({ purpose }: WantedRecord, text: string): boolean {
 
 /** What is wrong with what was found; undefined when it does its work. */
 async function judge(
-  resolver: Resolver,
+  resolver: CaaResolver,
   facts: DomainFacts,
   { purpose, value }: WantedRecord,
   found: readonly string[],
@@ -175,12 +199,23 @@ async function judge(
         ? undefined
         : 'it leads elsewhere'
     case 'TLSA':
-      return found.includes(value) ? undefined : 'it pins another key: servers that look at it will not deliver here'
+      if (found.includes(value)) return undefined
+      return value === facts.tlsa?.[0]
+        ? 'it pins another key: servers that look at it will not deliver here'
+        : 'the next key is not announced yet'
+    case 'CAA':
+      return judgeCaa(facts, found.map(parseCaa))
   }
 }
 
+function judgeCaa({ caa }: DomainFacts, records: readonly CaaRecord[]): string | undefined {
+  if (!caa) return undefined
+  const allowed = caaAllows(records, { issuers: caa.issuers, wildcard: false, method: caa.challenge })
+  return allowed ? undefined : `${caa.issuers[0]} may not issue: certificates will not be renewed`
+}
+
 /** Whether this server may send for the domain, from each address that its name has. */
-async function judgeSpf(resolver: Resolver, { domain, hostname }: DomainFacts): Promise<string | undefined> {
+async function judgeSpf(resolver: CaaResolver, { domain, hostname }: DomainFacts): Promise<string | undefined> {
   const found = await Promise.all([resolver.a(hostname), resolver.aaaa(hostname)])
   const addresses = found.flatMap((answer) => (answer.status === 'ok' ? answer.records : []))
   if (addresses.length === 0) return `${hostname} has no address, so nobody can tell whether it may send`

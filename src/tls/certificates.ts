@@ -27,15 +27,17 @@ export interface CertificateSource {
 export interface FileCertificates {
   readonly first?: CertificatePair
   readonly others: readonly CertificatePair[]
+  /** For who asks for nobody's name while there is nothing better. */
   readonly fallback: CertificatePair
 }
 
 /** Reads all files, making and keeping a certificate of our own. Fault `invalid` names the file and what is wrong with it. */
 export function loadCertificates(source: CertificateSource, now: number): FileCertificates {
+  const first = source.files && readPair(source.files)
   return {
-    ...(source.files && { first: readPair(source.files) }),
+    ...(first && { first }),
     others: (source.more ?? []).map(readPair),
-    fallback: keepOwn(source, now),
+    fallback: first ?? keepOwn(source, now),
   }
 }
 

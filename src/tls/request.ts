@@ -68,7 +68,9 @@ function parse(pem: string): X509Certificate {
 export function namesOf(certificate: X509Certificate): string[] {
   const alternative = certificate.subjectAltName ?? ''
   // Node quotes what could be taken for a separator: names of hosts never are.
-  const names = alternative.split(', ').flatMap((entry) => (entry.startsWith('DNS:') ? [entry.slice(4).toLowerCase()] : []))
+  const names = alternative
+    .split(', ')
+    .flatMap((entry) => (entry.startsWith('DNS:') ? [entry.slice(4).toLowerCase()] : []))
   if (names.length > 0 || alternative.includes('IP Address:')) return names
   const common = /(?:^|\n)CN=(.*)/.exec(certificate.subject)?.[1]
   return common ? [common.toLowerCase()] : []

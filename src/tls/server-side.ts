@@ -1,6 +1,12 @@
 // The server's side of TLS: which certificate a connection gets by the name that its client asks for. Opens no connection.
 
-import { createSecureContext, type SecureContext, type SecureContextOptions, type TLSSocket, type TLSSocketOptions } from 'node:tls'
+import {
+  createSecureContext,
+  type SecureContext,
+  type SecureContextOptions,
+  type TLSSocket,
+  type TLSSocketOptions,
+} from 'node:tls'
 
 /** What a door offers: the certificate for clients that name no host, and those of names. */
 export interface ServerTls extends SecureContextOptions {

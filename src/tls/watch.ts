@@ -1,6 +1,6 @@
 // Looks at the operator's certificate files each minute: who renews them need not tell us. A broken new file changes nothing but the log.
 
-import { type Clock, type Log, isFault } from '../base/index.ts'
+import { type Clock, isFault, type Log } from '../base/index.ts'
 import { type CertificateSource, type FileCertificates, loadCertificates, stampFiles } from './certificates.ts'
 
 const lookEveryMs = 60_000
@@ -43,7 +43,10 @@ export function watchFiles(parts: {
       changed(current)
     } catch (error) {
       problem = error instanceof Error ? error.message : String(error)
-      log.error({ error: problem }, 'tls: the changed certificate files do not serve: the certificates from before are kept')
+      log.error(
+        { error: problem },
+        'tls: the changed certificate files do not serve: the certificates from before are kept',
+      )
       if (!isFault(error)) log.error({ err: error }, 'tls: certificate files could not be looked at')
     }
   }

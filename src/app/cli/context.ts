@@ -54,6 +54,7 @@ export async function withServices<T>(shared: Shared, work: (services: AdminServ
         suppressions: service('suppressions'),
         trace: service('trace'),
         dkim: service('dkim'),
+        certificates: service('certificates'),
       }
       return await work(services, config)
     } finally {

@@ -7,6 +7,7 @@ import { exitCodes, reportError } from './output.ts'
 
 /** Where the commands stand. A line loads only what it names: every module costs time before the first word. */
 const families: { readonly [command: string]: () => Promise<(program: Command) => void> } = {
+  cert: async () => (await import('./cert.ts')).certCommands,
   'create-admin': async () => (await import('./admin.ts')).adminCommands,
   config: async () => (await import('./config.ts')).configCommands,
   dkim: async () => (await import('./dkim.ts')).dkimCommands,

@@ -131,4 +131,10 @@ export function formatDocs(): string {
   }
   return `${lines.join('\n')}\n`
 }
-const secrets: ReadonlySet<string> = new Set(['store', 'queue.routes'])
+const secrets: ReadonlySet<string> = new Set([
+  'store',
+  'queue.routes',
+  'acme.eab.hmac',
+  'acme.dns.keySecret',
+  'acme.dns.token',
+])

@@ -76,9 +76,11 @@ function toWire({ name, ttl, type, value }: ZoneRecord): Answer {
   if (typeof value !== 'string') {
     if ('exchange' in value) return { type: 'MX', name, ttl, data: { ...value, exchange: value.exchange || '.' } }
     if ('target' in value) return { type: 'SRV', name, ttl, data: { ...value, target: value.target || '.' } }
+    if ('tag' in value) return { type: 'CAA', name, ttl, data: { flags: value.critical ? 128 : 0, ...value } as never }
     const { usage, selector, matching: matchingType, data } = value
     return { type: 'TLSA', name, ttl, data: { usage, selector, matchingType, certificate: Buffer.from(data, 'hex') } }
   }
+  if (type === 'SOA') return { type, name, ttl, data: { ...soa, mname: value } }
   if (type === 'TXT') return { type, name, ttl, data: toPieces(value) }
   return { type: type as 'A', name, ttl, data: value }
 }

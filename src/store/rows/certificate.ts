@@ -65,26 +65,31 @@ type Wish = Pick<CertificateRow, 'name' | 'names' | 'source' | 'directory'>
 export async function put(tx: Writer, { name, names, source, directory }: Wish): Promise<void> {
   await tx.run(sql`INSERT INTO certificate (name, names, source, directory, chain, due_at, attempts, error, busy_until, version, created_at)
     VALUES (${name}, ${names}, ${source}, ${directory}, '', ${tx.now}, 0, '', 0, 0, ${tx.now})
-    ON CONFLICT (name) DO UPDATE SET names = excluded.names, source = excluded.source, directory = excluded.directory,
+    ON CONFLICT (name) DO UPDATE SET names = excluded.names, source = excluded.source,
       due_at = excluded.due_at, attempts = 0, error = ''`)
 }
 
 /** Takes it for `ms`; false while somebody else has it. */
 export async function lease(tx: Writer, id: number, ms: number): Promise<boolean> {
   const until = tx.now + ms
-  return (await tx.run(sql`UPDATE certificate SET busy_until = ${until} WHERE id = ${id} AND busy_until <= ${tx.now}`)) > 0
+  return (
+    (await tx.run(sql`UPDATE certificate SET busy_until = ${until} WHERE id = ${id} AND busy_until <= ${tx.now}`)) > 0
+  )
 }
 
 export async function release(tx: Writer, id: number): Promise<void> {
   await tx.run(sql`UPDATE certificate SET busy_until = 0 WHERE id = ${id}`)
 }
 
-type Issued = Pick<WithChain, 'chain' | 'private_key' | 'not_before' | 'not_after' | 'renew_at' | 'due_at'>
+type Issued = Pick<
+  WithChain,
+  'chain' | 'private_key' | 'directory' | 'not_before' | 'not_after' | 'renew_at' | 'due_at'
+>
 
 /** A new certificate is there; the next key has become the key. */
 export async function setIssued(tx: Writer, id: number, row: Issued): Promise<void> {
-  await tx.run(sql`UPDATE certificate SET chain = ${row.chain}, private_key = ${row.private_key}, next_key = NULL, next_key_seen_at = NULL,
-    not_before = ${row.not_before}, not_after = ${row.not_after}, renew_at = ${row.renew_at}, due_at = ${row.due_at}, attempts = 0,
+  await tx.run(sql`UPDATE certificate SET chain = ${row.chain}, private_key = ${row.private_key}, directory = ${row.directory},
+    next_key = NULL, next_key_seen_at = NULL, not_before = ${row.not_before}, not_after = ${row.not_after}, renew_at = ${row.renew_at}, due_at = ${row.due_at}, attempts = 0,
     error = '', version = version + 1 WHERE id = ${id}`)
   tx.ring('certificates')
 }
@@ -96,13 +101,19 @@ export async function forget(tx: Writer, id: number): Promise<void> {
   tx.ring('certificates')
 }
 
-export async function setPlan(tx: Writer, id: number, plan: Pick<CertificateRow, 'renew_at' | 'due_at'>): Promise<void> {
+export async function setPlan(
+  tx: Writer,
+  id: number,
+  plan: Pick<CertificateRow, 'renew_at' | 'due_at'>,
+): Promise<void> {
   await tx.run(sql`UPDATE certificate SET renew_at = ${plan.renew_at}, due_at = ${plan.due_at} WHERE id = ${id}`)
 }
 
 /** The last attempt failed. */
 export async function setFailed(tx: Writer, id: number, error: string, dueAt: number): Promise<void> {
-  await tx.run(sql`UPDATE certificate SET error = ${error}, attempts = attempts + 1, due_at = ${dueAt} WHERE id = ${id}`)
+  await tx.run(
+    sql`UPDATE certificate SET error = ${error}, attempts = attempts + 1, due_at = ${dueAt} WHERE id = ${id}`,
+  )
 }
 
 export async function setNextKey(

@@ -1,0 +1,1 @@
+export { createAcmeTransport } from './acme-transport.ts'
