@@ -39,12 +39,14 @@ export function formatExample(): string {
   const lines = ['# Posthorn. Every key with its default; what has none is commented out.', '']
   for (const { path, note, table, fallback } of keys()) {
     const indent = '  '.repeat(path.length - 1)
-    const tableOff = path[0] === 'tls'
+    const off = offDepth(path)
+    const tableOff = off !== undefined
     const on = table
       ? !tableOff
-      : !tableOff && (fallback !== undefined || path[0] === 'listen' || path[0] === 'hostname')
-    const start = on ? indent : tableOff ? `# ${indent}` : `${indent}# `
-    const remark = tableOff && !table ? `# ${indent}# ` : `${indent}# `
+      : !tableOff && (fallback !== undefined || (path[0] === 'listen' && path[1] !== 'acme') || path[0] === 'hostname')
+    const before = `${indent.slice(0, 2 * (off ?? 0))}# ${indent.slice(2 * (off ?? 0))}`
+    const start = on ? indent : tableOff ? before : `${indent}# `
+    const remark = tableOff && path.length > off + 1 ? `${before}# ` : `${indent}# `
     if (path.length === 1) lines.push('')
     for (const line of wrap(note.description, 100 - indent.length)) lines.push(remark + line)
     const name = path.at(-1)!
@@ -58,6 +60,16 @@ export function formatExample(): string {
   }
   return `${lines.join('\n').replace(/\n{3,}/g, '\n\n')}\n`
 }
+
+/** At which depth a table stands that is absent by default, and everything in it commented out; undefined: none. */
+function offDepth(path: readonly string[]): number | undefined {
+  const n = path.findIndex(
+    (_, i) => tables().has(path.slice(0, i + 1).join('.')) && fallbackOf(path.slice(0, i + 1)) === undefined,
+  )
+  return n < 0 ? undefined : n
+}
+let named: ReadonlySet<string> | undefined
+const tables = () => (named ??= new Set(keys().flatMap(({ path, table }) => (table ? [path.join('.')] : []))))
 
 const flow = (value: unknown) => stringify(value, { collectionStyle: 'flow', lineWidth: 0 }).trim()
 

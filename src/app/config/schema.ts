@@ -96,8 +96,9 @@ const acmeDns = z
       reload: true,
     }),
     keyAlgorithm: noted(z.enum(['hmac-sha256', 'hmac-sha384', 'hmac-sha512']).default('hmac-sha256'), {
-      description: 'rfc2136: its algorithm.',
+      description: 'rfc2136: its algorithm. Absent: hmac-sha256.',
       expected: 'hmac-sha256, hmac-sha384 or hmac-sha512',
+      example: 'hmac-sha256',
       reload: true,
     }),
     keySecret: noted(secret.optional(), {
@@ -113,8 +114,9 @@ const acmeDns = z
       reload: true,
     }),
     api: noted(z.url().default('https://api.cloudflare.com/client/v4'), {
-      description: 'cloudflare: where its API is.',
+      description: 'cloudflare: where its API is. Absent: where everybody’s is.',
       expected: 'a URL',
+      example: 'https://api.cloudflare.com/client/v4',
       reload: true,
     }),
     servers: noted(z.array(server).optional(), {
