@@ -219,7 +219,11 @@ export function createKeeper(parts: KeeperParts): Keeper {
       }
       const { first, others, fallback } = parts.files()
       const files = [...(first ? [first] : []), ...others].map(({ cert }) => toFileInfo(cert, 'file', clock.now()))
-      const served = files.length > 0 || rows.some(({ not_after: end }) => end !== null)
+      const infos = [...files, ...rows.map(describe)]
+      const ours = [hostname, `*${hostname.slice(hostname.indexOf('.'))}`]
+      const served =
+        first !== undefined ||
+        infos.some(({ state, names }) => state !== 'waiting' && ours.some((name) => names.includes(name)))
       return [
         ...files,
         ...rows.map(describe),

@@ -15,7 +15,7 @@ import { extendPebble, startKnot, startPebble } from './authorities.ts'
 import { eventually, needs } from './programs.ts'
 
 const skip = await needs('pebble')
-const skipKnot = skip || (await needs('knotd', 'pebble'))
+const skipKnot = skip || (await needs('knotd', 'kdig'))
 
 interface Info {
   readonly name: string

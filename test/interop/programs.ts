@@ -11,6 +11,8 @@ import { freePorts, has, type Ran, run } from '../server.ts'
 const wanted: { readonly [name: string]: { readonly package: string; readonly probe?: string } } = {
   'smtp-source': { package: 'postfix' },
   'smtp-sink': { package: 'postfix' },
+  knotd: { package: 'knot' },
+  kdig: { package: 'knot-dnsutils' },
   Dovecot: { package: 'dovecot-imapd', probe: 'test -x /usr/lib/dovecot/imap' },
   'LMTP of Dovecot': { package: 'dovecot-lmtpd', probe: 'test -x /usr/lib/dovecot/lmtp' },
   offlineimap: { package: 'offlineimap3' },
