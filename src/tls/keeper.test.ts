@@ -146,6 +146,9 @@ onEachStore('another key waits until the DNS announces it', async ({ store }) =>
   assert.match(waiting.nextTlsa!, /^3 1 1 [0-9a-f]{64}$/)
   await tend()
   assert.equal((await admin.show('mail.a.test')).tlsa, before.tlsa)
+  // A renewal in between keeps the old key, and the next one waits on.
+  const renewed = await admin.renew('mail.a.test')
+  assert.deepEqual([renewed.tlsa, renewed.nextTlsa], [before.tlsa, waiting.nextTlsa])
   state.zone = pin(before.tlsa, waiting.nextTlsa)
   await tend()
   await clock.advance(3_500_000)
