@@ -98,7 +98,14 @@ export function createCertificateAdmin(parts: AdminParts, orders: Orders): Certi
         const row = await certificateRows.find(tx, name)
         const key = sealer.seal(Buffer.from(pair.key), keyPurpose(name))
         const times = { not_before: notBefore, not_after: notAfter, renew_at: null, due_at: notAfter }
-        await certificateRows.setIssued(tx, row!.id, { chain: pair.cert, private_key: key, directory: '', ...times })
+        await certificateRows.setIssued(tx, row!.id, {
+          chain: pair.cert,
+          private_key: key,
+          next_key: null,
+          next_key_seen_at: null,
+          directory: '',
+          ...times,
+        })
       })
       return info(name)
     },

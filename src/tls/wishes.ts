@@ -43,11 +43,7 @@ export function createWishes(parts: WishParts) {
     try {
       for (const name of names) checkForm(name, settings.challenge)
     } catch (error) {
-      if (!warned)
-        log.warn(
-          { error: (error as Error).message },
-          'acme: this server has no name that an authority knows: set hostname',
-        )
+      if (!warned) log.warn({ error: (error as Error).message }, 'acme: no certificate is ordered for this server')
       warned = true
       return
     }

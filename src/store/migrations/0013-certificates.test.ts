@@ -21,7 +21,15 @@ onEachStore('a database without certificates learns to keep them', async ({ stor
   await again.write('server', (tx) => certificateRows.release(tx, id))
   assert.equal(await lease(), true)
   assert.deepEqual(await again.read((tx) => certificateRows.versions(tx, 0)), [])
-  const issued = { chain: 'PEM', private_key: Buffer.from('sealed'), directory: 'd', not_before: 1, not_after: 2 }
+  const issued = {
+    chain: 'PEM',
+    private_key: Buffer.from('sealed'),
+    next_key: null,
+    next_key_seen_at: null,
+    directory: 'd',
+    not_before: 1,
+    not_after: 2,
+  }
   await again.write('server', (tx) => certificateRows.setIssued(tx, id, { ...issued, due_at: 3, renew_at: 3 }))
   assert.deepEqual(await again.read((tx) => certificateRows.versions(tx, 0)), [{ id, version: 1 }])
   const [row] = await again.read((tx) => certificateRows.withChains(tx, [id]))

@@ -83,14 +83,22 @@ export async function release(tx: Writer, id: number): Promise<void> {
 
 type Issued = Pick<
   WithChain,
-  'chain' | 'private_key' | 'directory' | 'not_before' | 'not_after' | 'renew_at' | 'due_at'
+  | 'chain'
+  | 'private_key'
+  | 'next_key'
+  | 'next_key_seen_at'
+  | 'directory'
+  | 'not_before'
+  | 'not_after'
+  | 'renew_at'
+  | 'due_at'
 >
 
-/** A new certificate is there; the next key has become the key. */
+/** A new certificate is there. */
 export async function setIssued(tx: Writer, id: number, row: Issued): Promise<void> {
   await tx.run(sql`UPDATE certificate SET chain = ${row.chain}, private_key = ${row.private_key}, directory = ${row.directory},
-    next_key = NULL, next_key_seen_at = NULL, not_before = ${row.not_before}, not_after = ${row.not_after}, renew_at = ${row.renew_at}, due_at = ${row.due_at}, attempts = 0,
-    error = '', version = version + 1 WHERE id = ${id}`)
+    next_key = ${row.next_key}, next_key_seen_at = ${row.next_key_seen_at}, not_before = ${row.not_before},
+    not_after = ${row.not_after}, renew_at = ${row.renew_at}, due_at = ${row.due_at}, attempts = 0, error = '', version = version + 1 WHERE id = ${id}`)
   tx.ring('certificates')
 }
 
