@@ -47,7 +47,7 @@ export async function update(change: Update, clock: Clock): Promise<void> {
   const found = readAnswer(answer, id)
   if (!found) throw fail('an answer that cannot be read')
   if (found.rcode !== 0) throw refusal(change, found)
-  // RFC 8945 §5.3: what is not signed with our key was said by anybody.
+  // RFC 8945 §5.4: what is not signed with our key was said by anybody.
   if (change.key && signed && !isSigned(answer, found, change.key, signed.mac))
     throw fail('an answer that is not signed with our key')
 }
@@ -179,7 +179,7 @@ function readTsig(bytes: Buffer, at: number, data: number): Tsig {
   }
 }
 
-/** RFC 8945 §5.3.1: the signature of an answer covers that of the request. */
+/** RFC 8945 §4.3.1: the signature of an answer covers that of the request. */
 function isSigned(bytes: Buffer, { tsig }: Found, key: TsigKey, requestMac: Buffer): boolean {
   if (!tsig) return false
   const message = Buffer.from(bytes.subarray(0, tsig.at))
