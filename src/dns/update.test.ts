@@ -31,7 +31,7 @@ test('answers cut off or made of anything are no answers', () => {
 
 async function answering(t: { after(fn: () => void): void }, rcode: number) {
   const server = createServer((socket) =>
-    socket.on('data', (bytes) => {
+    socket.on('data', (bytes: Buffer) => {
       const head = Buffer.from('000c0000a8000000000000000000', 'hex')
       bytes.copy(head, 2, 2, 4)
       head[5] = rcode

@@ -9,7 +9,7 @@ import { connect, TLSSocket } from 'node:tls'
 import { createServerTls } from './by-name.ts'
 import { channelBindings } from './channel-bindings.ts'
 import { createSelfSigned } from './self-signed.ts'
-import { remember, type ServerTls, serverSide } from './server-side.ts'
+import { type ServerTls, serverSide } from './server-side.ts'
 
 const now = Date.now()
 const year = 365 * 86_400_000
@@ -56,7 +56,7 @@ test('without a first one it is the one for our own name, and without that our o
 /** A handshake over a pipe; both ends stay open. */
 async function shake(offer: ServerTls, options: object) {
   const [ours, theirs] = duplexPair()
-  const server = remember(new TLSSocket(ours as never, serverSide(offer)), offer)
+  const server = new TLSSocket(ours as never, serverSide(offer))
   server.on('error', () => {}).resume()
   const client = connect({ socket: theirs as never, rejectUnauthorized: false, ...options })
   let session: Buffer | undefined
@@ -82,25 +82,39 @@ const endPoint = (cert: string) => createHash('sha256').update(new X509Certifica
 const bindingOf = (socket: TLSSocket) => channelBindings(socket)('tls-server-end-point')?.toString('hex')
 
 for (const maxVersion of ['TLSv1.2', 'TLSv1.3'])
-  test(`${maxVersion}: tls-server-end-point is of this connection's certificate: by name, resumed, and after a change`, async () => {
-    const [first, named] = [pair('first.test'), pair('named.test')]
-    const offer = createServerTls({ first, others: [named], fallback, hostname }, now)
+  test(`${maxVersion}: tls-server-end-point is of this connection's certificate: by name, with an old session, and after a change`, async () => {
+    const [first, named, next] = [pair('first.test'), pair('named.test'), pair('named.test')]
     const options = { servername: 'named.test', maxVersion }
+    const offer = createServerTls({ first, others: [named], fallback, hostname }, now)
     const one = await shake(offer, options)
     assert.equal(one.client.getPeerX509Certificate()!.subject, 'CN=named.test')
     assert.equal(bindingOf(one.server), endPoint(named.cert))
-    const session = await one.session()
-
-    const resumed = await shake(offer, { ...options, session })
-    assert.equal(resumed.server.isSessionReused(), true)
-    assert.equal(bindingOf(resumed.server), endPoint(named.cert))
-
-    // Another certificate for the name: the old session is not taken up again, and the old connections keep theirs.
-    const next = pair('named.test')
-    const changed = createServerTls({ first, others: [next], fallback, hostname }, now)
-    const fresh = await shake(changed, { ...options, session })
-    assert.equal(fresh.server.isSessionReused(), false)
+    const session = one.client.getSession()
+    const again = await shake(offer, { ...options, session })
+    assert.equal(bindingOf(again.server), endPoint(named.cert))
+    // Another certificate for the name: the old connections keep theirs.
+    const fresh = await shake(createServerTls({ first, others: [next], fallback, hostname }, now), {
+      ...options,
+      session,
+    })
     assert.equal(bindingOf(fresh.server), endPoint(next.cert))
-    for (const old of [one, resumed]) assert.equal(bindingOf(old.server), endPoint(named.cert))
-    for (const each of [one, resumed, fresh]) each.end()
+    for (const old of [one, again]) assert.equal(bindingOf(old.server), endPoint(named.cert))
+    for (const each of [one, again, fresh]) each.end()
   })
+
+test('sessions are taken up again where there is one certificate, and not where there are several', async () => {
+  const first = pair('first.test')
+  for (const [others, reused] of [
+    [[], true],
+    [[pair('named.test')], false],
+  ] as const) {
+    const offer = createServerTls({ first, others, fallback, hostname }, now)
+    const options = { servername: 'first.test', maxVersion: 'TLSv1.3' }
+    const one = await shake(offer, options)
+    const session = others.length === 0 ? await one.session() : one.client.getSession()
+    const again = await shake(offer, { ...options, session })
+    assert.equal(again.server.isSessionReused(), reused)
+    assert.equal(bindingOf(again.server), endPoint(first.cert))
+    for (const each of [one, again]) each.end()
+  }
+})

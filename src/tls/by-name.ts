@@ -1,6 +1,6 @@
 // Which of several certificates is for which name: the exact name, the wildcard, the first one. Knows no file and no store.
 
-import { X509Certificate } from 'node:crypto'
+import { constants, X509Certificate } from 'node:crypto'
 import { namesOf } from './request.ts'
 import type { CertificatePair } from './self-signed.ts'
 import type { ServerTls } from './server-side.ts'
@@ -15,8 +15,9 @@ export interface CertificateSet {
 }
 
 /**
- * What a door offers. Made anew it begins with new keys for resumed sessions: a client that comes with a session from before makes a whole
- * handshake, so no session outlives the certificate that it was made with.
+ * What a door offers. With several certificates no session is taken up again: when it is, OpenSSL asks nobody for a certificate, and what
+ * binds SASL to the connection (`tls-server-end-point`) would be that of another one. Made anew it begins with new keys for sessions, so
+ * none outlives its certificate.
  */
 export function createServerTls({ first, others, fallback, hostname }: CertificateSet, now: number): ServerTls {
   const byName = new Map<string, ServerTls>()
@@ -33,7 +34,8 @@ export function createServerTls({ first, others, fallback, hostname }: Certifica
     return byName.get(name) ?? byName.get(`*${name.slice(name.indexOf('.'))}`)
   }
   const chosen = first ? tlsOptions(first) : (find(hostname) ?? tlsOptions(fallback))
-  return { ...chosen, byName: find }
+  if (all.every(({ pair }) => pair.cert === chosen.cert)) return { ...chosen }
+  return { ...chosen, byName: find, secureOptions: constants.SSL_OP_NO_TICKET }
 }
 
 /** What every TLS server of the house is opened with: RFC 8996 leaves 1.2 and newer. */

@@ -1,9 +1,8 @@
 // What both ends of a TLS connection know it by (RFC 5056), for SASL: a man in the middle has two connections, and their data differ.
 
-import { createHash, X509Certificate } from 'node:crypto'
+import { createHash } from 'node:crypto'
 import type { TLSSocket } from 'node:tls'
 import type { ChannelBindings } from '../sasl/index.ts'
-import { resumedCertificate } from './server-side.ts'
 
 /** The bindings of the server's side of a connection whose handshake is done; computed when asked for. */
 export function channelBindings(socket: TLSSocket): ChannelBindings {
@@ -23,8 +22,7 @@ const types: Readonly<Record<string, (socket: TLSSocket) => Buffer | undefined>>
   },
   /** RFC 5929 §4. The same for all connections, so it proves less; some clients have no other. */
   'tls-server-end-point': (socket) => {
-    const resumed = resumedCertificate(socket)
-    const certificate = resumed === undefined ? socket.getX509Certificate() : new X509Certificate(resumed)
+    const certificate = socket.getX509Certificate()
     const hash = endPointHash(certificate?.signatureAlgorithm)
     return hash === undefined ? undefined : createHash(hash).update(certificate!.raw).digest()
   },

@@ -9,7 +9,7 @@ export { openDoorCertificates } from './door-certificates.ts'
 export { createKeeper, type Keeper } from './keeper.ts'
 export { type KeyType, keyTypes } from './request.ts'
 export { type CertificatePair, createSelfSigned } from './self-signed.ts'
-export { remember, type ServerTls, secureContext, serverSide } from './server-side.ts'
+export { type ServerTls, secureContext, serverSide } from './server-side.ts'
 export { type WatchedFiles, watchFiles } from './watch.ts'
 
 /** What speaks with authorities; loaded when the first certificate is due. */

@@ -114,7 +114,7 @@ export function createOrders(parts: OrderParts): Orders {
       not_before: notBefore,
       not_after: notAfter,
       renew_at: renewAt,
-      due_at: Math.min(renewAt, askAt),
+      due_at: next.next_key ? clock.now() : Math.min(renewAt, askAt),
     }
     await store.write('server', (tx) => certificateRows.setIssued(tx, row.id, issued))
     log.info({ certificate: row.name, until: new Date(notAfter).toISOString() }, 'tls: a certificate was issued')

@@ -4,13 +4,13 @@ import { createServer, type Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
 import * as tls from 'node:tls'
 import { identifyClient } from '../../base/index.ts'
-import { remember, type ServerTls, serverSide } from '../../tls/index.ts'
+import { type ServerTls, serverSide } from '../../tls/index.ts'
 import type { ImapServer } from './server.ts'
 
 /** The server side of TLS on `socket`; rejects and closes when the handshake fails or takes longer than `timeoutMs`. */
 export function startTls(socket: Duplex, options: ServerTls, timeoutMs: number): Promise<tls.TLSSocket> {
   return new Promise((resolve, reject) => {
-    const secure = remember(new tls.TLSSocket(socket, serverSide(options)), options)
+    const secure = new tls.TLSSocket(socket, serverSide(options))
     const fail = (error: Error) => {
       clearTimeout(timer)
       secure.destroy()

@@ -3,7 +3,7 @@
 import net from 'node:net'
 import tls from 'node:tls'
 import { type Client, createNetworkTest, directClient, identifyClient } from '../../base/index.ts'
-import { remember, type ServerTls, serverSide } from '../../tls/index.ts'
+import { type ServerTls, serverSide } from '../../tls/index.ts'
 import { formatReply } from '../wire/index.ts'
 import { commandsOf } from './commands/index.ts'
 import { converse } from './dispatch.ts'
@@ -233,7 +233,7 @@ function handshake(
   { clock, log }: SmtpServerOptions,
 ): Promise<tls.TLSSocket | undefined> {
   return new Promise((resolve) => {
-    const secured = remember(new tls.TLSSocket(socket, serverSide(offered)), offered)
+    const secured = new tls.TLSSocket(socket, serverSide(offered))
     const cancel = clock.after(timeoutMs, () => secured.destroy())
     secured.on('error', (error) => log.debug({ error: error.message }, 'TLS'))
     // Read on, so that a client that leaves in the middle is noticed; no data comes before the handshake is done.
