@@ -23,6 +23,8 @@ export interface Pebble {
   readonly output: () => string
   /** The root that its certificates lead to, PEM. */
   root(): Promise<string>
+  /** Ends it and starts it again: it has forgotten every account, order and key. */
+  restart(): Promise<void>
 }
 
 export interface PebbleOptions {
@@ -36,7 +38,7 @@ export interface PebbleOptions {
   readonly accounts?: { readonly [kid: string]: string }
 }
 
-/** Starts pebble; every second nonce of a client is refused, as it does for sport. */
+/** Starts pebble; every seventh nonce of a client or so is refused, as it does for sport. */
 export async function startPebble(t: Ends, options: PebbleOptions): Promise<Pebble> {
   const folder = await mkdtemp(join(tmpdir(), 'posthorn-pebble-'))
   const [port = 0, management = 0, unused = 0] = await freePorts(3)
@@ -59,26 +61,40 @@ export async function startPebble(t: Ends, options: PebbleOptions): Promise<Pebb
     externalAccountMACKeys: options.accounts ?? {},
   }
   await writeFile(file, JSON.stringify({ pebble }))
-  const sport = { PEBBLE_VA_NOSLEEP: '1', PEBBLE_WFE_NONCEREJECT: '50', PEBBLE_AUTHZREUSE: '0' }
-  const child = spawn('/usr/bin/pebble', ['-config', file, '-dnsserver', options.dns], {
-    env: { ...process.env, ...sport, ...options.env },
-    stdio: ['ignore', 'pipe', 'pipe'],
-  })
+  const sport = { PEBBLE_VA_NOSLEEP: '1', PEBBLE_WFE_NONCEREJECT: '15', PEBBLE_AUTHZREUSE: '0' }
   let output = ''
-  child.stdout.on('data', (chunk) => (output += chunk))
-  child.stderr.on('data', (chunk) => (output += chunk))
+  const start = () => {
+    const child = spawn('/usr/bin/pebble', ['-config', file, '-dnsserver', options.dns], {
+      env: { ...process.env, ...sport, ...options.env },
+      stdio: ['ignore', 'pipe', 'pipe'],
+    })
+    child.stdout.on('data', (chunk) => (output += chunk))
+    child.stderr.on('data', (chunk) => (output += chunk))
+    return { child, ended: new Promise((done) => child.on('close', done)) }
+  }
+  let running = start()
+  const stop = async () => {
+    running.child.kill()
+    await running.ended
+  }
   t.after(async () => {
-    child.kill()
+    await stop()
     await rm(folder, { recursive: true, force: true })
   })
   const directory = `https://127.0.0.1:${port}/dir`
-  await eventually('pebble answers', () => get(directory).then(Boolean, () => false))
+  const answers = () => eventually('pebble answers', () => get(directory).then(Boolean, () => false))
+  await answers()
   return {
     directory,
     ca,
     port,
     output: () => output,
     root: () => get(`https://127.0.0.1:${management}/roots/0`),
+    async restart() {
+      await stop()
+      running = start()
+      await answers()
+    },
   }
 }
 

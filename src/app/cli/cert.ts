@@ -28,7 +28,6 @@ export function certCommands(program: Command): void {
 
   command(cert, 'request [names...]', 'orders a certificate for these names, without names for this server').action(
     async (names: string[], options: Shared) => {
-      outputOf(options).note('Asking the authority; this takes some seconds, with dns-01 minutes.')
       const made = await withServices(options, ({ certificates }) => certificates.request(names))
       outputOf(options).result(made, formatInfo)
     },
