@@ -285,7 +285,8 @@ test('renewal information decides when; the new order says what it replaces; a r
   assert.equal(extended.asked.length, 1)
 
   await server.cliOk('cert', 'renew', 'mail.a.test')
-  assert.deepEqual(extended.replaced, extended.asked.slice(0, 1))
+  // A refused nonce makes the same order come again.
+  assert.deepEqual([...new Set(extended.replaced)], extended.asked.slice(0, 1))
 
   extended.refusal = {
     status: 429,
