@@ -19,7 +19,7 @@ const table: readonly (readonly string[])[] = [
   ['store'],
   ['events', 'jobs'],
   ['accounts'],
-  ['queue', 'webhooks', 'reputation', 'filters', 'mail', 'pim', 'rules', 'trace', 'pgp', 'tls'],
+  ['abuse', 'queue', 'webhooks', 'reputation', 'filters', 'mail', 'pim', 'rules', 'reports', 'trace', 'pgp', 'tls'],
   ['delivery'],
   ['http/server'],
   ['smtp/server', 'imap/server', 'pop3', 'managesieve', 'jmap', 'dav', 'postmark', 'http/api'],
@@ -27,8 +27,10 @@ const table: readonly (readonly string[])[] = [
 ]
 /** Imports on the same line that are allowed: from → to. */
 const sideways = new Set([
+  'egress → dns',
   'queue → reputation',
   'queue → trace',
+  'reports → trace',
   'filters → reputation',
   'filters → mail',
   'pim → mail',

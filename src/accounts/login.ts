@@ -9,7 +9,7 @@ import { createGuessing } from './guessing.ts'
 import { createHashGate } from './hash-gate.ts'
 import { maxPasswordBytes, nobodysHash, parseHash, verifyPassword } from './password.ts'
 import { makeStoredKeys, makeUpScramKeys, parseScramKeys, scramHashes } from './scram-keys.ts'
-import type { AccountReads, AccountWrites, Login } from './types.ts'
+import type { AccountReads, AccountWrites, Login, SignInGuard } from './types.ts'
 import { createVerified } from './verified.ts'
 
 /** Under this key in `meta` stands what SCRAM keys of unknown names are made of: the same for all threads and after a restart. */
@@ -25,19 +25,22 @@ export interface LoginParts {
   readonly log: Log
   /** Keeps the SCRAM keys that a password lacks, when it is seen; may be on another thread. Absent: they are not made. */
   readonly keep?: AccountWrites['addScramKeys']
+  /** Absent: nobody is banned. */
+  readonly guard?: SignInGuard
 }
 
 type Logins = Pick<AccountReads, 'login' | 'scram' | 'scramEnded'>
 
-export function createLogins({ store, clock, log, keep }: LoginParts): Logins {
+export function createLogins({ store, clock, log, keep, guard }: LoginParts): Logins {
   const gate = createHashGate(gateLimits)
   const verified = createVerified(clock)
   const guessing = createGuessing(clock)
   // Only until the store has one, which is before its first account.
   const ownSecret = randomBytes(32).toString('base64')
 
-  const refuse = (name: string, from: string, reason: string): never => {
+  const refuse = async (name: string, from: string, reason: string): Promise<never> => {
     guessing.failed(from, name)
+    await guard?.failed(from, name)
     log.warn({ user: name, from, reason }, 'login failed')
     throw new Fault('unauthenticated', 'the name or password is wrong')
   }
@@ -46,6 +49,7 @@ export function createLogins({ store, clock, log, keep }: LoginParts): Logins {
       log.warn({ user: name, from, reason: 'disabled' }, 'login failed')
       throw new Fault('disabled', 'this account is disabled')
     }
+    guard?.succeeded(from, name, row.id)
     return { account: row.id, email: formatAddress(row), name: row.name }
   }
   /** Accounts that are older than a hash get its keys when their password is seen. */
@@ -63,6 +67,7 @@ export function createLogins({ store, clock, log, keep }: LoginParts): Logins {
       const prepared = saslPrep(password)
       const row = await store.read((tx) => findLogin(tx, name))
       const stored = row?.password ?? undefined
+      if (guard) await guard.admit(from, row?.id)
       if (row && stored !== undefined && verified.has(row.id, stored, prepared)) return accept(row, name, from)
       await guessing.admit(from, name)
       const fits = Buffer.byteLength(prepared) <= maxPasswordBytes
@@ -71,6 +76,8 @@ export function createLogins({ store, clock, log, keep }: LoginParts): Logins {
       const right = await gate.run(() => verifyPassword(fits ? prepared : '', hash))
       if (!row || !right || !fits || hash === nobodysHash)
         return refuse(name, from, row ? 'wrong password' : 'unknown user')
+      // Many guesses at once were all let in before the first of them had failed.
+      if (guard) await guard.admit(from, row.id)
       guessing.succeeded(from, name)
       verified.add(row.id, stored!, prepared)
       void complete(row, prepared)
@@ -83,6 +90,7 @@ export function createLogins({ store, clock, log, keep }: LoginParts): Logins {
         row: await findLogin(tx, name),
         secret: await metaRows.getMeta(tx, scramSecretKey),
       }))
+      if (guard) await guard.admit(from, row?.id)
       // Made for everybody, so that time does not tell who needs them.
       const madeUp = makeUpScramKeys(hash, secret ?? ownSecret, name)
       const keys = parseScramKeys(hash, row?.scram ?? '')
@@ -92,10 +100,14 @@ export function createLogins({ store, clock, log, keep }: LoginParts): Logins {
     async scramEnded(user, from, right) {
       const name = toName(user)
       if (right) {
+        const row = guard && (await store.read((tx) => findLogin(tx, name)))
+        if (guard) await guard.admit(from, row?.id)
         guessing.succeeded(from, name)
+        if (row) guard?.succeeded(from, name, row.id)
         return
       }
       guessing.failed(from, name)
+      await guard?.failed(from, name)
       log.warn({ user: name, from, reason: 'wrong proof' }, 'login failed')
     },
   }

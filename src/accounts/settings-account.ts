@@ -1,7 +1,7 @@
 // What may be changed of a user: one table of keys that explains them, reads `KEY=VALUE` as a change and writes it. Knows no store.
 
 import { Fault } from '../base/index.ts'
-import { parseSize, toCount } from './settings.ts'
+import { parseSize, toAllowance, toCount, toPercent, verdictSettings } from './settings.ts'
 import type { Account, AccountWrites } from './types.ts'
 
 /** As `updateAccount` takes it. */
@@ -74,6 +74,42 @@ export const accountSettings = {
     },
     format: ({ settings }) => settings.imapHide?.join(',') ?? '',
   },
+  spam: ownVerdict('spam'),
+  spamScore: ownVerdict('spamScore'),
+  spamRejectScore: ownVerdict('spamRejectScore'),
+  virus: ownVerdict('virus'),
+  quarantineDigest: ownVerdict('quarantineDigest'),
+  classifier: {
+    explain:
+      'on or off: whether the built-in spam filter looks at mail from outside, or default for what the domain says',
+    standard: 'default',
+    parse: (text) =>
+      text === 'default'
+        ? { settings: { classifier: null } }
+        : text === 'on' || text === 'off'
+          ? { settings: { classifier: text === 'on' } }
+          : undefined,
+    format: ({ settings: { classifier } }) => (typeof classifier !== 'boolean' ? '' : classifier ? 'on' : 'off'),
+  },
+  spamThreshold: {
+    explain: 'from how many percent on it takes mail for spam: 50 to 100, or default for what the domain says',
+    standard: 'default',
+    parse: (text) => {
+      if (text === 'default') return { settings: { spamThreshold: null } }
+      const spamThreshold = toPercent(text)
+      return spamThreshold === undefined ? undefined : { settings: { spamThreshold } }
+    },
+    format: ({ settings }) => `${settings.spamThreshold ?? ''}`,
+  },
+  perHour: {
+    explain: 'recipients that the user may write to in an hour, unlimited, or none for what his domain says',
+    standard: 'none',
+    parse: (text) => {
+      const perHour = text === 'none' ? undefined : toAllowance(text)
+      return text === 'none' || perHour !== undefined ? { settings: { perHour } } : undefined
+    },
+    format: ({ settings }) => `${settings.perHour ?? ''}`,
+  },
   admin: {
     explain: 'true or false: whether the user may administer the server',
     standard: 'false',
@@ -81,6 +117,24 @@ export const accountSettings = {
     format: ({ admin }) => (admin ? 'true' : ''),
   },
 } satisfies Readonly<Record<string, Setting>>
+
+/** A setting that the user's domain has too; `default` takes it away. */
+function ownVerdict(key: keyof typeof verdictSettings): Setting {
+  const { explain, parse, format } = verdictSettings[key]
+  return {
+    explain: `${explain}; or default`,
+    standard: "the domain's",
+    parse(text) {
+      if (text === 'default') return { settings: { [key]: undefined } }
+      const value = parse(text)
+      return value === undefined ? undefined : { settings: { [key]: value } }
+    },
+    format({ settings }) {
+      const value = settings[key]
+      return value === undefined ? '' : (format as (value: never) => string)(value as never)
+    },
+  }
+}
 
 /** There are some eighty names. */
 const maxHidden = 100

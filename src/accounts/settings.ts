@@ -1,9 +1,9 @@
 // The settings of a domain: one table of keys that validates, explains and writes them. Knows no store.
 
-import { normaliseLocal, parseAddress } from '../address/index.ts'
+import { normaliseLocal, parseAddress, toAscii } from '../address/index.ts'
 import { Fault } from '../base/index.ts'
 import { defaultDetail } from './resolve.ts'
-import type { DomainSettings } from './types.ts'
+import type { Allowance, DomainSettings } from './types.ts'
 
 interface Setting<T> {
   /** One line for people: what it does, what may be given. */
@@ -15,13 +15,62 @@ interface Setting<T> {
   format(value: T): string
 }
 
+type VerdictKey = 'spam' | 'spamScore' | 'spamRejectScore' | 'virus' | 'quarantineDigest'
+
 const bytes: Setting<number>['parse'] = (text) => parseSize(text)
 const count: Setting<number>['parse'] = (text) => toCount(text)
+/** A count, or `unlimited`. */
+export const toAllowance = (text: string): Allowance | undefined => (text === 'unlimited' ? text : toCount(text))
+const allowance: Pick<Setting<Allowance>, 'parse' | 'format'> = { parse: toAllowance, format: (value) => `${value}` }
 const switches: Readonly<Record<string, boolean>> = { on: true, off: false, true: true, false: false }
 const onOff: Pick<Setting<boolean>, 'parse' | 'format'> = {
   parse: (text) => (Object.hasOwn(switches, text) ? switches[text] : undefined),
   format: (value) => (value ? 'on' : 'off'),
 }
+
+/** One of these words. */
+function oneWord<T extends string>(...words: readonly T[]): Pick<Setting<T>, 'parse' | 'format'> {
+  return { parse: (text) => words.find((word) => word === text), format: (value) => value }
+}
+
+/** On the scales of the filters, some of which go below zero. */
+const maxScore = 1_000
+const score: Pick<Setting<number>, 'parse' | 'format'> = {
+  parse(text) {
+    const value = text.trim() === '' ? Number.NaN : Number(text)
+    return Math.abs(value) <= maxScore ? value : undefined
+  },
+  format: (value) => `${value}`,
+}
+
+/** Those about verdicts that users have too. */
+export const verdictSettings = {
+  spam: {
+    explain: 'reject, quarantine, junk, tag or off: what is done with mail that a filter takes for spam',
+    standard: 'as the filter proposes',
+    ...oneWord('reject', 'quarantine', 'junk', 'tag', 'off'),
+  },
+  spamScore: {
+    explain: "the score from which on a message is spam, in the place of the filter's own threshold",
+    standard: "the filter's",
+    ...score,
+  },
+  spamRejectScore: {
+    explain: 'the score from which on spam is refused; below it is never',
+    standard: "the filter's",
+    ...score,
+  },
+  virus: {
+    explain: 'reject, quarantine or off: what is done with malware',
+    standard: 'reject',
+    ...oneWord('reject', 'quarantine', 'off'),
+  },
+  quarantineDigest: {
+    explain: 'off or daily: whether users are told each day what came into the quarantine for them',
+    standard: 'off',
+    ...oneWord('off', 'daily'),
+  },
+} satisfies { [K in VerdictKey]: Setting<Required<DomainSettings>[K]> }
 
 /** Every key of `posthorn domain set`. */
 export const domainSettings = {
@@ -65,9 +114,34 @@ export const domainSettings = {
   },
   dmarc: {
     explain:
-      'enforce, junk or record: whether mail that fails DMARC is refused or goes to Junk, as its domain asks, goes to Junk in both cases, or is only marked',
+      'enforce, quarantine, junk or record: whether mail that fails DMARC is refused or goes to Junk, as its domain asks, goes to the quarantine or to Junk in both cases, or is only marked',
     standard: 'enforce',
-    parse: (text) => (text === 'enforce' || text === 'junk' || text === 'record' ? text : undefined),
+    ...oneWord('enforce', 'quarantine', 'junk', 'record'),
+  },
+  ...verdictSettings,
+  userVerdicts: {
+    explain:
+      "none, spam or all: which settings of users count before the domain's: none, those about spam, or virus too",
+    standard: 'spam',
+    ...oneWord('none', 'spam', 'all'),
+  },
+  quarantineDays: {
+    explain: 'days that mail stays in the quarantine, 1 to 365',
+    standard: '30',
+    parse: (text) => ((toCount(text) ?? 0) > 0 && (toCount(text) ?? 0) <= 365 ? toCount(text) : undefined),
+    format: (value) => `${value}`,
+  },
+  dmarcReports: {
+    explain:
+      'on or off: whether mail to the domain is counted in the daily reports that the domains of its authors ask for',
+    standard: 'on',
+    ...onOff,
+  },
+  dmarcFailureReports: {
+    explain:
+      "off, on or subject: whether the author's domain is told of each message that fails, without names and text, and with its subject",
+    standard: 'off',
+    parse: (text) => (text === 'off' || text === 'on' || text === 'subject' ? text : undefined),
     format: (value) => value,
   },
   dkimRotation: {
@@ -75,6 +149,30 @@ export const domainSettings = {
     standard: 'never',
     parse: (text) => ((toCount(text) ?? 0) >= 7 && (toCount(text) ?? 0) <= 3_650 ? toCount(text) : undefined),
     format: (value) => `${value}`,
+  },
+  classifier: {
+    explain: 'on or off: whether the built-in spam filter looks at mail from outside',
+    standard: 'on',
+    ...onOff,
+  },
+  spamThreshold: {
+    explain: 'from how many percent on the built-in filter takes mail for spam: 50 to 100',
+    standard: '90',
+    parse: (text) => toPercent(text),
+    format: (value) => `${value}`,
+  },
+  mtaSts: {
+    explain:
+      'enforce, testing or none: what the MTA-STS policy that we serve for the domain asks of others: TLS with our certificate or no delivery, only reports, or nothing any more',
+    standard: 'no policy is served',
+    parse: (text) => (text === 'enforce' || text === 'testing' || text === 'none' ? text : undefined),
+    format: (value) => value,
+  },
+  mtaStsMx: {
+    explain: 'mail servers that the MTA-STS policy names beside this one, as mx2.example.net,*.example.org',
+    standard: 'none',
+    parse: (text) => parseHosts(text),
+    format: (value) => value.join(','),
   },
   backupMx: {
     explain: 'on or off: whether mail for the domain is taken for its own mail servers and sent on to them',
@@ -91,6 +189,33 @@ export const domainSettings = {
     explain: "as backup MX: days that mail waits for the domain's own servers",
     standard: 'as queue.lifetime',
     parse: (text) => ((toCount(text) ?? 0) > 0 && (toCount(text) ?? 0) <= 365 ? toCount(text) : undefined),
+    format: (value) => `${value}`,
+  },
+  userPerHour: {
+    explain: 'recipients that each user may write to in an hour, or unlimited',
+    standard: '500',
+    ...allowance,
+  },
+  domainPerHour: {
+    explain: 'recipients that all users of the domain together may write to in an hour, or unlimited',
+    standard: '5000',
+    ...allowance,
+  },
+  strangerPerMinute: {
+    explain:
+      'recipients of the domain that one unauthenticated address may name in a minute, by its history, or unlimited',
+    standard: '200',
+    ...allowance,
+  },
+  greylist: {
+    explain: 'on or off: whether mail of unknown senders that neither SPF nor DMARC vouches for is to come again',
+    standard: 'on',
+    ...onOff,
+  },
+  greylistDelay: {
+    explain: 'seconds after which such mail may come again, 1 to 3600',
+    standard: '60',
+    parse: (text) => ((toCount(text) ?? 0) > 0 && (toCount(text) ?? 0) <= 3_600 ? toCount(text) : undefined),
     format: (value) => `${value}`,
   },
 } satisfies { [K in keyof Required<DomainSettings>]: Setting<Required<DomainSettings>[K]> }
@@ -142,10 +267,29 @@ function parseLocals(text: string): readonly string[] | undefined {
   return right && locals.length <= maxLocals ? locals.map(normaliseLocal) : undefined
 }
 
+const maxHosts = 20
+
+/** Hosts, or `*.` and a domain (RFC 8461 §4.1). */
+function parseHosts(text: string): readonly string[] | undefined {
+  const hosts = text
+    .split(',')
+    .map((host) => host.trim())
+    .filter(Boolean)
+  const ascii = hosts.map((host) => (host.startsWith('*.') ? `*.${toAscii(host.slice(2)) ?? ''}` : toAscii(host)))
+  const right = ascii.every((host) => host !== undefined && host !== '*.')
+  return right && hosts.length <= maxHosts ? (ascii as readonly string[]) : undefined
+}
+
 /** A whole number from 0 on; undefined when it is none. */
 export function toCount(text: string): number | undefined {
   const number = text.trim() === '' ? Number.NaN : Number(text)
   return Number.isSafeInteger(number) && number >= 0 ? number : undefined
+}
+
+/** How sure the built-in spam filter must be, in percent. */
+export function toPercent(text: string): number | undefined {
+  const number = toCount(text)
+  return number !== undefined && number >= 50 && number <= 100 ? number : undefined
 }
 
 const units = 'KMGT'

@@ -12,11 +12,37 @@ export interface Domain {
   readonly aliasOf?: string
   readonly settings: DomainSettings
 }
-/** `posthorn domain set D KEY=VALUE`; validated by the schema in accounts/settings.ts. */
-/** As the author's domain asks; to Junk where it asks for anything; or nothing but a mark. */
-export type DmarcSetting = 'enforce' | 'junk' | 'record'
+/** As the author's domain asks; to the quarantine, or to Junk, where it asks for anything; or nothing but a mark. */
+export type DmarcSetting = 'enforce' | 'quarantine' | 'junk' | 'record'
+/** What is done with spam; `off`: nothing. */
+export type SpamSetting = 'reject' | 'quarantine' | 'junk' | 'tag' | 'off'
+/** What is done with malware; `off`: nothing. */
+export type VirusSetting = 'reject' | 'quarantine' | 'off'
+/** Which of their own settings users may put in the place of their domain's. */
+export type UserVerdicts = 'none' | 'spam' | 'all'
+export type DigestSetting = 'off' | 'daily'
+/** Whether the author's domain is told of single messages that failed, and whether their subject is told too. */
+export type FailureSetting = 'off' | 'on' | 'subject'
 
-export interface DomainSettings {
+/** How many, or as many as one likes. */
+export type Allowance = number | 'unlimited'
+
+/** What somebody wants done with mail that is not as it should be. */
+export interface VerdictSettings {
+  /** Absent: as the filter proposes. */
+  readonly spam?: SpamSetting
+  /** From this score on a message is spam, and below it is none, whatever the filter's own threshold. */
+  readonly spamScore?: number
+  /** From this score on spam is refused, and below it never. */
+  readonly spamRejectScore?: number
+  /** Absent: reject. */
+  readonly virus?: VirusSetting
+  /** With mail whose author's domain disowns it (RFC 9989 §5.4); absent: enforce. */
+  readonly dmarc?: DmarcSetting
+}
+
+/** `posthorn domain set D KEY=VALUE`; validated by the schema in accounts/settings.ts. */
+export interface DomainSettings extends VerdictSettings {
   /** The character that begins the detail in `user+detail`; empty: none. */
   readonly detail?: string
   /** Quota of new users, bytes and messages. */
@@ -32,14 +58,39 @@ export interface DomainSettings {
   readonly srs?: boolean
   /** Days after which new DKIM keys are made, to be published; absent: never. */
   readonly dkimRotation?: number
-  /** What is done with mail whose author's domain disowns it (RFC 9989 §5.4); absent: enforce. */
-  readonly dmarc?: DmarcSetting
+  /** Absent: spam. */
+  readonly userVerdicts?: UserVerdicts
+  /** Days that mail stays in the quarantine; absent: 30. */
+  readonly quarantineDays?: number
+  /** Whether users are told of what came into the quarantine; absent: off. */
+  readonly quarantineDigest?: DigestSetting
+  /** The built-in spam filter looks at mail from outside; absent: yes. */
+  readonly classifier?: boolean
+  /** From how many percent on its answer is spam; absent: 90. */
+  readonly spamThreshold?: number
+  /** Mail to the domain is counted in the reports that other domains ask for (RFC 9990); absent: yes. */
+  readonly dmarcReports?: boolean
+  /** Messages to the domain that fail are told of one by one, where the author's domain asks for it (RFC 9991); absent: off. */
+  readonly dmarcFailureReports?: FailureSetting
+  /** The MTA-STS policy that we serve for it (RFC 8461 §5); absent: we serve none. */
+  readonly mtaSts?: 'enforce' | 'testing' | 'none'
+  /** With `mtaSts`: mail servers that the policy names beside ours, `*.` and a domain for all hosts one label below. */
+  readonly mtaStsMx?: readonly string[]
   /** Nobody of the domain has a mailbox here: its mail is taken and sent on to its better mail servers. */
   readonly backupMx?: boolean
   /** With `backupMx`: the local parts that are taken, lower case; absent or empty: all. */
   readonly backupFor?: readonly string[]
   /** With `backupMx`: days that mail waits for them; absent: as all mail. */
   readonly backupDays?: number
+  /** Recipients that each user, and all of them together, may write to in an hour; absent: the server's. */
+  readonly userPerHour?: Allowance
+  readonly domainPerHour?: Allowance
+  /** Recipients here that one unauthenticated address may name in a minute; absent: the server's. */
+  readonly strangerPerMinute?: Allowance
+  /** Mail of unknown senders that nobody vouches for is to come again; absent: yes. */
+  readonly greylist?: boolean
+  /** Seconds after which it may; absent: the server's. */
+  readonly greylistDelay?: number
 }
 
 export interface Account {
@@ -63,6 +114,18 @@ export interface AccountSettings {
   readonly saveSent?: boolean
   /** Extensions of IMAP that the account is not offered, in capitals. */
   readonly imapHide?: readonly string[]
+  /** In the place of the domain's, where it allows that. */
+  readonly spam?: SpamSetting
+  readonly spamScore?: number
+  readonly spamRejectScore?: number
+  readonly virus?: VirusSetting
+  readonly quarantineDigest?: DigestSetting
+  /** The built-in spam filter looks at this user's mail; absent: as his domain says. */
+  readonly classifier?: boolean | null
+  /** Percent; absent: as his domain says. */
+  readonly spamThreshold?: number | null
+  /** Recipients that the user may write to in an hour; absent: as his domain says. */
+  readonly perHour?: Allowance
 }
 
 export interface Alias {
@@ -102,6 +165,14 @@ export interface ScramKeys {
   readonly iterations: number
   readonly storedKey: Buffer
   readonly serverKey: Buffer
+}
+
+/** Who may try to sign in at all; told how each attempt ended. Addresses that are exempt are let through. */
+export interface SignInGuard {
+  /** Fault `limit` when the address has failed too often and is not known as the account's own. `account`: whom the name means, if anybody. */
+  admit(ip: string, account: AccountId | undefined): Promise<void>
+  failed(ip: string, name: string): Promise<void>
+  succeeded(ip: string, name: string, account: AccountId): void
 }
 
 /** What may be asked anywhere: runs on a read-only store, in any thread. */

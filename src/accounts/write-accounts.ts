@@ -160,13 +160,18 @@ async function update(tx: Writer, email: string, to: Parameters<AccountWrites['u
     quotaMessages: to.quotaMessages === undefined ? row.quota_messages : to.quotaMessages,
   })
   if (to.settings) {
-    const merged = { ...(JSON.parse(row.settings ?? '{}') as AccountSettings), ...to.settings }
+    const merged = withoutNothing({ ...(JSON.parse(row.settings ?? '{}') as AccountSettings), ...to.settings })
     const forward = merged.forward && (await canonicalList(tx, merged.forward, maxForwards))
     if (forward?.includes(formatAddress(row)))
       throw new Fault('invalid', 'an account cannot forward to itself: keepCopy keeps a copy')
     await accountRows.setSettings(tx, row.id, JSON.stringify({ ...merged, forward }))
   }
   return toAccount((await accountRows.find(tx, row.id))!)
+}
+
+/** What is taken away comes as undefined, and from a command's process as null. */
+function withoutNothing(settings: AccountSettings): AccountSettings {
+  return Object.fromEntries(Object.entries(settings).filter(([, value]) => value !== undefined && value !== null))
 }
 
 async function knownAccount(tx: Reader, email: string): Promise<accountRows.AccountRow> {

@@ -2,7 +2,15 @@
 
 import { toAscii } from '../address/index.ts'
 import { Fault } from '../base/index.ts'
-import { dkimKeyRows, domainRows, type Reader, type Store, suppressionRows, type Writer } from '../store/index.ts'
+import {
+  abuseListRows,
+  dkimKeyRows,
+  domainRows,
+  type Reader,
+  type Store,
+  suppressionRows,
+  type Writer,
+} from '../store/index.ts'
 import { checkDomainSettings } from './settings.ts'
 import type { AccountWrites, DomainSettings } from './types.ts'
 import { toDomain } from './values.ts'
@@ -33,6 +41,7 @@ export function createDomainWrites(store: Store): DomainWrites {
         // Its list and its keys mean nothing without it.
         await dkimKeyRows.removeOfDomain(tx, id)
         while ((await suppressionRows.removeOfDomain(tx, id, 1000)) === 1000);
+        while ((await abuseListRows.removeOfDomain(tx, id, 1000)) === 1000);
         await domainRows.remove(tx, id)
       }),
     setDomain: (text, settings) =>

@@ -29,6 +29,7 @@ const about: Readonly<Record<ListenerName, string>> = {
   pop3s: 'fetching mail, TLS',
   http: '/health and /metrics',
   https: 'the same, TLS',
+  acme: 'proof for certificate authorities',
 }
 
 export function formatBanner(facts: BannerFacts): string {

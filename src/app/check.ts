@@ -1,13 +1,15 @@
 // What rooms say about their part of a configuration before anything is made or opened. Knows what to ask, not what is right.
 
 import { isFault } from '../base/index.ts'
-import { createSources, parseRoutes } from '../queue/index.ts'
-import { loadCertificate } from '../tls/index.ts'
+import { createSources, parseRoutes, parseTlsWords } from '../queue/index.ts'
+import { readPair } from '../tls/index.ts'
+import { acmeSettings } from './certificates.ts'
 import { type Config, ConfigError } from './config/index.ts'
+import { readEgress } from './egress.ts'
 
 /** Routes that mean nothing, certificates that cannot be read: one line each. Throws ConfigError. */
-export function checkParts(config: Config, now: number): void {
-  const { hostname, data, tls, queue } = config
+export function checkParts(config: Config): void {
+  const { tls, certificates, queue } = config
   const checks = [
     ...Object.entries(queue.routes).map(
       ([pattern, target]) =>
@@ -15,7 +17,10 @@ export function checkParts(config: Config, now: number): void {
           void parseRoutes({ [pattern]: target }),
     ),
     () => void createSources({ pools: queue.sources, rules: queue.sourceRules }),
-    () => tls && loadCertificate({ hostname, folder: data, files: tls }, now),
+    () => void parseTlsWords(queue.tls),
+    () => void readEgress(config),
+    ...[...(tls ? [tls] : []), ...certificates].map((files) => () => void readPair(files)),
+    () => void acmeSettings(config),
   ]
   const lines = checks.flatMap((check) => {
     try {

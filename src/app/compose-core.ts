@@ -1,11 +1,13 @@
 // Makes the core out of the rooms: everything that writes, on one store. A plain function: who calls it decides the thread.
 // Knows what needs what; when things start and stop is told in core.ts.
 
+import { abuseHandlers, createAbuseAdmin, createAbuseCounts, scheduleAbuseSweep } from '../abuse/index.ts'
 import {
   type AccountReads,
   createAccountReads,
   createAccountWrites,
   createDkimAdmin,
+  createDkimKeys,
   createDomainPolicies,
   createMaildropLocks,
   type DomainPolicies,
@@ -13,9 +15,22 @@ import {
   eraseAccount,
   scheduleDkimKeys,
 } from '../accounts/index.ts'
-import type { AccountId, ContentId } from '../base/index.ts'
-import { createDelivery, createLocalRetry, createPostHandler, createRewriter, srsKey } from '../delivery/index.ts'
+import { type AccountId, type ContentId, Fault } from '../base/index.ts'
+import {
+  createDelivery,
+  createLocalRetry,
+  createPostHandler,
+  createQuarantineAdmin,
+  createRewriter,
+  digestHandlers,
+  expireHandlers,
+  forgetQuarantined,
+  scheduleQuarantine,
+  srsKey,
+} from '../delivery/index.ts'
 import type { Resolver } from '../dns/index.ts'
+import type { Egress } from '../egress/index.ts'
+import { createSpamAdmin, forgetLearnt, learnHandlers, learningHooks } from '../filters/index.ts'
 import {
   createJobRunner,
   housekeepingHandlers,
@@ -24,24 +39,40 @@ import {
   scheduleHousekeeping,
 } from '../jobs/index.ts'
 import { createMailTx, createMailWrites, createSpool, type MailTx, mailHandlers, sweepAccount } from '../mail/index.ts'
+import type { TlsResult } from '../mailauth/index.ts'
 import {
   createQueue,
   createReturnedReads,
   createReturnPathSigner,
+  createStsPolicies,
   createSuppressionAdmin,
   createSuppressions,
   parseRoutes,
+  parseTlsWords,
   type Queue,
   type QueueSettings,
   returnableMs,
   returnedHandlers,
   returnPathKey,
+  type StsPolicies,
   scheduleForgetting,
+  scheduleStsRefresh,
 } from '../queue/index.ts'
+import {
+  createReportNotes,
+  createReportsAdmin,
+  createTlsRecorder,
+  reportHandlers,
+  scheduleReports,
+  toFailureJob,
+} from '../reports/index.ts'
 import { connectSmtp } from '../smtp/client/index.ts'
 import { accountRows, loadKey, openStore, type Store, type Writer } from '../store/index.ts'
 import { createTrace, type TraceTx } from '../trace/index.ts'
+import { openKeeper, readOnce, type WatchedNow } from './certificates.ts'
 import type { Config } from './config/index.ts'
+import { createConfiguredEgress } from './egress.ts'
+import { configuredFilters } from './filters.ts'
 import { createHealth } from './health.ts'
 import { createIndexKeeper } from './index-keeper.ts'
 import { type DoorCounters, formatMetrics, timeWrites } from './metrics.ts'
@@ -69,6 +100,8 @@ export interface Core {
 export interface CoreSurroundings extends Surroundings {
   readonly onFatal: (error: Error) => void
   readonly version: string
+  /** Absent: certificate files are read when somebody asks. */
+  readonly watched?: WatchedNow
 }
 
 /** Opens the store for writing and everything that writes. */
@@ -77,37 +110,87 @@ export async function composeCore(config: Config, around: CoreSurroundings): Pro
   const opened = await openStore({ ...storeOptions(config, around), onFatal, ...(fault && { fault }) })
   const { store, writes } = timeWrites(opened, clock)
   const mailTx = createMailTx({ store, log })
-  const mail = createMailWrites({ store, log })
+  const mail = createMailWrites({ store, log, after: learningHooks })
   const { hostname } = config
   const queries = createAccountReads({ store, clock, log, hostname })
   const accounts = createAccountWrites({ store, ensureMailboxes: mailTx.ensureMailboxes, log })
   const resolver = createConfiguredResolver(config, clock)
   let { lifetime } = config.queue
+  let { connectionsPerAddress } = config.limits
   const trace = createTrace({ store, accounts: queries, clock, log, keep: config.trace.keep })
   const policies = createDomainPolicies(store.bell, clock)
   const returned = await openReturned({ store, trace: trace.tx, policies }, around, () => lifetime)
   const dns = around.dns ?? resolver
-  const dkim = createDkimAdmin({ store, sealer: openSealer(config.data) })
-  const queue = openQueue(config, around, { store, mailTx, queries, returned, trace: trace.tx, dns })
+  const { connections, ...abuse } = createAbuseCounts({
+    store,
+    accounts: queries,
+    clock,
+    log,
+    connectionsPerAddress: () => connectionsPerAddress,
+  })
+  const sealer = openSealer(config.data)
+  const dkim = createDkimAdmin({ store, sealer })
+  let begun = false
+  const keeper = openKeeper(config, {
+    store,
+    sealer,
+    resolver,
+    domains: async () => (await queries.domains()).map(({ name }) => name),
+    watched: around.watched ?? readOnce(config, clock),
+    answering: () => begun,
+    clock,
+    log: log.child({ part: 'tls' }),
+  })
+  const egress = createConfiguredEgress(config, dns)
+  const reports = await openReports(config, around, { store, mailTx, trace: trace.tx, dns, egress })
+  const onTlsResult = (result: TlsResult) => reports.tls.record([result])
+  const sts = createStsPolicies({ store, dns, egress, port: config.egress.stsPort, onTlsResult, clock, log })
+  const queue = openQueue(config, around, {
+    store,
+    mailTx,
+    queries,
+    returned,
+    trace: trace.tx,
+    dns,
+    sts,
+    onTlsResult,
+  })
   await loadKey(store, srsKey)
   const rewriter = createRewriter({ store, clock, policies })
-  const outcome = { queue: queue.tx, returned: returned.reads, trace: trace.tx, rewriter }
+  const outcome = { queue: queue.tx, returned: returned.reads, trace: trace.tx, rewriter, policies }
   const parts = { store, accounts: queries, mail: mailTx, ...outcome, hostname, clock, log }
-  const delivery = createDelivery({ ...parts, reporter: queue.reporter, ...(fault && { fault }) })
+  const signing = { keys: createDkimKeys({ store, clock, log, sealer }) }
+  const delivery = createDelivery({ ...parts, reporter: queue.reporter, wrote: abuse.wrote, ...(fault && { fault }) })
   const eraseWhole = async (account: AccountId, done: (tx: Writer) => Promise<void>) => {
     await sweepAccount(store, account)
+    await forgetQuarantined(store, account)
+    await forgetLearnt(store, account)
     await store.write('server', async (tx) => {
       await eraseAccount(tx, account)
       await done(tx)
     })
   }
+  const filterLog = log.child({ part: 'filters' })
+  let current = config
+  const putContent = (tx: Writer, bytes: Buffer) => putBytes(store, mailTx, tx, bytes)
   const handlers: JobHandlers = {
     ...housekeepingHandlers({ store, log }),
     ...mailHandlers(store, clock),
     ...returned.handlers,
     ...trace.handlers,
+    ...expireHandlers({ store, trace: trace.tx, clock, log }),
+    ...digestHandlers({ store, policies, putContent, hostname, clock }),
+    ...learnHandlers({
+      store,
+      outside: configuredFilters(() => current, { resolver: dns, clock, log: filterLog, hostname }),
+      log: filterLog,
+    }),
+    ...abuseHandlers({ store }),
+    ...sts.handlers,
     ...dkimHandlers({ store, admin: dkim, dns, clock, log }),
-    post: createPostHandler(parts),
+    ...reports.handlers,
+    ...keeper.handlers,
+    post: createPostHandler({ ...parts, signing }),
     'remove-account': ({ account }, job) => eraseWhole(account, job.done),
   }
   const index = createIndexKeeper(config, store, around)
@@ -115,15 +198,16 @@ export async function composeCore(config: Config, around: CoreSurroundings): Pro
   let { minimumFree } = config.disk
   let doors: readonly { counters(): Promise<DoorCounters> }[] = []
   const facts: CoreFacts = {
-    health: createHealth({ store, queue, minimumFree: () => minimumFree, clock }),
+    health: createHealth({ store, queue, minimumFree: () => minimumFree, remarks: keeper.remarks, clock }),
     async metrics() {
-      const [counted, waiting, searchLag] = await Promise.all([
+      const [counted, waiting, searchLag, certificates] = await Promise.all([
         Promise.all(doors.map((one) => one.counters())),
         queue.admin.stats(),
         index?.lag(),
+        keeper.admin.list(),
       ])
       return formatMetrics(
-        { queue: { ...waiting }, attempts: queue.tallied(), writes: writes(), doors: counted, searchLag },
+        { queue: { ...waiting }, attempts: queue.tallied(), writes: writes(), doors: counted, searchLag, certificates },
         around.version,
       )
     },
@@ -136,6 +220,8 @@ export async function composeCore(config: Config, around: CoreSurroundings): Pro
       delivery,
       maildrops: createMaildropLocks(),
       trace: trace.notes,
+      abuse,
+      reports: reports.notes,
       core: facts,
     },
     admin: {
@@ -145,6 +231,11 @@ export async function composeCore(config: Config, around: CoreSurroundings): Pro
       suppressions: createSuppressionAdmin({ store, clock }),
       trace: trace.reads,
       dkim,
+      quarantine: createQuarantineAdmin(parts),
+      spam: createSpamAdmin({ store, hostname }),
+      abuse: createAbuseAdmin({ store, accounts: queries, connections, clock }),
+      reports: reports.admin,
+      certificates: keeper.admin,
     },
     watchDoors(list) {
       doors = list
@@ -152,12 +243,18 @@ export async function composeCore(config: Config, around: CoreSurroundings): Pro
     reconfigure(next) {
       queue.reconfigure(queueSettings(next))
       resolver.reconfigure(next)
+      egress.reconfigure(next)
       ;({ minimumFree } = next.disk)
       ;({ lifetime } = next.queue)
+      current = next
+      ;({ connectionsPerAddress } = next.limits)
       trace.setKeep(next.trace.keep)
+      reports.reconfigure(next)
+      keeper.reconfigure(next)
     },
     checkIndex: async () => index?.check(),
     begin() {
+      begun = true
       index?.begin()
       queue.start().catch((error: unknown) => log.error({ err: error }, 'the queue could not start'))
       jobs = createJobRunner({ store, handlers, clock, log })
@@ -165,7 +262,12 @@ export async function composeCore(config: Config, around: CoreSurroundings): Pro
         scheduleHousekeeping(store),
         scheduleForgetting(store),
         scheduleDkimKeys(store),
+        scheduleQuarantine(store),
+        scheduleAbuseSweep(store),
+        scheduleReports(store),
+        scheduleStsRefresh(store),
         trace.begin(),
+        keeper.begin(),
       ]).catch((error: unknown) => log.error({ err: error }, 'housekeeping was not scheduled'))
     },
     async finish() {
@@ -173,7 +275,64 @@ export async function composeCore(config: Config, around: CoreSurroundings): Pro
     },
     async close(graceMs = 0) {
       await Promise.all([queue.stop(graceMs), jobs?.stop(), index?.stop()])
+      await reports.tls.stop()
       await store.close()
+    },
+  }
+}
+
+const postLimits = { maxBytes: 65_536, timeoutMs: 60_000 }
+
+/** RFC 8460 §5.4: any answer of the 200s is a receipt. */
+async function postReport(egress: Pick<Egress, 'fetch'>, url: string, body: Buffer, type: string): Promise<void> {
+  const { status } = await egress.fetch({ url, method: 'POST', headers: { 'content-type': type }, body, ...postLimits })
+  if (status < 200 || status > 299) throw new Fault('unavailable', `${url} answered ${status}`)
+}
+
+/** Reports: what is gathered for others, what others tell us. */
+async function openReports(
+  config: Config,
+  { clock, log, version }: CoreSurroundings,
+  parts: {
+    readonly store: Store
+    readonly mailTx: MailTx
+    readonly trace: TraceTx
+    readonly dns: Resolver
+    readonly egress: Pick<Egress, 'fetch'>
+  },
+) {
+  const { store, mailTx, trace, dns } = parts
+  const { hostname } = config
+  let settings = config.reports
+  const on = () => settings.send
+  const failure = { key: await loadKey(store, 'report-redaction'), hostname, version }
+  const own = log.child({ part: 'reports' })
+  const random = Math.random
+  const notes = createReportNotes({ store, random, on, toFailure: (failed) => toFailureJob(failed, failure) })
+  const jobs = {
+    store,
+    dns,
+    clock,
+    log: own,
+    trace,
+    on,
+    hostname,
+    version,
+    sender: () => ({
+      address: settings.from ?? `noreply-dmarc@${hostname}`,
+      organization: settings.organization ?? hostname,
+      ...(settings.contact !== undefined && { contact: settings.contact }),
+    }),
+    putContent: (tx: Writer, bytes: Buffer) => putBytes(store, mailTx, tx, bytes),
+    post: (url: string, body: Buffer, type: string) => postReport(parts.egress, url, body, type),
+  }
+  return {
+    notes,
+    tls: createTlsRecorder({ notes, clock, log: own }),
+    handlers: reportHandlers(jobs),
+    admin: createReportsAdmin(jobs),
+    reconfigure({ reports }: Config) {
+      settings = reports
     },
   }
 }
@@ -184,6 +343,9 @@ interface QueueParts {
   readonly queries: AccountReads
   readonly trace: TraceTx
   readonly dns: Resolver
+  readonly sts: StsPolicies
+  /** Told how TLS with other servers went. */
+  readonly onTlsResult: (result: TlsResult) => void
   readonly returned: Awaited<ReturnType<typeof openReturned>>
 }
 
@@ -205,11 +367,13 @@ async function openReturned(
 }
 
 function openQueue(config: Config, around: CoreSurroundings, parts: QueueParts): Queue {
-  const { store, mailTx, queries, trace, dns, returned } = parts
+  const { store, mailTx, queries, trace, dns, sts, onTlsResult, returned } = parts
   const { clock, log, fault } = around
   return createQueue({
     store,
     dns,
+    sts,
+    onTlsResult,
     trace,
     connect: connectSmtp,
     ...queueSettings(config),
@@ -226,13 +390,14 @@ function openQueue(config: Config, around: CoreSurroundings, parts: QueueParts):
 }
 
 function queueSettings({ queue }: Config): Required<QueueSettings> {
-  const { routes, schedule, lifetime, delayNotice, concurrency, perHost, sources, sourceRules, limits } = queue
+  const { routes, schedule, lifetime, delayNotice, concurrency, perHost, sources, sourceRules, limits, tls } = queue
   return {
     routes: parseRoutes(routes),
     schedule: { retries: schedule, every: schedule.at(-1)!, lifetime, delayNotice },
     concurrency: { total: concurrency, perDestination: perHost },
     sources: { pools: sources, rules: sourceRules },
     limits,
+    tls: parseTlsWords(tls),
   }
 }
 

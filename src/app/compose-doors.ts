@@ -1,24 +1,44 @@
 // Makes the doors out of the rooms: sockets, TLS and wire formats on a read-only store, writing through the core's services.
 // A plain function: who calls it decides the thread.
 
-import { type AccountReads, createAccountReads, createDkimKeys, createDomainPolicies } from '../accounts/index.ts'
-import { Fault } from '../base/index.ts'
+import {
+  type BanReads,
+  createBanReads,
+  createGate,
+  createListReads,
+  createSignInGuard,
+  toClient,
+} from '../abuse/index.ts'
+import {
+  type AccountReads,
+  createAccountReads,
+  createDkimKeys,
+  createDomainPolicies,
+  type DomainPolicies,
+  type DomainSettings,
+} from '../accounts/index.ts'
+import { toAscii } from '../address/index.ts'
+import { type Client, createNetworkTest, Fault, isLoopback } from '../base/index.ts'
 import { createDeliveryChecks, createRewriter } from '../delivery/index.ts'
-import { createHttpServer } from '../http/server/index.ts'
+import { createGreylist, createLazyClassifier } from '../filters/index.ts'
+import { type Admission, createHttpServer } from '../http/server/index.ts'
 import { createImapServer, type ImapSettings, listenImap } from '../imap/server/index.ts'
 import { createMailReads, createSpool } from '../mail/index.ts'
 import type { Verifier, VerifierOptions } from '../mailauth/index.ts'
 import { createPop3Server, listenPop3, type Pop3Settings } from '../pop3/index.ts'
 import { createReturnedReads, createSuppressionReads } from '../queue/index.ts'
+import { createObserver, type Observer } from '../reports/index.ts'
 import { createSmtpServer, type Kind, type SmtpSettings } from '../smtp/server/index.ts'
 import { openReadStore, openSearchReader, type ReadStore, type SearchReader } from '../store/index.ts'
-import { type CertificatePair, tlsOptions } from '../tls/index.ts'
+import { type FileCertificates, openDoorCertificates, type ServerTls } from '../tls/index.ts'
 import { createRefusals, type Refusals } from '../trace/index.ts'
 import type { Bound } from './banner.ts'
 import type { Config, ListenerName } from './config/index.ts'
 import { type Endpoint, formatEndpoint } from './config/units.ts'
+import { configuredFilters } from './filters.ts'
 import { watchCore } from './health.ts'
 import type { Counters, DoorCounters } from './metrics.ts'
+import { ownStsPolicy } from './own-sts.ts'
 import { type ConfiguredResolver, createConfiguredResolver } from './resolver.ts'
 import { openSealer } from './secret-key.ts'
 import { type CoreServices, type Surroundings, storeOptions } from './services.ts'
@@ -27,7 +47,7 @@ import { version } from './version.ts'
 
 export interface DoorsOptions {
   readonly config: Config
-  readonly certificate: CertificatePair
+  readonly files: FileCertificates
   /** Of several threads with doors the first also holds the web door. */
   readonly index: number
 }
@@ -37,7 +57,7 @@ export interface Doors {
   listen(): Promise<Bound[]>
   counters(): Promise<DoorCounters>
   /** New connections get this certificate and the values of the keys that may change; live ones go on as they are. */
-  reconfigure(next: Pick<DoorsOptions, 'config' | 'certificate'>): Promise<void>
+  reconfigure(next: Pick<DoorsOptions, 'config' | 'files'>): Promise<void>
   /** Takes no new work; what is under way ends within `graceMs` or is cut off. */
   stop(graceMs: number): Promise<void>
   close(): Promise<void>
@@ -47,34 +67,59 @@ export async function composeDoors(options: DoorsOptions, core: CoreServices, ar
   let { config } = options
   const store = await openReadStore({ ...storeOptions(config, around), ...(around.fault && { fault: around.fault }) })
   const space = watchSpace(store, around)
-  let tls = tlsOptions(options.certificate)
   const { clock, log } = around
+  let sealer: ReturnType<typeof openSealer> | undefined
+  const certificates = await openDoorCertificates({
+    store,
+    sealer: () => (sealer ??= openSealer(config.data)),
+    hostname: config.hostname,
+    files: options.files,
+    changed: (tls) => http.setCertificate(tls),
+    clock,
+    log,
+  })
+  const tls = certificates.current
   // One for all doors: what is guessed at one of them is remembered at the others.
+  const bans = createBanReads({ store, clock })
+  let trusted = createNetworkTest(config.smtp.trustedNetworks)
+  const isExempt = (ip: string) => isLoopback(ip) || trusted(ip)
   const accounts = createAccountReads({
     store,
     clock,
     log,
     hostname: config.hostname,
     keep: core.accounts.addScramKeys,
+    guard: createSignInGuard({ store, bans, counts: core.abuse, isExempt, clock, log }),
   })
   const index = config.search.index ? openSearchReader({ data: config.data, ...around }) : undefined
   const refusals = createRefusals({ notes: core.trace, clock, log: log.child({ door: 'smtp' }) })
+  const observer = createObserver({ notes: core.reports, clock, log: log.child({ door: 'smtp' }) })
   const resolver = createConfiguredResolver(config, clock)
   const parts = {
     config: () => config,
     resolver,
     refusals,
+    observer,
     store,
     index,
     accounts,
     core,
     around,
-    tls: () => tls,
+    tls,
     freeBytes: space.free,
+    isBanned: async (client: Client) =>
+      !client.near && !isExempt(client.address) && (await bans.ofAll(client.address)) !== undefined,
   }
   const [smtp, imap, pop3] = [openSmtp(parts), openImap(parts), openPop3(parts)]
-  const sources = { health: watchCore(core.core, around.clock), metrics: () => core.core.metrics() }
-  const http = createHttpServer({ sources, tls, log: around.log })
+  const sources = {
+    health: watchCore(core.core, around.clock),
+    metrics: () => core.core.metrics(),
+    admit: guests(core, bans, isExempt),
+    stsPolicy: openStsPolicies(store, around, config.hostname),
+    challenge: certificates.challenge,
+    challengeCertificate: certificates.challengeCertificate,
+  }
+  const http = createHttpServer({ sources, tls: tls(), log: around.log })
   const listeners: { close(): Promise<void> }[] = []
 
   const reusePort = config.doors > 1
@@ -84,8 +129,9 @@ export async function composeDoors(options: DoorsOptions, core: CoreServices, ar
     imaps: (at) => openImapPort(at, true),
     pop3: (at) => openPop3Port(at, false),
     pop3s: (at) => openPop3Port(at, true),
-    http: (at) => http.listen({ ...at, tls: false }),
-    https: (at) => http.listen({ ...at, tls: true }),
+    http: (at) => http.listen({ ...at, kind: 'plain' }),
+    https: (at) => http.listen({ ...at, kind: 'tls' }),
+    acme: (at) => http.listen({ ...at, kind: 'acme' }),
   }
   const openImapPort = async (at: Endpoint, implicitTls: boolean) => {
     const listener = await listenImap(imap, { ...at, implicitTls, reusePort })
@@ -101,7 +147,7 @@ export async function composeDoors(options: DoorsOptions, core: CoreServices, ar
     async listen() {
       const bound: Bound[] = []
       for (const [name, endpoints] of Object.entries(config.listen) as [ListenerName, Endpoint[] | undefined][]) {
-        if (options.index > 0 && (name === 'http' || name === 'https')) continue
+        if (options.index > 0 && ['http', 'https', 'acme'].includes(name)) continue
         for (const at of endpoints ?? [])
           bound.push({ name, host: at.host, port: await openers[name](at).catch(refuseListener(name, at)) })
       }
@@ -114,8 +160,8 @@ export async function composeDoors(options: DoorsOptions, core: CoreServices, ar
     }),
     async reconfigure(next) {
       config = next.config
-      tls = tlsOptions(next.certificate)
-      http.setCertificate(tls)
+      trusted = createNetworkTest(config.smtp.trustedNetworks)
+      certificates.use(next.files)
       resolver.reconfigure(config)
       smtp.reconfigure(smtpSettings(config))
       imap.reconfigure(imapSettings(config))
@@ -124,10 +170,11 @@ export async function composeDoors(options: DoorsOptions, core: CoreServices, ar
     async stop(graceMs) {
       const closing = listeners.map((listener) => listener.close())
       await Promise.all([smtp.stop(graceMs), imap.stop(graceMs), pop3.stop(graceMs), http.stop(graceMs), ...closing])
-      await refusals.stop()
+      await Promise.all([refusals.stop(), observer.stop()])
     },
     async close() {
       space.stop()
+      certificates.stop()
       resolver.close()
       index?.close()
       await store.close()
@@ -135,8 +182,22 @@ export async function composeDoors(options: DoorsOptions, core: CoreServices, ar
   }
 }
 
+const stsPrefix = 'mta-sts.'
+
+/** The policies of our domains, by the host at which others ask for them (RFC 8461 §3.3). */
+function openStsPolicies(store: ReadStore, { clock }: Surroundings, hostname: string) {
+  const policies = createDomainPolicies(store.bell, clock)
+  return async (host: string): Promise<string | undefined> => {
+    const domain = host.toLowerCase().startsWith(stsPrefix) ? toAscii(host.slice(stsPrefix.length)) : undefined
+    if (domain === undefined) return undefined
+    const found = await store.read((tx) => policies.of(tx, domain))
+    return found && (await ownStsPolicy(found.settings, hostname))?.text
+  }
+}
+
 interface Parts {
   readonly refusals: Refusals
+  readonly observer: Observer
   readonly resolver: ConfiguredResolver
   /** That of the moment. */
   readonly config: () => Config
@@ -145,14 +206,32 @@ interface Parts {
   readonly index: SearchReader | undefined
   readonly core: CoreServices
   readonly around: Surroundings
-  readonly tls: () => ReturnType<typeof tlsOptions>
+  readonly tls: () => ServerTls
   readonly freeBytes: () => number
+  readonly isBanned: (client: Client) => Promise<boolean>
 }
 
-function openSmtp({ config, resolver, refusals, store, accounts, core, around, tls, freeBytes }: Parts) {
+const hourMs = 3_600_000
+
+/** What one address may ask over HTTP without a token. */
+function guests({ abuse }: CoreServices, bans: BanReads, isExempt: (ip: string) => boolean) {
+  return async (ip: string): Promise<Admission> => {
+    if (isExempt(ip)) return { ok: true }
+    if (await bans.ofAll(ip)) return { ok: false, retryMs: hourMs }
+    return abuse.take([{ kind: 'api-guest', subject: toClient(ip) }])
+  }
+}
+
+function openSmtp({ config, resolver, refusals, observer, store, accounts, core, around, tls, freeBytes }: Parts) {
   const { clock, log } = around
   const { hostname } = config()
   const policies = createDomainPolicies(store.bell, clock)
+  const dns = around.dns ?? resolver
+  const greylist = createGreylist({
+    settings: (to) => greylistSettings(store, policies, to),
+    ask: (question) => core.abuse.greylist(question),
+  })
+  const screening = { lists: createListReads({ store, policies, clock }), greylist, accounts, blobs: store.blobs, log }
   const checks = createDeliveryChecks({
     accounts,
     suppressions: createSuppressionReads({ store, clock }),
@@ -169,11 +248,18 @@ function openSmtp({ config, resolver, refusals, store, accounts, core, around, t
       },
     },
     freeBytes,
+    screening,
     authentication: {
-      verifier: lazyVerifier({ resolver: around.dns ?? resolver, clock, log, authservId: hostname }),
-      policies,
-      store,
+      verifier: lazyVerifier({ resolver: dns, clock, log, authservId: hostname }),
+      blobs: store.blobs,
     },
+    observing: { observer, policies, store },
+    filtering: {
+      filters: configuredFilters(config, { resolver: dns, clock, log: log.child({ part: 'filters' }), hostname }),
+      blobs: store.blobs,
+      log,
+    },
+    classification: { classifier: createLazyClassifier({ store }), accounts, policies, store, log },
     signing: {
       keys: createDkimKeys({ store, clock, log, sealer: openSealer(config().data) }),
       blobs: store.blobs,
@@ -188,11 +274,25 @@ function openSmtp({ config, resolver, refusals, store, accounts, core, around, t
     delivery: core.delivery,
     spool: (options) => createSpool({ blobs: store.blobs, ...options }),
     refusals,
+    gate: createGate({ counts: core.abuse, accounts, policies, store, clock, log }),
     tls,
     ...smtpSettings(config()),
     log: log.child({ door: 'smtp' }),
     clock,
   })
+}
+
+/** Of several recipients' domains the mildest counts: nobody's mail waits for another. */
+async function greylistSettings(store: ReadStore, policies: DomainPolicies, to: readonly string[]) {
+  const domains = new Set(to.map((address) => address.slice(address.lastIndexOf('@') + 1)))
+  const settings = await store.read(async (tx) => {
+    const found: DomainSettings[] = []
+    for (const domain of domains) found.push((await policies.of(tx, domain))?.settings ?? {})
+    return found
+  })
+  if (settings.some(({ greylist }) => greylist === false)) return undefined
+  const delays = settings.flatMap(({ greylistDelay }) => greylistDelay ?? [])
+  return delays.length < settings.length ? {} : { delayMs: 1000 * Math.min(...delays) }
 }
 
 /** Loaded with the first message from outside. */
@@ -209,6 +309,7 @@ const smtpSettings = ({ auth, smtp, limits, proxyProtocol }: Config): SmtpSettin
   xclient: smtp.xclient,
   xforward: smtp.xforward,
   verify: smtp.verify,
+  greetingDelayMs: smtp.greetingDelay,
   limits: {
     maxMessageSize: smtp.maxMessageSize,
     maxRecipients: smtp.maxRecipients,
@@ -220,7 +321,7 @@ const smtpSettings = ({ auth, smtp, limits, proxyProtocol }: Config): SmtpSettin
   },
 })
 
-function openImap({ config, store, index, accounts, core, around, tls }: Parts) {
+function openImap({ config, store, index, accounts, core, around, tls, isBanned }: Parts) {
   const { clock, log } = around
   const { hostname } = config()
   return createImapServer({
@@ -236,6 +337,7 @@ function openImap({ config, store, index, accounts, core, around, tls }: Parts) 
     clock,
     log: log.child({ door: 'imap' }),
     tls,
+    isBanned,
     ...imapSettings(config()),
   })
 }
@@ -250,7 +352,7 @@ const imapSettings = ({ auth, smtp, limits, proxyProtocol }: Config): ImapSettin
   },
 })
 
-function openPop3({ config, store, accounts, core, around, tls }: Parts) {
+function openPop3({ config, store, accounts, core, around, tls, isBanned }: Parts) {
   const { clock, log } = around
   return createPop3Server({
     services: {
@@ -264,6 +366,7 @@ function openPop3({ config, store, accounts, core, around, tls }: Parts) {
     clock,
     log: log.child({ door: 'pop3' }),
     tls,
+    isBanned,
     ...pop3Settings(config()),
   })
 }

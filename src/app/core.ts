@@ -1,12 +1,12 @@
 // Starts and stops a whole server: the core in this thread, the doors in workers or, for tests, in this thread too.
 // Knows the order of things; what is made of what stands in compose.ts.
 
-import { join } from 'node:path'
 import { MessageChannel, type Worker } from 'node:worker_threads'
 import { type Clock, joinPort, type Log, type Port, realClock } from '../base/index.ts'
 import type { Resolver } from '../dns/index.ts'
-import { type CertificatePair, loadCertificate } from '../tls/index.ts'
+import { type FileCertificates, watchFiles } from '../tls/index.ts'
 import type { Bound } from './banner.ts'
+import { certificateSource } from './certificates.ts'
 import { checkParts } from './check.ts'
 import { type Core, composeCore } from './compose-core.ts'
 import type { composeDoors, Doors } from './compose-doors.ts'
@@ -43,7 +43,8 @@ export interface RunningServer {
   readonly bound: readonly Bound[]
   /** Port of the first listener of each name. */
   readonly ports: Readonly<Partial<Record<ListenerName, number>>>
-  readonly certificate: CertificatePair
+  /** Those of files, at the start. */
+  readonly certificates: FileCertificates
   /**
    * Reads the certificate again and gives it and the keys that may change to everybody; sessions go on. Throws ConfigError or Fault
    * before anything has changed.
@@ -65,7 +66,7 @@ export interface DoorsService extends Omit<Doors, 'close'> {
 /** What the thread of the doors is told first. */
 export interface DoorsStart {
   readonly config: Config
-  readonly certificate: CertificatePair
+  readonly files: FileCertificates
   readonly port: MessagePort
   /** The first thread of doors also holds the web door. */
   readonly index: number
@@ -76,14 +77,34 @@ export async function startServer(config: Config, options: StartOptions): Promis
   const clock = options.clock ?? realClock
   const undo: (() => Promise<void>)[] = []
   try {
-    checkParts(config, clock.now())
+    checkParts(config)
     await prepareFolder(config.data)
-    const certificate = loadCertificate(certificateSource(config), clock.now())
     let current = config
-    const core = await composeCore(config, { ...options, clock, onFatal: options.onFatal ?? fail, version: version() })
+    let doors: readonly OpenDoors[] = []
+    const tellFiles = async (files: FileCertificates) => {
+      await Promise.all(doors.map(({ service }) => service.reconfigure({ config: current, files })))
+    }
+    const watch = watchFiles({
+      source: certificateSource(config),
+      changed: (files) =>
+        void tellFiles(files).catch((error: unknown) =>
+          options.log.error({ err: error }, 'tls: the doors did not take the new certificates'),
+        ),
+      clock,
+      log: options.log,
+    })
+    undo.push(async () => watch.stop())
+    const certificates = watch.current
+    const core = await composeCore(config, {
+      ...options,
+      clock,
+      onFatal: options.onFatal ?? fail,
+      version: version(),
+      watched: { files: () => watch.current, problem: watch.problem },
+    })
     undo.push(() => core.close())
     await core.checkIndex()
-    const doors = await openDoors(config, certificate, core.services, { ...options, clock })
+    doors = await openDoors(config, certificates, core.services, { ...options, clock })
     undo.push(() => Promise.all(doors.map((one) => one.end(0))).then(() => {}))
     core.watchDoors(doors.map(({ service }) => service))
     const bound = await bindAll(doors, options.privileges)
@@ -98,14 +119,11 @@ export async function startServer(config: Config, options: StartOptions): Promis
       core,
       bound,
       ports: Object.fromEntries([...bound].reverse().map(({ name, port }) => [name, port])),
-      certificate,
+      certificates,
       async reconfigure(next) {
         const taken = takeOver(current, next)
-        checkParts(taken.config, clock.now())
-        const fresh = {
-          config: taken.config,
-          certificate: loadCertificate(certificateSource(taken.config), clock.now()),
-        }
+        checkParts(taken.config)
+        const fresh = { config: taken.config, files: watch.use(certificateSource(taken.config)) }
         core.reconfigure(taken.config)
         current = taken.config
         await Promise.all(doors.map(({ service }) => service.reconfigure(fresh)))
@@ -119,6 +137,7 @@ export async function startServer(config: Config, options: StartOptions): Promis
         tidyWhenIdle()
       },
       async stop(graceMs = 30_000) {
+        watch.stop()
         await Promise.all(doors.map((one) => one.end(graceMs)))
         await undo.pop()?.()
         await core.close(graceMs)
@@ -137,12 +156,6 @@ function fail(error: Error): never {
   throw error
 }
 
-const certificateSource = ({ hostname, data, tls }: Config) => ({
-  hostname,
-  folder: join(data, 'tls'),
-  ...(tls && { files: tls }),
-})
-
 interface OpenDoors {
   readonly service: DoorsService
   end(graceMs: number): Promise<void>
@@ -152,13 +165,13 @@ type DoorsOptions = StartOptions & { readonly clock: Clock }
 
 function openDoors(
   config: Config,
-  certificate: CertificatePair,
+  files: FileCertificates,
   services: CoreServices,
   options: DoorsOptions,
 ): Promise<OpenDoors[]> {
   const { here } = options
-  if (here) return here({ config, certificate, index: 0 }, services, options).then((doors) => [inThisThread(doors)])
-  const one = (index: number) => openInThread({ config, certificate, index }, services, options)
+  if (here) return here({ config, files, index: 0 }, services, options).then((doors) => [inThisThread(doors)])
+  const one = (index: number) => openInThread({ config, files, index }, services, options)
   return Promise.all(Array.from({ length: config.doors }, (_, index) => one(index)))
 }
 

@@ -26,6 +26,8 @@ parentPort!.once('message', (start: DoorsStart) => {
         delivery: remote('delivery'),
         maildrops: remote('maildrops'),
         trace: remote('trace'),
+        abuse: remote('abuse'),
+        reports: remote('reports'),
         core: remote('core'),
       }
       const fault = readFault(process.env)

@@ -17,6 +17,8 @@ export interface HealthParts {
   readonly queue: { stalled(): string | undefined }
   /** Bytes; may change. */
   readonly minimumFree: () => number
+  /** What somebody should see to, by name; no failure. Absent: nothing. */
+  readonly remarks?: () => Promise<Readonly<Record<string, string>>>
   readonly clock: Clock
 }
 
@@ -33,7 +35,7 @@ export function createHealth(parts: HealthParts): () => Promise<Health> {
     const found = await Promise.all(
       probes.map(async ([part, ask]) => [part, await within(clock, probeTimeoutMs, ask()).catch(words)] as const),
     )
-    return summarise(Object.fromEntries(found))
+    return summarise(Object.fromEntries(found), await parts.remarks?.().catch(() => ({})))
   }
   return () => {
     if (!last || clock.monotonic() - last.at >= probeEveryMs) last = { at: clock.monotonic(), answer: probe() }
@@ -45,17 +47,17 @@ export function createHealth(parts: HealthParts): () => Promise<Health> {
 export function watchCore(core: { health(): Promise<Health> }, clock: Clock): () => Promise<Health> {
   return async () => {
     try {
-      const { parts } = await within(clock, coreTimeoutMs, core.health())
-      return summarise({ core: 'ok', ...parts })
+      const { parts, remarks } = await within(clock, coreTimeoutMs, core.health())
+      return summarise({ core: 'ok', ...parts }, remarks)
     } catch (error) {
       return summarise({ core: words(error) })
     }
   }
 }
 
-function summarise(parts: Health['parts']): Health {
+function summarise(parts: Health['parts'], remarks: Health['remarks'] = {}): Health {
   const status = Object.values(parts).every((answer) => answer === 'ok') ? 'ok' : 'failing'
-  return { status, parts }
+  return { status, parts, ...(Object.keys(remarks).length > 0 && { remarks }) }
 }
 
 async function probeDisk({ store, minimumFree }: HealthParts): Promise<string> {

@@ -16,6 +16,7 @@ export interface CoreFigures {
   readonly writes: Histogram
   /** Undefined when there is no search index. */
   readonly searchLag?: number | undefined
+  readonly certificates: readonly { readonly name: string; readonly source: string; readonly daysLeft?: number }[]
   /** Of every thread of doors. */
   readonly doors: readonly DoorCounters[]
 }
@@ -72,6 +73,14 @@ export async function formatMetrics(figures: CoreFigures, version: string): Prom
       : family('posthorn_search_lag', 'gauge', 'Contents and messages that are not yet in the search index.', [
           [{}, figures.searchLag],
         ])),
+    ...family(
+      'posthorn_certificate_days_left',
+      'gauge',
+      'Whole days until a certificate ends.',
+      figures.certificates.flatMap(({ name, source, daysLeft }) =>
+        daysLeft === undefined ? [] : [[{ name, source }, daysLeft]],
+      ),
+    ),
     ...histogramLines('posthorn_store_write_seconds', 'From the call of a write to stable storage.', figures.writes),
   ]
   return `${lines.join('\n')}\n${await processMetrics()}`

@@ -9,6 +9,7 @@ import { test } from 'node:test'
 import { MessageChannel } from 'node:worker_threads'
 import { type AccountId, joinPort, type MailboxId, realClock, silentLog } from '../base/index.ts'
 import { createMailReads, createSpool, type NewContent, ownAccess } from '../mail/index.ts'
+import type { FailedMessage } from '../reports/index.ts'
 import { composeCore } from './compose-core.ts'
 import { checkConfig } from './config/index.ts'
 import type { CoreServices } from './services.ts'
@@ -92,6 +93,11 @@ test('arguments and results of every core service are structured-cloneable', asy
         events: [{ at: 1, kind: 'refused', stage: 'rcpt', to: 'nobody@a.test', reply: '550 5.1.1 no' }],
       },
     ])
+    await walkAbuse(service('abuse'), anna.id)
+    await service('reports').note([
+      { kind: 'dmarc', day: 1, domain: 'b.test', policy: 'v=DMARC1; rua=mailto:r@b.test', count: 2, data: '{}' },
+    ])
+    await service('reports').fail([failedMessage])
     assert.equal((await service('core').health()).parts.store, 'ok')
     assert.match(await service('core').metrics(), /posthorn_info/)
 
@@ -109,6 +115,44 @@ test('arguments and results of every core service are structured-cloneable', asy
     rmSync(folder, { recursive: true, force: true })
   }
 })
+
+async function walkAbuse(abuse: CoreServices['abuse'], account: AccountId): Promise<void> {
+  assert.deepEqual(await abuse.enter('192.0.2.9'), { ok: true, factor: 1 })
+  await abuse.remember('192.0.2.9', { good: 1, bad: 0 })
+  await abuse.leave('192.0.2.9')
+  assert.deepEqual(await abuse.take([{ kind: 'user', subject: '1', amount: 500 }]), { ok: true })
+  assert.equal((await abuse.take([{ kind: 'user', subject: '1' }])).ok, false)
+  assert.deepEqual(await abuse.signInFailed('192.0.2.9', 'anna'), {})
+  await abuse.signedIn('192.0.2.9', 'anna', account)
+  await abuse.wrote(account, ['x@b.test'])
+  const question = { ip: '192.0.2.9', from: 'x@b.test', to: ['anna@a.test'] }
+  assert.equal((await abuse.greylist(question)).pass, true)
+  assert.deepEqual(await abuse.greylist({ ...question, from: 'y@b.test' }), { pass: false, waitMs: 60_000 })
+}
+
+const failedMessage: FailedMessage = {
+  at: 1,
+  ip: '192.0.2.1',
+  mailFrom: 'x@b.test',
+  header: Buffer.from('From: x@b.test\r\n\r\n'),
+  subject: false,
+  verification: {
+    spf: { result: 'fail', domain: 'b.test', scope: 'mfrom' },
+    dkim: [],
+    arc: { result: 'none', instance: 0, coversFrom: false },
+    iprev: { result: 'fail' },
+    header: '',
+    dmarc: {
+      result: 'fail',
+      from: 'b.test',
+      publishedAt: 'b.test',
+      record: 'v=DMARC1; p=none; ruf=mailto:f@b.test',
+      spfAligned: false,
+      dkimAligned: false,
+    },
+  },
+  done: 'none',
+}
 
 type Core = Awaited<ReturnType<typeof composeCore>>
 

@@ -65,7 +65,8 @@ async function greet(shared: Shared, server: RunningServer, log: Log): Promise<v
   const listen = Object.fromEntries(Object.entries(listening).map(([name, list]) => [name, list!.map(({ at }) => at)]))
   const firstUser = config.embedded ? await makeFirstUser(core.admin) : undefined
   if (!shared.json && (process.stdout.isTTY || config.embedded)) {
-    const certificate = config.tls ? undefined : describeCertificate(server.certificate.cert)
+    const certificate =
+      config.tls || config.acme.agree ? undefined : describeCertificate(server.certificates.fallback.cert)
     process.stdout.write(formatBanner({ ...config, version: version(), bound, certificate, firstUser }))
   } else if (shared.json && firstUser) process.stdout.write(`${JSON.stringify({ firstUser })}\n`)
   log.info({ version: version(), hostname: config.hostname, listen, pid: process.pid }, 'ready')

@@ -1,12 +1,16 @@
 // What one part of the program asks of another: the doors of the core, commands of the server (running or not).
 
+import type { AbuseAdmin, AbuseCounts } from '../abuse/index.ts'
 import type { AccountReads, AccountWrites, DkimAdmin, MaildropLocks } from '../accounts/index.ts'
 import type { Clock, Log } from '../base/index.ts'
-import type { Delivery } from '../delivery/index.ts'
+import type { Delivery, QuarantineAdmin } from '../delivery/index.ts'
 import type { Resolver } from '../dns/index.ts'
+import type { SpamAdmin } from '../filters/index.ts'
 import type { Health } from '../http/server/index.ts'
 import type { MailWrites } from '../mail/index.ts'
 import type { QueueAdmin, SuppressionAdmin } from '../queue/index.ts'
+import type { ReportNotes, ReportsAdmin } from '../reports/index.ts'
+import type { CertificateAdmin } from '../tls/index.ts'
 import type { TraceNotes, TraceReads } from '../trace/index.ts'
 import type { Config } from './config/index.ts'
 
@@ -24,6 +28,11 @@ export interface AdminServices {
   readonly suppressions: SuppressionAdmin
   readonly trace: TraceReads
   readonly dkim: DkimAdmin
+  readonly quarantine: QuarantineAdmin
+  readonly spam: SpamAdmin
+  readonly abuse: AbuseAdmin
+  readonly reports: ReportsAdmin
+  readonly certificates: CertificateAdmin
 }
 
 /** What a thread works with. */
@@ -42,6 +51,8 @@ export interface CoreServices {
   readonly delivery: Delivery
   readonly maildrops: MaildropLocks
   readonly trace: TraceNotes
+  readonly abuse: AbuseCounts
+  readonly reports: ReportNotes
   readonly core: CoreFacts
 }
 export interface CoreFacts {

@@ -21,7 +21,7 @@ function loadedWith(...modules: string[]): string[] {
 const later = [
   /^NativeModule (https?|http2|_http_\w+|zlib|internal\/deps\/undici\/undici)$/,
   /\/node_modules\/(fastify|prom-client|pg|commander|mailauth|openpgp)\//,
-  /\/src\/(mailauth|pgp|webhooks|http\/server\/(app|door)\.ts)/,
+  /\/src\/(mailauth|pgp|webhooks|filters\/(set|clamav|spamassassin|rspamd|milter\.ts|dnsbl|classifier)|http\/server\/(app|door)\.ts)/,
   /\/src\/store\/postgres\/open\.ts/,
 ]
 

@@ -1,23 +1,19 @@
-// Who sent mail from outside, and what its recipients' domains want done when the author's domain disowns it. Asked in the door's thread,
-// when the whole message is there.
+// Who sent mail from outside. Asked in the door's thread, when the whole message is there. What follows from it is judged in the core.
 
-import type { DmarcSetting, DomainPolicies } from '../accounts/index.ts'
 import { isLoopback } from '../base/index.ts'
 import type { NewContent } from '../mail/index.ts'
-import type { DmarcAnswer, Verification, Verifier } from '../mailauth/index.ts'
-import type { Blobs, ReadStore } from '../store/index.ts'
+import type { Verification, Verifier } from '../mailauth/index.ts'
+import type { Blobs } from '../store/index.ts'
 import { openParts } from './open-parts.ts'
-import type { Arrival, CheckedContent, Envelope } from './types.ts'
-import { refuse } from './verdict.ts'
+import type { Arrival, Envelope } from './types.ts'
 
 export interface AuthenticationParts {
   readonly verifier: Verifier
-  readonly policies: DomainPolicies
-  readonly store: ReadStore & { readonly blobs: Pick<Blobs, 'read' | 'stream'> }
+  readonly blobs: Pick<Blobs, 'read' | 'stream'>
 }
 
 /** Mail that somebody in here hands in, and what a local server has taken already, is not asked who it is. */
-const isForeign = ({ kind, account, trusted, clientIp }: Arrival): boolean =>
+export const isForeign = ({ kind, account, trusted, clientIp }: Arrival): boolean =>
   kind === 'mx' && account === undefined && trusted !== true && !isLoopback(clientIp)
 
 export async function authenticate(
@@ -25,34 +21,14 @@ export async function authenticate(
   arrival: Arrival,
   envelope: Envelope,
   content: NewContent,
-): Promise<CheckedContent> {
-  if (!isForeign(arrival)) return { arrival }
+): Promise<Arrival> {
+  if (!isForeign(arrival)) return arrival
   const { clientIp: ip, helo } = arrival
   const { from } = envelope
   const sender = from === null ? '' : `${from.local}@${from.domain}`
-  const { header, body } = await openParts(parts.store.blobs, content)
+  const { header, body } = await openParts(parts.blobs, content)
   const verification = await parts.verifier.verify({ ip, helo, sender, header, body: body() })
-  const { dmarc } = verification
-  const known = { ...arrival, verification }
-  const wanted = dmarc.result === 'fail' ? await wantedOf(parts, envelope) : 'record'
-  if (wanted === 'record' || dmarc.policy === 'none') return { arrival: known }
-  if (dmarc.policy === 'reject' && wanted === 'enforce') return refuse('disowned', disownedWords(dmarc))
-  return { arrival: { ...known, junk: disownedWords(dmarc) } }
-}
-
-/** Of several domains the mildest counts: nobody loses mail that his domain wants. */
-async function wantedOf({ store, policies }: AuthenticationParts, { to }: Envelope): Promise<DmarcSetting> {
-  const domains = new Set(to.map(({ address }) => address.domain))
-  const wanted = await store.read(async (tx) => {
-    const found: DmarcSetting[] = []
-    for (const domain of domains) found.push((await policies.of(tx, domain))?.settings.dmarc ?? 'enforce')
-    return found
-  })
-  return wanted.includes('record') ? 'record' : wanted.includes('junk') ? 'junk' : 'enforce'
-}
-
-function disownedWords({ from, policy }: DmarcAnswer): string {
-  return `${from ?? 'the domain of From'} asks to ${policy} mail that does not pass DMARC, and this does not`
+  return { ...arrival, verification }
 }
 
 /** What the timeline says of it. */

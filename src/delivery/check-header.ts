@@ -14,6 +14,7 @@ import {
 } from '../mime/index.ts'
 import type { Arrival, DeliveryChecks, Envelope, Refusal } from './types.ts'
 import { refuse } from './verdict.ts'
+import { isBelieved } from './verdicts/fields.ts'
 
 export interface HeaderParts {
   readonly accounts: AccountReads
@@ -57,7 +58,7 @@ export async function checkHeader(
 }
 
 /**
- * What a stranger says that we said of him is taken out (RFC 8601 §5): results under our name, and Received-SPF with us as its receiver.
+ * What a stranger says that we said of him is taken out (RFC 8601 §5): results under our name, Received-SPF with us as its receiver, and verdicts of filters.
  * A filter on this machine or in a trusted network may have them from us.
  */
 function withoutForged(
@@ -69,6 +70,7 @@ function withoutForged(
   if (kind !== 'mx' || trusted === true || isLoopback(clientIp)) return header
   const name = hostname.toLowerCase()
   const forged = fields.filter(({ name: field, field: at }) => {
+    if (isBelieved(field)) return true
     if (field === 'authentication-results') return authservId(fieldValue(header, at)) === name
     return field === 'received-spf' && fieldValue(header, at).toLowerCase().includes(name)
   })

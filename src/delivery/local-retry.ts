@@ -6,7 +6,7 @@ import { isFault } from '../base/index.ts'
 import type { MailTx } from '../mail/index.ts'
 import type { LocalRetry } from '../queue/index.ts'
 import { formatFinal } from './prefix.ts'
-import { mailboxFull } from './steps/commit.ts'
+import { mailboxFull, placeOf } from './steps/commit.ts'
 
 /** The queue's view of a mailbox. */
 export function createLocalRetry({
@@ -26,8 +26,8 @@ export function createLocalRetry({
     async deliver(tx, account, { content, prefix, sender, address, receivedAt, junk }) {
       const whole = Buffer.concat([Buffer.from(formatFinal(sender, address)), prefix])
       try {
-        const role = junk ? 'junk' : 'inbox'
-        await mail.deliverStored(tx, account, { role }, content, { flags: [], receivedAt, prefix: whole })
+        const { where, flags } = placeOf(junk)
+        await mail.deliverStored(tx, account, where, content, { flags, receivedAt, prefix: whole })
         return 'delivered'
       } catch (error) {
         if (isFault(error, 'over-quota')) return { retry: mailboxFull }

@@ -4,13 +4,18 @@ import type { AccountReads, Resolution } from '../accounts/index.ts'
 import { type Address, formatAddress, type Path } from '../address/index.ts'
 import type { AccountId } from '../base/index.ts'
 import { looksSigned, type ReturnedReads, type SuppressionReads, suppressedWords } from '../queue/index.ts'
+import { isReportAddress } from '../reports/index.ts'
 import { type AuthenticationParts, authenticate } from './authentication.ts'
 import { checkHeader, type HeaderParts } from './check-header.ts'
+import { type ClassifyParts, classify } from './classify.ts'
 import type { Rewriter } from './forward.ts'
+import { type ObservingParts, observe } from './observe.ts'
+import { type ScreeningParts, screenContent, screenRecipient } from './screening.ts'
 import { type SigningParts, signMail } from './signing.ts'
 import type { Unreturnable } from './srs.ts'
 import type { Arrival, DeliveryChecks, RecipientVerdict } from './types.ts'
 import { accepted, refuse } from './verdict.ts'
+import { askFilters, type FilteringParts } from './verdicts/ask.ts'
 
 export interface DeliveryLimits {
   /** Bytes of one message. */
@@ -29,12 +34,31 @@ export interface DeliveryChecksParts extends HeaderParts {
   readonly freeBytes: () => number
   /** Absent: nobody is asked who he is. */
   readonly authentication?: AuthenticationParts
+  /** Absent: nothing is counted for reports on DMARC. */
+  readonly observing?: ObservingParts
+  /** Absent: nobody is asked whether it is spam. */
+  readonly classification?: ClassifyParts
   /** Absent: nothing is signed. */
   readonly signing?: SigningParts
+  /** Absent: no filter is asked. */
+  readonly filtering?: FilteringParts
+  /** Absent: nobody has a list, and nothing is greylisted. */
+  readonly screening?: ScreeningParts
 }
 
 export function createDeliveryChecks(parts: DeliveryChecksParts): DeliveryChecks {
-  const { accounts, suppressions, limits, freeBytes, authentication, signing } = parts
+  const {
+    accounts,
+    suppressions,
+    limits,
+    freeBytes,
+    authentication,
+    screening,
+    observing,
+    filtering,
+    classification,
+    signing,
+  } = parts
   return {
     async sender(arrival, from, declaredSize) {
       if (freeBytes() < limits.minFreeBytes) return refuse('disk-full', 'not enough disk space; try again later')
@@ -48,16 +72,29 @@ export function createDeliveryChecks(parts: DeliveryChecksParts): DeliveryChecks
       if (back !== undefined) return checkRewritten(back, from, to)
       const resolution = await accounts.resolve(to)
       const verdict = checkResolution(arrival, to, resolution)
+      if (resolution.kind === 'unknown' && isReportAddress(to.local) && (await accounts.isLocalDomain(to.domain)))
+        return accepted
       if (!verdict.ok) return verdict
+      const screened = screening && (await screenRecipient(screening, arrival, from, to, resolution))
+      if (screened && !screened.ok) return screened
       if (resolution.kind === 'backup') return accepted
       if (resolution.kind !== 'local') return isWanted(suppressions, from, to)
       return hasRoom(accounts, resolution, declaredSize)
     },
     header: (arrival, envelope, header) => checkHeader(parts, arrival, envelope, header),
     async content(arrival, envelope, content) {
+      const known = authentication ? await authenticate(authentication, arrival, envelope, content) : arrival
+      const screened = screening ? await screenContent(screening, known, envelope, content) : { arrival: known }
+      if ('refusal' in screened) return screened
+      // What has to come again is counted then.
+      if (observing) await observe(observing, screened.arrival, envelope, content)
+      const checked = filtering ? await askFilters(filtering, screened.arrival, envelope, content) : screened
+      if ('refusal' in checked) return checked
       const signature = signing && (await signMail(signing, arrival, content))
-      if (signature !== undefined) return { arrival: { ...arrival, signature } }
-      return authentication ? authenticate(authentication, arrival, envelope, content) : { arrival }
+      const classified = classification
+        ? await classify(classification, checked.arrival, envelope, content)
+        : checked.arrival
+      return { arrival: signature === undefined ? classified : { ...classified, signature } }
     },
   }
 }

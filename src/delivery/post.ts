@@ -3,16 +3,21 @@
 import { type Address, type Path, parseAddress } from '../address/index.ts'
 import { type ContentId, toId } from '../base/index.ts'
 import type { JobHandler } from '../jobs/index.ts'
+import { queueRows, toBuffer } from '../store/index.ts'
 import { createTraceId } from '../trace/index.ts'
 import type { DeliveryParts } from './receive.ts'
+import { type SigningParts, signHouseMail } from './signing.ts'
 import { deliverCopies, enqueue, toGroups, waitingCopy } from './steps/commit.ts'
 import { expand, type Plan } from './steps/expand.ts'
 import { prepareForwards } from './steps/forward.ts'
 import { toTraceEntry } from './steps/note.ts'
-import { putReturned } from './steps/returned.ts'
+import { putReported, putReturned } from './steps/returned.ts'
 import type { Arrival, Envelope } from './types.ts'
 
-export type PostParts = Omit<DeliveryParts, 'fault' | 'reporter'>
+export interface PostParts extends Omit<DeliveryParts, 'fault' | 'reporter'> {
+  /** Absent: nothing is signed. */
+  readonly signing?: Omit<SigningParts, 'blobs' | 'clock' | 'log'>
+}
 
 export function createPostHandler(parts: PostParts): JobHandler<'post'> {
   const { store, mail, queue, trace, hostname, clock, log } = parts
@@ -32,17 +37,19 @@ export function createPostHandler(parts: PostParts): JobHandler<'post'> {
     }
     const planned = await planPost(parts, arrival, sender, payload.to)
     const plan = await prepareForwards(parts, { arrival, envelope: toEnvelope(sender, parseAll(payload.to)) }, planned)
-    const received = Buffer.alloc(0)
+    const received = Buffer.from((await sign(parts, arrival, content)) ?? '')
     const scope = plan.copies.map(({ account }) => account)
     const queueId = await store.write(scope, async (tx) => {
       const facts = await mail.contentFacts(tx, content)
-      const full = await deliverCopies(facts ? plan.copies : [], sender, received, (account, prefix) =>
+      const full = await deliverCopies(facts ? plan.copies : [], sender, received, ({ account }, prefix) =>
         mail.deliverStored(tx, account, { role: 'inbox' }, content, { flags: [], receivedAt, prefix }),
       )
       await job.done(tx)
       if (!facts) return undefined
       await putReturned(tx, plan, content, traceId)
-      const params = payload.requireTls ? { requireTls: true } : {}
+      await putReported(tx, plan, content, arrival, '')
+      const { requireTls, tlsOptional } = payload
+      const params = { ...(requireTls && { requireTls }), ...(tlsOptional && { tlsOptional }) }
       const shared = { content, ...facts, sender, utf8: payload.utf8, params, received, trace: traceId }
       const queued = await enqueue(queue, tx, shared, toGroups(plan.outgoing, full.map(waitingCopy)))
       const envelope = toEnvelope(sender, parseAll(payload.to))
@@ -52,6 +59,17 @@ export function createPostHandler(parts: PostParts): JobHandler<'post'> {
     })
     log.info({ id: traceId, queueId, kind: 'internal', from: payload.from, to: payload.to, content }, 'message')
   }
+}
+
+/** Reports to us are asked who sent them, as all mail is: ours too must say so (RFC 9990 §3.5.2, RFC 8460 §3). */
+async function sign(parts: PostParts, arrival: Arrival, content: ContentId): Promise<string | undefined> {
+  const { signing, store, clock, log } = parts
+  if (!signing) return undefined
+  // What the house writes stands in the database, whatever its size.
+  const row = await store.read((tx) => queueRows.contentOf(tx, content))
+  return row?.data
+    ? signHouseMail({ ...signing, blobs: store.blobs, clock, log }, arrival, toBuffer(row.data))
+    : undefined
 }
 
 /**

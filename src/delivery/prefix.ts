@@ -25,9 +25,10 @@ export function formatReceived(arrival: Arrival, envelope: Envelope, hostname: s
 /** What stands above a message that came in: what is known of its sender (RFC 8601 §4, RFC 7208 §9.1), Received, our signature. */
 export function formatTrace(arrival: Arrival, envelope: Envelope, hostname: string): Buffer {
   const received = formatReceived(arrival, envelope, hostname)
-  const { verification, signature } = arrival
-  if (!verification && signature === undefined) return received
-  return Buffer.concat([Buffer.from(verification?.header ?? ''), received, Buffer.from(signature ?? '')])
+  const { verification, fields, signature } = arrival
+  if (!verification && fields === undefined && signature === undefined) return received
+  const above = Buffer.from(`${verification?.header ?? ''}${fields ?? ''}`)
+  return Buffer.concat([above, received, Buffer.from(signature ?? '')])
 }
 
 /** `helo (name [ip])`. Behind a filter it is the client before it, as the server behind which it stands would have written (XFORWARD). */

@@ -115,7 +115,7 @@ onEachStore('one of three has no room: the others have the message, his copy wai
 onEachStore('what goes to Junk goes there also when the mailbox had no room at first', async (bench) => {
   const house = await openHouse(bench)
   const [anna, full] = [await house.user('anna'), await house.user('full', { quotaBytes: 10 })]
-  const came = arrival({ junk: 'a.test asks to quarantine it' })
+  const came = arrival({ answers: [{ by: 'dnsbl', action: 'junk', reasons: ['192.0.2.7 is listed'] }] })
   const content = await house.content(text)
   await house.delivery.receive(came, envelope('s@else.test', ['anna@a.test', 'full@a.test']), content)
   assert.deepEqual([(await house.messages(anna, 'Junk')).length, (await house.messages(anna)).length], [1, 0])

@@ -1,4 +1,5 @@
-// Mail that starts here is signed for its author's domain, in the door's thread, when the whole message is there.
+// Mail that starts here is signed for its author's domain: in the door's thread, when the whole message is there; what the house writes itself
+// when it is posted.
 
 import type { DkimKeys } from '../accounts/index.ts'
 import { toAscii } from '../address/index.ts'
@@ -7,7 +8,7 @@ import type { NewContent } from '../mail/index.ts'
 import { fieldValue, parseAddressList, parseFields } from '../mime/index.ts'
 import type { Blobs } from '../store/index.ts'
 import { startsHere } from './check-header.ts'
-import { openParts } from './open-parts.ts'
+import { type MessageParts, openParts } from './open-parts.ts'
 import type { Arrival } from './types.ts'
 
 export interface SigningParts {
@@ -24,12 +25,44 @@ export async function signMail(
   content: NewContent,
 ): Promise<string | undefined> {
   if (!startsHere(arrival)) return undefined
-  const { keys, blobs, clock, log } = parts
+  return sign(parts, arrival, () => openParts(parts.blobs, content), ownKeys)
+}
+
+/**
+ * The same of what the house writes itself. Its author is the server, whose name is seldom a domain of its own: keys of a domain above it
+ * sign for it, as DMARC's relaxed alignment takes them (RFC 9989 §4.4.1).
+ */
+export function signHouseMail(parts: SigningParts, arrival: Arrival, bytes: Buffer): Promise<string | undefined> {
+  const end = bytes.indexOf('\r\n\r\n')
+  const split = end < 0 ? bytes.length : end + 4
+  const opened = { header: bytes.subarray(0, split), body: () => bytes.subarray(split) }
+  return sign(parts, arrival, async () => opened, nearestKeys)
+}
+
+type FindKeys = (keys: DkimKeys, domain: string) => ReturnType<DkimKeys['of']>
+
+const ownKeys: FindKeys = (keys, domain) => keys.of(domain)
+
+const nearestKeys: FindKeys = async (keys, domain) => {
+  const labels = domain.split('.')
+  for (let i = 0; i < labels.length - 1; i++) {
+    const found = await keys.of(labels.slice(i).join('.'))
+    if (found.length > 0) return found
+  }
+  return []
+}
+
+async function sign(
+  { keys, clock, log }: SigningParts,
+  arrival: Arrival,
+  open: () => Promise<MessageParts>,
+  find: FindKeys,
+): Promise<string | undefined> {
   try {
     if (!(await keys.any())) return undefined
-    const { header, body } = await openParts(blobs, content)
+    const { header, body } = await open()
     const domain = authorDomain(header)
-    const found = domain === undefined ? [] : await keys.of(domain)
+    const found = domain === undefined ? [] : await find(keys, domain)
     if (found.length === 0) return undefined
     const { signDkim } = await import('../mailauth/index.ts')
     return await signDkim({ header, body: body() }, found, Math.floor(clock.now() / 1_000))

@@ -5,7 +5,8 @@ import type { AccountId } from '../base/index.ts'
 import type { NewContent } from '../mail/index.ts'
 import type { Verification } from '../mailauth/index.ts'
 import type { MailParams, RecipientParams } from '../smtp/wire/index.ts'
-import type { TraceHistory } from '../trace/index.ts'
+import type { TraceEvent, TraceHistory } from '../trace/index.ts'
+import type { NamedAnswer } from './verdicts/findings.ts'
 
 /** How the message came; kept for Received, the log and policy. */
 export interface Arrival {
@@ -32,8 +33,14 @@ export interface Arrival {
   readonly history?: TraceHistory
   /** Of mail from outside: who sent it. */
   readonly verification?: Verification
-  /** Why its copies go to Junk. */
-  readonly junk?: string
+  /** What the filters say of it. */
+  readonly answers?: readonly NamedAnswer[]
+  /** Of mail that starts here: fields that filters put at its top, each line with its end. */
+  readonly fields?: string
+  /** Users for whom the built-in filter holds it for spam, each with why. */
+  readonly spam?: ReadonlyMap<AccountId, string>
+  /** A list of a recipient lets its sender in: no greylisting, no lists of others, no classifier. Malware and DMARC are no matter of lists. */
+  readonly allowed?: true
   /** Of mail that starts here: its DKIM-Signature fields, each line with its end. */
   readonly signature?: string
 }
@@ -84,6 +91,11 @@ export type RefusalCode =
   | 'suppressed' // 550 5.7.1
   | 'reports-only' // 550 5.7.1
   | 'disowned' // 550 5.7.26
+  | 'spam' // 550 5.7.1
+  | 'malware' // 550 5.7.1
+  | 'blocked' // 550 5.7.1
+  | 'limited' // 450 4.7.1
+  | 'greylisted' // 451 4.7.1
   | 'disk-full' // 452 4.3.1
   | 'try-later' // 451 4.3.0
 export interface Refusal {
@@ -128,7 +140,14 @@ export interface Delivery {
     arrival: Arrival,
     envelope: Envelope,
     content: NewContent,
-  ): Promise<{ readonly verdicts: readonly RecipientVerdict[]; readonly queueId?: number }>
+  ): Promise<{
+    readonly verdicts: readonly RecipientVerdict[]
+    readonly queueId?: number
+    /** All copies went to Junk or into the quarantine. */
+    readonly unwanted?: true
+    /** Of a message that was refused: what its timeline tells of the reasons. */
+    readonly checked?: readonly TraceEvent[]
+  }>
 }
 
 /** Payload of the job by which rooms below post mail: their own DSNs and reports. */

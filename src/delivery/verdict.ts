@@ -16,6 +16,11 @@ export const smtpRefusals = {
   'reports-only': { code: 550, enhanced: '5.7.1' },
   // RFC 7372 §3.3.
   disowned: { code: 550, enhanced: '5.7.26' },
+  spam: { code: 550, enhanced: '5.7.1' },
+  malware: { code: 550, enhanced: '5.7.1' },
+  blocked: { code: 550, enhanced: '5.7.1' },
+  limited: { code: 450, enhanced: '4.7.1' },
+  greylisted: { code: 451, enhanced: '4.7.1' },
   suppressed: { code: 550, enhanced: '5.7.1' },
   'disk-full': { code: 452, enhanced: '4.3.1' },
   'try-later': { code: 451, enhanced: '4.3.0' },

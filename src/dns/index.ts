@@ -1,5 +1,8 @@
+export { type Authority, createAuthority } from './authority.ts'
+export { type CaaQuestion, caaAllows } from './caa.ts'
 export * from './resolver.ts'
 export { expandIp6, toReverseName } from './reverse.ts'
 export * from './types.ts'
+export { type TsigAlgorithm, type TsigKey, tsigAlgorithms, type Update, update } from './update.ts'
 export { isAskable } from './wire.ts'
 export * from './zone.ts'

@@ -1,7 +1,7 @@
 // From decoded record data to the house's values. What is malformed is left out.
 
 import { isIPv4, isIPv6 } from 'node:net'
-import type { MxRecord, SrvRecord, TlsaRecord } from './types.ts'
+import type { CaaRecord, MxRecord, SrvRecord, TlsaRecord } from './types.ts'
 import { isPlainName, toName } from './wire.ts'
 
 export function toMx(data: unknown): MxRecord | undefined {
@@ -25,6 +25,12 @@ export function toTlsa(data: unknown): TlsaRecord | undefined {
   const { usage, selector, matchingType } = data as { [name: string]: unknown }
   const numbers = { usage: Number(usage), selector: Number(selector), matching: Number(matchingType) }
   return { ...numbers, data: data.certificate.toString('hex') }
+}
+
+export function toCaa(data: unknown): CaaRecord | undefined {
+  if (typeof data !== 'object' || data === null || !('tag' in data) || !('value' in data)) return undefined
+  const critical = 'flags' in data && (Number(data.flags) & 0x80) !== 0
+  return { critical, tag: String(data.tag).toLowerCase(), value: String(data.value) }
 }
 
 export const toIp4 = (data: unknown): string | undefined =>

@@ -124,6 +124,37 @@ describe('the wire resolver', () => {
     const answer = await alone.a('mx1.a.test')
     assert.ok(answer.status === 'failed' && answer.reason.includes('ECONNREFUSED'), JSON.stringify(answer))
   })
+  test('believes DNSSEC of a server on this machine, and of none when it is told so', async () => {
+    const signed =
+      await serveZone(`a.test SIGNED\na.test MX 10 mx.a.test\nalias.a.test CNAME mx.b.test\nmx.b.test A 192.0.2.1
+own.a.test CNAME mx.a.test\nmx.a.test A 192.0.2.2`)
+    const resolver = createResolver({ servers: [signed.address], clock: realClock })
+    const [mx, out, own, none] = await Promise.all([
+      resolver.mx('a.test'),
+      resolver.a('alias.a.test'),
+      resolver.a('own.a.test'),
+      resolver.a('nobody.a.test'),
+    ])
+    assert.deepEqual(
+      [mx, out, own, none].map((answer) => 'authentic' in answer && answer.authentic),
+      [true, false, true, true],
+    )
+    assert.deepEqual(
+      [out, own].map((answer) => 'canonical' in answer && answer.canonical),
+      ['mx.b.test', 'mx.a.test'],
+    )
+    const unbelieving = createResolver({ servers: [signed.address], clock: realClock, dnssec: false })
+    const answer = await unbelieving.mx('a.test')
+    assert.equal('authentic' in answer && answer.authentic, false)
+    await signed.close()
+  })
+  test('does not ask elsewhere for what a server on this machine refuses to answer (downgrade by false answers)', async () => {
+    const broken = await serveZone('bogus.test SERVFAIL')
+    const resolver = createResolver({ servers: [broken.address, '192.0.2.53'], timeoutMs: 60_000, clock: realClock })
+    const answer = await resolver.a('bogus.test')
+    assert.ok(answer.status === 'failed' && answer.reason.includes('127.0.0.1'), JSON.stringify(answer))
+    await broken.close()
+  })
   test('passes over forged replies and waits for the true one', async () => {
     const liar = createSocket('udp4')
     await new Promise<void>((resolve) => liar.bind(0, '127.0.0.1', resolve))

@@ -1,13 +1,13 @@
 // The resolver of the running server: asks recursive name servers over the wire, retries, follows CNAMEs, keeps answers.
-// It trusts its servers for DNSSEC (the AD bit) and validates nothing itself.
+// For DNSSEC it believes the AD bit of a server on this machine and of no other; it validates nothing itself.
 
-import type { Clock } from '../base/index.ts'
+import { type Clock, isLoopback } from '../base/index.ts'
 import { createCache } from './cache.ts'
-import { toHost, toIp4, toIp6, toMx, toSrv, toText, toTlsa } from './records.ts'
+import { toCaa, toHost, toIp4, toIp6, toMx, toSrv, toText, toTlsa } from './records.ts'
 import { toReverseName } from './reverse.ts'
 import { parseServer, type Server, systemServers } from './servers.ts'
 import { ask } from './transport.ts'
-import type { Answer, Resolver } from './types.ts'
+import type { Answer, CaaResolver } from './types.ts'
 import { isAskable, isPlainName, type QueryType, toName } from './wire.ts'
 
 export interface ResolverOptions {
@@ -18,6 +18,8 @@ export interface ResolverOptions {
   readonly clock: Clock
   /** Somebody named the servers in our configuration: then even names reserved for tests are asked. Absent: whether `servers` is given. */
   readonly named?: boolean
+  /** False: no server's AD bit is believed. */
+  readonly dnssec?: boolean
 }
 
 const rounds = 2
@@ -35,8 +37,8 @@ const reserved = ['test', 'example', 'invalid', 'localhost']
 type Raw = Answer<unknown>
 
 /** Throws Fault `invalid` for a server that is no address; the resolver itself never throws. */
-export function createResolver(options: ResolverOptions): Resolver {
-  const { clock, timeoutMs = 3 * second } = options
+export function createResolver(options: ResolverOptions): CaaResolver {
+  const { clock, timeoutMs = 3 * second, dnssec = true } = options
   const fixed = options.servers?.map(parseServer)
   const named = options.named ?? fixed !== undefined
   const cache = createCache<Raw>(clock)
@@ -47,11 +49,18 @@ export function createResolver(options: ResolverOptions): Resolver {
   const askAll = async (name: string, type: QueryType) => {
     const servers: readonly Server[] = fixed ?? systemServers()
     let reason = 'no name server is configured'
+    let refused = false
     for (let round = 0; round < rounds; round++)
       for (const server of servers) {
         if (closed) return 'the resolver is closed'
+        const near = dnssec && isLoopback(server.ip)
+        // What a validating server finds false is not asked of one that takes everything for true (downgrade by false answers).
+        if (refused && !near) continue
         const reply = await ask({ server, name, type, timeoutMs, clock })
-        if (typeof reply !== 'string' && reply.rcode !== 'failure' && reply.rcode !== 'format') return reply
+        if (typeof reply !== 'string' && reply.rcode !== 'failure' && reply.rcode !== 'format')
+          // Whoever stands between us and a server elsewhere can set the bit as well as it can (RFC 7672 §2.1.3).
+          return { ...reply, authentic: reply.authentic && near }
+        if (near && typeof reply !== 'string' && reply.rcode === 'failure') refused = true
         reason = `${server.ip}: ${typeof reply === 'string' ? reply : 'the server could not answer'}`
       }
     return reason
@@ -69,7 +78,9 @@ export function createResolver(options: ResolverOptions): Resolver {
       ttlMs = Math.min(ttlMs, reply.ttl * second)
       if (reply.records.length > 0) {
         const ttl = Math.round(ttlMs / second)
-        return { answer: { status: 'ok', records: reply.records, ttl, authentic }, keepMs: clamp(ttlMs, ttlBounds) }
+        const canonical = reply.canonical ?? (at === name ? undefined : at)
+        const answer: Raw = { status: 'ok', records: reply.records, ttl, authentic, ...(canonical && { canonical }) }
+        return { answer, keepMs: clamp(ttlMs, ttlBounds) }
       }
       if (reply.rcode === 'nxdomain')
         return { answer: { status: 'nxdomain', authentic }, keepMs: clamp(ttlMs, negativeBounds) }
@@ -111,6 +122,7 @@ export function createResolver(options: ResolverOptions): Resolver {
     },
     srv: async (name) => convert(await resolve(name, 'SRV'), toSrv),
     tlsa: async (name) => convert(await resolve(name, 'TLSA'), toTlsa),
+    caa: async (name) => convert(await resolve(name, 'CAA'), toCaa),
     close() {
       closed = true
       cache.clear()

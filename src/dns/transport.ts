@@ -52,12 +52,23 @@ function askUdp({ server, name, type, timeoutMs, clock, edns }: Ask): Promise<Re
   })
 }
 
-function askTcp({ server, name, type, timeoutMs, clock, edns }: Ask): Promise<Reply | string> {
+async function askTcp({ server, name, type, timeoutMs, clock, edns }: Ask): Promise<Reply | string> {
   const question = { id: randomInt(65536), name, type }
+  const answer = await exchange({ server, message: formatQuery(question, edns), timeoutMs, clock })
+  return typeof answer === 'string' ? answer : (parseReply(answer, question) ?? 'an answer that cannot be read')
+}
+
+/** One message over TCP and the one that comes back, or in words why none does. Never rejects. */
+export function exchange({
+  server,
+  message,
+  timeoutMs,
+  clock,
+}: Pick<Ask, 'server' | 'timeoutMs' | 'clock'> & { readonly message: Buffer }): Promise<Buffer | string> {
   return new Promise((resolve) => {
     const socket = connect(server.port, server.ip)
     let received = Buffer.alloc(0)
-    const finish = (result: Reply | string) => {
+    const finish = (result: Buffer | string) => {
       cancel()
       socket.destroy()
       resolve(result)
@@ -66,10 +77,9 @@ function askTcp({ server, name, type, timeoutMs, clock, edns }: Ask): Promise<Re
     socket.on('error', (error) => finish(error.message))
     socket.on('close', () => finish('the server closed the connection'))
     socket.on('connect', () => {
-      const query = formatQuery(question, edns)
       const length = Buffer.alloc(2)
-      length.writeUInt16BE(query.length)
-      socket.write(Buffer.concat([length, query]))
+      length.writeUInt16BE(message.length)
+      socket.write(Buffer.concat([length, message]))
     })
     // RFC 1035 §4.2.2: two bytes of length stand before the message; more than they say is never kept.
     socket.on('data', (chunk: Buffer) => {
@@ -77,7 +87,7 @@ function askTcp({ server, name, type, timeoutMs, clock, edns }: Ask): Promise<Re
       if (received.length < 2) return
       const end = 2 + received.readUInt16BE(0)
       if (received.length < end) return
-      finish(parseReply(received.subarray(2, end), question) ?? 'an answer that cannot be read')
+      finish(received.subarray(2, end))
     })
   })
 }

@@ -2,7 +2,15 @@
 
 /** `ok` with records, or why there are none: the name does not exist, it has no such records, or nobody could say (retry). */
 export type Answer<T> =
-  | { readonly status: 'ok'; readonly records: readonly T[]; readonly ttl: number; readonly authentic: boolean }
+  | {
+      readonly status: 'ok'
+      readonly records: readonly T[]
+      readonly ttl: number
+      /** DNSSEC vouches for it, as a validating resolver on this machine says. */
+      readonly authentic: boolean
+      /** The name that has the records, when CNAMEs led to it. */
+      readonly canonical?: string
+    }
   | { readonly status: 'nxdomain' | 'nodata'; readonly authentic: boolean }
   | { readonly status: 'failed'; readonly reason: string }
 
@@ -28,6 +36,14 @@ export interface TlsaRecord {
   readonly data: string
 }
 
+/** RFC 8659 §4.1: `issue`, `issuewild` or `iodef` with its value. */
+export interface CaaRecord {
+  readonly critical: boolean
+  /** Lower case. */
+  readonly tag: string
+  readonly value: string
+}
+
 /** Names are A-labels without the final dot, any case. Never throws: an outage is an answer. */
 export interface Resolver {
   mx(name: string): Promise<Answer<MxRecord>>
@@ -38,4 +54,10 @@ export interface Resolver {
   srv(name: string): Promise<Answer<SrvRecord>>
   tlsa(name: string): Promise<Answer<TlsaRecord>>
   close(): void
+}
+
+/** A resolver that also knows who may issue certificates. */
+export interface CaaResolver extends Resolver {
+  /** Of this name alone: who looks for the set that holds goes up the tree. */
+  caa(name: string): Promise<Answer<CaaRecord>>
 }

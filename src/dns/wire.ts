@@ -3,7 +3,7 @@
 
 import { AUTHENTIC_DATA, decode, encode, RECURSION_DESIRED, type Answer as Record } from 'dns-packet'
 
-export type QueryType = 'A' | 'AAAA' | 'MX' | 'TXT' | 'PTR' | 'SRV' | 'TLSA'
+export type QueryType = 'A' | 'AAAA' | 'MX' | 'TXT' | 'PTR' | 'SRV' | 'TLSA' | 'CAA' | 'CNAME' | 'NS' | 'SOA'
 
 export interface Question {
   readonly id: number
@@ -24,6 +24,8 @@ export interface Reply {
   readonly ttl: number
   /** The end of a CNAME chain about which this reply says nothing more. */
   readonly alias?: string
+  /** The end of a CNAME chain that has the records. */
+  readonly canonical?: string
 }
 
 /** More records than this of one name are left out: nobody's mail needs them. */
@@ -88,7 +90,8 @@ function follow(answers: readonly Record[], authorities: readonly Record[], { na
     const found = answers.filter((record) => record.type === type && toName(record.name) === at).slice(0, maxRecords)
     if (found.length > 0) {
       for (const record of found) ttl = Math.min(ttl, ttlOf(record))
-      return { records: found.map((record) => ('data' in record ? record.data : undefined)), ttl }
+      const records = found.map((record) => ('data' in record ? record.data : undefined))
+      return { records, ttl, ...(at !== name && isPlainName(at) && { canonical: at }) }
     }
     const next = answers.find((record) => record.type === 'CNAME' && toName(record.name) === at)
     if (next?.type !== 'CNAME') break

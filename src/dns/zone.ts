@@ -1,27 +1,48 @@
 // A zone as text, and a resolver that answers from it: the fake for tests and for the development world. Lines are
-// `name [TTL] [IN] TYPE value`, names absolute; `name SERVFAIL` and `name TIMEOUT` break a name; `*.name` stands for any.
+// `name [TTL] [IN] TYPE value`, names absolute; `name SERVFAIL` and `name TIMEOUT` break a name; `*.name` stands for any; after
+// `name SIGNED` DNSSEC vouches for the name and all below it.
 
 import { Fault } from '../base/index.ts'
 import { toReverseName } from './reverse.ts'
-import type { Answer, MxRecord, Resolver, SrvRecord, TlsaRecord } from './types.ts'
+import type { Answer, CaaRecord, CaaResolver, MxRecord, SrvRecord, TlsaRecord } from './types.ts'
 import { toName } from './wire.ts'
 
-export type ZoneType = 'A' | 'AAAA' | 'MX' | 'TXT' | 'PTR' | 'CNAME' | 'SRV' | 'TLSA'
+export type ZoneType = 'A' | 'AAAA' | 'MX' | 'TXT' | 'PTR' | 'CNAME' | 'SRV' | 'TLSA' | 'CAA' | 'NS' | 'SOA'
 export interface ZoneRecord {
   readonly name: string
   readonly ttl: number
   readonly type: ZoneType
-  readonly value: string | MxRecord | SrvRecord | TlsaRecord
+  readonly value: string | MxRecord | SrvRecord | TlsaRecord | CaaRecord
 }
 export type ZoneAnswer =
   /** CNAMEs on the way first. */
-  | { readonly status: 'ok' | 'nodata' | 'nxdomain'; readonly records: readonly ZoneRecord[] }
+  | {
+      readonly status: 'ok' | 'nodata' | 'nxdomain'
+      readonly records: readonly ZoneRecord[]
+      readonly authentic: boolean
+    }
   | { readonly status: 'servfail' | 'timeout' }
+type Found = Extract<ZoneAnswer, { status: 'servfail' | 'timeout' }> | Omit<Extract<ZoneAnswer, Securable>, 'authentic'>
+interface Securable {
+  readonly authentic: boolean
+}
 export interface Zone {
   find(name: string, type: string): ZoneAnswer
 }
 
-const types: readonly string[] = ['A', 'AAAA', 'MX', 'TXT', 'PTR', 'CNAME', 'SRV', 'TLSA'] satisfies ZoneType[]
+const types: readonly string[] = [
+  'A',
+  'AAAA',
+  'MX',
+  'TXT',
+  'PTR',
+  'CNAME',
+  'SRV',
+  'TLSA',
+  'CAA',
+  'NS',
+  'SOA',
+] satisfies ZoneType[]
 const defaultTtl = 300
 const maxAliases = 8
 
@@ -29,6 +50,7 @@ const maxAliases = 8
 export function parseZone(text: string): Zone {
   const records: ZoneRecord[] = []
   const broken = new Map<string, 'servfail' | 'timeout'>()
+  const signed: string[] = []
   for (const line of text.split('\n')) {
     const words = toWords(line)
     const [first, ...rest] = words
@@ -37,11 +59,21 @@ export function parseZone(text: string): Zone {
     const ttl = isNumber(rest[0]) ? Number(rest.shift()) : defaultTtl
     if (rest[0]?.toUpperCase() === 'IN') rest.shift()
     const type = rest.shift()?.toUpperCase() ?? ''
-    if (type === 'SERVFAIL' || type === 'TIMEOUT') broken.set(name, type === 'SERVFAIL' ? 'servfail' : 'timeout')
+    if (type === 'SIGNED') signed.push(name)
+    else if (type === 'SERVFAIL' || type === 'TIMEOUT') broken.set(name, type === 'SERVFAIL' ? 'servfail' : 'timeout')
     else if (isType(type) && rest.length > 0) records.push({ name, ttl, type, value: toValue(type, rest) })
     else throw new Fault('invalid', `a zone line is "name [TTL] [IN] TYPE value", not "${line.trim()}"`)
   }
-  return { find: (name, type) => find(records, broken, toName(name), type) }
+  const isSigned = (name: string) => signed.some((top) => name === top || name.endsWith(`.${top}`))
+  return {
+    find(asked, type) {
+      const name = toName(asked)
+      const found = find(records, broken, name, type)
+      if (!('records' in found)) return found
+      const aliases = found.records.filter((record) => record.type === 'CNAME').map(({ value }) => String(value))
+      return { ...found, authentic: [name, ...aliases].every(isSigned) }
+    },
+  }
 }
 
 const isType = (word: string): word is ZoneType => types.includes(word)
@@ -50,6 +82,7 @@ const isNumber = (word: string | undefined): boolean => word !== undefined && wo
 function toValue(type: ZoneType, words: readonly string[]): ZoneRecord['value'] {
   if (type === 'MX') return { preference: Number(words[0]), exchange: toName(words[1] ?? '') }
   if (type === 'TXT') return words.join('')
+  if (type === 'CAA') return { critical: words[0] === '128', tag: words[1]!.toLowerCase(), value: words[2] ?? '' }
   const [first, second, third] = words.map(Number)
   if (type === 'SRV') return { priority: first!, weight: second!, port: third!, target: toName(words[3] ?? '') }
   if (type === 'TLSA')
@@ -80,7 +113,7 @@ function find(
   broken: ReadonlyMap<string, 'servfail' | 'timeout'>,
   name: string,
   type: string,
-): ZoneAnswer {
+): Found {
   const chain: ZoneRecord[] = []
   let at = name
   for (let step = 0; step <= maxAliases; step++) {
@@ -109,7 +142,7 @@ function named(records: readonly ZoneRecord[], name: string): readonly ZoneRecor
 }
 
 /** Answers from a zone text at once, without a network. */
-export function zoneResolver(text: string): Resolver {
+export function zoneResolver(text: string): CaaResolver {
   const zone = parseZone(text)
   const answer = <T>(name: string, type: ZoneType): Promise<Answer<T>> =>
     Promise.resolve(toAnswer<T>(zone.find(name, type), type))
@@ -121,15 +154,18 @@ export function zoneResolver(text: string): Resolver {
     ptr: (ip) => answer(toReverseName(ip) ?? '', 'PTR'),
     srv: (name) => answer(name, 'SRV'),
     tlsa: (name) => answer(name, 'TLSA'),
+    caa: (name) => answer(name, 'CAA'),
     close() {},
   }
 }
 
 function toAnswer<T>(found: ZoneAnswer, type: ZoneType): Answer<T> {
-  if (found.status === 'servfail') return { status: 'failed', reason: 'the server could not answer' }
-  if (found.status === 'timeout') return { status: 'failed', reason: 'no answer' }
-  if (found.status !== 'ok') return { status: found.status, authentic: false }
+  if (!('records' in found))
+    return { status: 'failed', reason: found.status === 'timeout' ? 'no answer' : 'the server could not answer' }
+  const { status, authentic } = found
+  if (status !== 'ok') return { status, authentic }
   const ttl = Math.min(...found.records.map((record) => record.ttl))
   const records = found.records.filter((record) => record.type === type).map((record) => record.value as T)
-  return { status: 'ok', records, ttl, authentic: false }
+  const canonical = found.records.findLast((record) => record.type === 'CNAME' && type !== 'CNAME')?.value
+  return { status: 'ok', records, ttl, authentic, ...(typeof canonical === 'string' && { canonical }) }
 }

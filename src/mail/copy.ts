@@ -14,7 +14,7 @@ import { createKeywordMap, deleted } from './flags.ts'
 import { OpenMailbox, vacate } from './open-mailbox.ts'
 import { changeableFlags, permit } from './rights.ts'
 import { parseRefs } from './thread.ts'
-import type { Access } from './types.ts'
+import type { Access, HookMailbox, MailHooks, Role } from './types.ts'
 
 const uidLimit = 0xffff_ffff
 /** All UIDs that there may be. */
@@ -43,6 +43,7 @@ export async function copy(
   uids: Ranges,
   to: Access,
   most: number,
+  placed?: MailHooks['placed'],
 ): Promise<{ uidValidity: number; source: number[]; target: number[] } & Piece> {
   await permit(tx, from, 'r')
   const may = changeableFlags(await permit(tx, to, 'i'))
@@ -64,9 +65,10 @@ export async function copy(
   if (chosen.uids.length === 0) return { uidValidity, source: [], target: [], left }
   const sizes = await measure(tx, from.mailbox, chosen.uids)
   await takeRoom(tx, to.owner, sizes, chosen.uids.length)
-  const placed = await place(tx, source, target, chosen, sizes)
+  const there = await place(tx, source, target, chosen, sizes)
   await target.save()
-  return { uidValidity, source: chosen.uids, target: placed, left }
+  await placed?.(tx, toHooked(source), toHooked(target), there)
+  return { uidValidity, source: chosen.uids, target: there, left }
 }
 
 /** Takes back what the first pieces of a COPY put there when a later one failed, whatever has become of its flags. */
@@ -83,6 +85,7 @@ export async function move(
   uids: Ranges,
   to: Access,
   most: number,
+  placed?: MailHooks['placed'],
 ): Promise<{ uidValidity: number; source: number[]; target: number[]; modseq: number } & Piece> {
   // RFC 6851 §3.3: it is COPY, STORE +FLAGS \\Deleted and EXPUNGE at once, and needs the rights of all three.
   for (const right of ['r', 't', 'e'] as const) await permit(tx, from, right)
@@ -107,7 +110,7 @@ export async function move(
   const sizes = await measure(tx, from.mailbox, chosen.uids)
   const leaves = source.account !== target.account
   if (leaves) await takeRoom(tx, to.owner, sizes, chosen.uids.length)
-  const placed = await place(tx, source, target, chosen, sizes)
+  const there = await place(tx, source, target, chosen, sizes)
   for (const chunk of chunks(chosen.uids))
     await (leaves ? removeEntries(tx, from.mailbox, chunk) : entryRows.remove(tx, from.mailbox, chunk))
   source.row.size -= sizes
@@ -116,7 +119,8 @@ export async function move(
   tx.changed(from.owner, { kind: 'email', container: from.mailbox, what: 'destroyed', ids: toRanges(chosen.uids) })
   await target.save()
   if (source !== target) await source.save()
-  return { uidValidity, source: chosen.uids, target: placed, modseq: source.row.modseq, left }
+  await placed?.(tx, toHooked(source), toHooked(target), there)
+  return { uidValidity, source: chosen.uids, target: there, modseq: source.row.modseq, left }
 }
 
 /** Removes the first `most`, or a few more, of what is marked \Deleted; see MailWrites.expunge. */
@@ -173,6 +177,13 @@ export async function removeEntries(tx: Writer, mailbox: number, uids: readonly 
   await messageRows.removeOnlyIn(tx, mailbox, uids)
   await entryRows.remove(tx, mailbox, uids)
 }
+
+/** A mailbox as hooks are told of it. */
+export const toHooked = ({ account, row }: OpenMailbox): HookMailbox => ({
+  owner: account,
+  mailbox: row.id as MailboxId,
+  ...(row.role !== null && { role: row.role as Role }),
+})
 
 /** The part of the ranges from … to. */
 function within(ranges: Ranges, from: number, to: number): Ranges {

@@ -2,10 +2,11 @@
 
 import { Fault, normaliseRanges, type Ranges } from '../base/index.ts'
 import type { Writer } from '../store/index.ts'
+import { toHooked } from './copy.ts'
 import { resolveFlags } from './flags.ts'
 import { createRangeList, OpenMailbox, type Visit } from './open-mailbox.ts'
 import { changeableFlags, changeableNames, permit } from './rights.ts'
-import type { Access, FlagBits, FlagChange } from './types.ts'
+import type { Access, FlagBits, FlagChange, MailHooks } from './types.ts'
 
 /** Changes flags; see MailWrites.setFlags. */
 export async function setFlags(
@@ -14,6 +15,7 @@ export async function setFlags(
   access: Access,
   uids: Ranges,
   change: FlagChange,
+  flagged?: MailHooks['flagged'],
 ): Promise<{ modseq: number; modified: Ranges }> {
   const { owner: account, mailbox: id } = access
   const rights = await permit(tx, access, 'r')
@@ -52,6 +54,8 @@ export async function setFlags(
   if (changed.ranges.length > 0) {
     tx.changed(account, { kind: 'email', container: id, what: 'updated', ids: changed.ranges })
     await mailbox.save()
+    if (flagged && change.mode !== 'remove' && flags.length > 0)
+      await flagged(tx, toHooked(mailbox), flags, changed.ranges)
   }
   return { modseq: mailbox.row.modseq, modified: modified.ranges }
 }

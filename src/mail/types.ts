@@ -343,6 +343,21 @@ export interface MailWrites {
   claimRecent(account: AccountId, mailbox: MailboxId): Promise<number>
 }
 
+/** One of the mailboxes between which messages went. */
+export interface HookMailbox {
+  readonly owner: AccountId
+  readonly mailbox: MailboxId
+  readonly role?: Role
+}
+
+/** Told within the transaction that did it, after it was done: what follows from it is written with it, or not at all. */
+export interface MailHooks {
+  /** Messages were copied or moved; `uids` are those in `to`, ascending. */
+  placed?(tx: Writer, from: HookMailbox, to: HookMailbox, uids: readonly number[]): Promise<void>
+  /** Flags were set (not taken away) on these messages of a mailbox, on which one of them was not there before. */
+  flagged?(tx: Writer, mailbox: HookMailbox, flags: readonly string[], uids: Ranges): Promise<void>
+}
+
 /** For rooms above that write mail within their own transaction (delivery, provisioning). The account must be in the write's scope. */
 export interface MailTx {
   ensureMailboxes(tx: Writer, account: AccountId): Promise<void>

@@ -16,14 +16,16 @@ import { changeableNames, noMailbox, permit } from './rights.ts'
 import { setFlags } from './set-flags.ts'
 import { findNamespace } from './shared.ts'
 import { createFileDropper, type DropFile, putOnce } from './tx.ts'
-import type { Access, AppendItem, MailWrites } from './types.ts'
+import type { Access, AppendItem, MailHooks, MailWrites } from './types.ts'
 
 export interface MailWritesOptions {
   readonly store: Store
   readonly log: Log
+  /** What others do when mail was moved or marked: filters learn. */
+  readonly after?: MailHooks
 }
 
-export function createMailWrites({ store, log }: MailWritesOptions): MailWrites {
+export function createMailWrites({ store, log, after = {} }: MailWritesOptions): MailWrites {
   const { epoch } = store
   const dropFile = createFileDropper(store.blobs, log)
   const appends = new AppendQueue((to, items) =>
@@ -42,12 +44,15 @@ export function createMailWrites({ store, log }: MailWritesOptions): MailWrites 
   }
   return {
     append: (to, items) => appends.append(to, items),
-    setFlags: (mailbox, uids, change) => store.write(mailbox.owner, (tx) => setFlags(tx, epoch, mailbox, uids, change)),
+    setFlags: (mailbox, uids, change) =>
+      store.write(mailbox.owner, (tx) => setFlags(tx, epoch, mailbox, uids, change, after.flagged)),
     async copy(from, uids, to) {
       const copied: Awaited<ReturnType<typeof copy>>[] = []
       try {
         await inPieces(uids, async (left) => {
-          const piece = await store.write([from.owner, to.owner], (tx) => copy(tx, epoch, from, left, to, pieceSize))
+          const piece = await store.write([from.owner, to.owner], (tx) =>
+            copy(tx, epoch, from, left, to, pieceSize, after.placed),
+          )
           copied.push(piece)
           return piece
         })
@@ -66,7 +71,7 @@ export function createMailWrites({ store, log }: MailWritesOptions): MailWrites 
       store.write([from.owner, to.owner], (tx) => replace(tx, epoch, from, uid, to, item, dropFile)),
     async move(from, uids, to) {
       const moved = await inPieces(uids, (left) =>
-        store.write([from.owner, to.owner], (tx) => move(tx, epoch, from, left, to, pieceSize)),
+        store.write([from.owner, to.owner], (tx) => move(tx, epoch, from, left, to, pieceSize, after.placed)),
       )
       return {
         uidValidity: moved[0]!.uidValidity,

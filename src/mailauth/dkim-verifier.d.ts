@@ -33,3 +33,12 @@ declare module 'mailauth/lib/dkim/dkim-verifier.js' {
     prepareSignature(signature: Prepared): void
   }
 }
+
+declare module 'mailauth/lib/dmarc/get-dmarc-record.js' {
+  export type RecordLookup = (name: string) => Promise<object | false>
+  export function createRecordLookup(
+    resolver: (name: string, type: string) => Promise<unknown>,
+    options: { readonly strict: boolean },
+  ): RecordLookup
+  export function getOrgDomain(domain: string, lookup: RecordLookup): Promise<string>
+}

@@ -46,7 +46,7 @@ interface Library {
 }
 
 /** The module itself: bundled, it has no names of its own. */
-async function commonJs<M>(module: Promise<M>): Promise<M> {
+export async function commonJs<M>(module: Promise<M>): Promise<M> {
   return ((await module) as { readonly default?: M }).default ?? module
 }
 

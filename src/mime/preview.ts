@@ -26,7 +26,7 @@ export function* readPreview(root: Part): Reading<string> {
 }
 
 /** The message's own texts, as far as they are no files. */
-function visibleTexts(part: Part, found: Part[]): Part[] {
+export function visibleTexts(part: Part, found: Part[]): Part[] {
   if (part.message || found.length === MAX_TRIED) return found
   if (part.parts && part.parts.length > 0) for (const child of part.parts) visibleTexts(child, found)
   else if (isText(part) && part.end > part.body && part.disposition?.type !== 'attachment')
@@ -48,7 +48,7 @@ function* readPart(part: Part): Reading<string> {
 }
 
 /** Of a part that was read to its middle, a character or a code that was cut is left out. */
-function decodePart(part: Part, bytes: Buffer, whole: boolean): string {
+export function decodePart(part: Part, bytes: Buffer, whole: boolean): string {
   const charset = findParam(part.params, 'charset')
   if (whole) return decodeText(decodeBody(part.encoding, bytes), charset)
   return openText(charset).write(openTransfer(part.encoding).write(bytes))

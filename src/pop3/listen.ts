@@ -1,16 +1,15 @@
 // Sockets of the POP3 door: binding, proxies in front, implicit TLS, STLS. Knows no POP3.
 
 import { createServer, type Socket } from 'node:net'
-import type { SecureContextOptions } from 'node:tls'
 import * as tls from 'node:tls'
 import { identifyClient } from '../base/index.ts'
-import { secureContext } from '../tls/index.ts'
+import { type ServerTls, serverSide } from '../tls/index.ts'
 import type { Pop3Server } from './server.ts'
 
 /** The server side of TLS on `socket`; rejects and closes when the handshake fails or takes longer than `timeoutMs`. */
-export function startTls(socket: Socket, options: SecureContextOptions, timeoutMs: number): Promise<tls.TLSSocket> {
+export function startTls(socket: Socket, options: ServerTls, timeoutMs: number): Promise<tls.TLSSocket> {
   return new Promise((resolve, reject) => {
-    const secure = new tls.TLSSocket(socket, { isServer: true, secureContext: secureContext(options) })
+    const secure = new tls.TLSSocket(socket, serverSide(options))
     const fail = (error: Error) => {
       clearTimeout(timer)
       secure.destroy()
@@ -65,6 +64,10 @@ export async function listenPop3(
 async function accept(server: Pop3Server, socket: Socket, implicitTls: boolean): Promise<void> {
   const client = await identifyClient(socket, server.proxies)
   if (!client) return
+  if (await server.isBanned(client)) {
+    socket.destroy()
+    return
+  }
   const place = server.admit(client)
   if (!place) {
     socket.end(implicitTls ? '' : '-ERR [SYS/TEMP] too many connections\r\n', () => socket.destroy())

@@ -1,10 +1,10 @@
 // What the POP3 door needs from the house, and how it may be set.
 
-import type { SecureContextOptions } from 'node:tls'
 import type { AccountReads, MaildropLocks } from '../accounts/index.ts'
-import type { Clock, Log } from '../base/index.ts'
+import type { Client, Clock, Log } from '../base/index.ts'
 import type { MailReads, MailWrites } from '../mail/index.ts'
 import type { Bell } from '../store/index.ts'
+import type { ServerTls } from '../tls/index.ts'
 import type { Pop3Limits } from './limits.ts'
 
 export interface Pop3Services {
@@ -23,9 +23,11 @@ export interface Pop3ServerOptions {
   readonly clock: Clock
   readonly log: Log
   /** Certificate and key, asked for each connection; undefined: no STLS. */
-  tls(): SecureContextOptions | undefined
+  tls(): ServerTls | undefined
   /** Whether a password may cross a connection without TLS. */
   readonly plaintext: 'never' | 'loopback' | 'always'
+  /** Whether a client may not come in at all. Absent: everybody may. */
+  readonly isBanned?: (client: Client) => Promise<boolean>
   /** CIDR ranges or addresses of proxies in front, which begin each connection with a header of the PROXY protocol. */
   readonly proxies: readonly string[]
   readonly limits?: Partial<Pop3Limits>

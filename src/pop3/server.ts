@@ -1,9 +1,9 @@
 // All connections of the POP3 door: who is let in, who is signed in, and how everybody leaves.
 
 import type { Socket } from 'node:net'
-import type { SecureContextOptions } from 'node:tls'
 import { endLostSessions } from '../accounts/index.ts'
 import { type Client, createNetworkTest, type Proxies } from '../base/index.ts'
+import type { ServerTls } from '../tls/index.ts'
 import { commands } from './commands/index.ts'
 import { createDispatch } from './dispatch.ts'
 import { type Pop3Limits, pop3Limits } from './limits.ts'
@@ -14,11 +14,13 @@ import { createStats, type Pop3Stats } from './stats.ts'
 export interface Pop3Server {
   readonly limits: Pop3Limits
   readonly proxies: Proxies
+  /** Whether the client is banned: nothing is said to it. */
+  isBanned(client: Client): Promise<boolean>
   /** Counts one more connection until `leave`; undefined: there is no room for it. A handshake counts too. */
   admit(client: Client): { leave(): void } | undefined
   /** Serves an admitted connection whose TLS, where it is implicit, stands. Resolves when it ended; never rejects. */
   handle(socket: Socket, client: Client): Promise<void>
-  tlsOptions(): SecureContextOptions | undefined
+  tlsOptions(): ServerTls | undefined
   readonly stats: Pop3Stats
   /** For new sessions; each keeps what it began with. */
   reconfigure(settings: Pop3Settings): void
@@ -50,6 +52,7 @@ export function createPop3Server(options: Pop3ServerOptions): Pop3Server {
     get limits() {
       return host.limits
     },
+    isBanned: async (client) => (await options.isBanned?.(client)) ?? false,
     get proxies() {
       return { includes: inProxies, waitMs: host.limits.proxyWaitMs, clock, log: options.log }
     },

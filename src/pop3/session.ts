@@ -172,7 +172,9 @@ export class Pop3Session implements SessionControl {
   }
 
   async #refused(error: unknown): Promise<never> {
-    if (!isFault(error, 'unauthenticated') && !isFault(error, 'disabled')) throw error
+    // Who is banned, or guesses too much at once, hears it as late as who is wrong.
+    const refused = isFault(error, 'unauthenticated') || isFault(error, 'disabled') || isFault(error, 'limit')
+    if (!refused) throw error
     const { options, limits, stats } = this.#host
     stats.signInsRefused++
     this.#log.info({ reason: error.code }, 'sign-in failed')

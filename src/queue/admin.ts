@@ -1,5 +1,6 @@
 // The queue for people: what waits and why, and what they want done with it. Tries nothing itself.
 
+import { toAscii } from '../address/index.ts'
 import { Fault } from '../base/index.ts'
 import { classifyText, classWords, findReply } from '../smtp/bounces/index.ts'
 import { queueRows, type ReadStore, type Writer } from '../store/index.ts'
@@ -10,11 +11,14 @@ import { cutHeader, readStart } from './content.ts'
 import type { Recorder } from './record.ts'
 import { checkTarget } from './rules.ts'
 import type { SiteState } from './site.ts'
+import type { TlsView } from './tls-view.ts'
 import type { QueueAdmin, QueuedMessage, QueuedRecipient, QueueFilter, QueueStats } from './types.ts'
 
 export interface AdminOptions extends RuleAdminOptions {
   readonly recorder: Recorder
   readonly trace?: TraceTx
+  /** Of a domain in lower-case A-labels. */
+  readonly viewTls: (domain: string) => Promise<TlsView>
 }
 
 /** What is done here, in timelines. */
@@ -132,6 +136,11 @@ export function createAdmin(options: AdminOptions): QueueAdmin {
           await queueRows.setParams(tx, row.id, JSON.stringify({ ...params, ...(route !== undefined && { route }) }))
         }
       })
+    },
+    async tls(text) {
+      const domain = toAscii(text)
+      if (domain === undefined) throw new Fault('invalid', `${text} is no domain`)
+      return options.viewTls(domain)
     },
     async sites() {
       const found = [...scheduler.sites.all.values()].map(({ state }) => state)

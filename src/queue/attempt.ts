@@ -5,15 +5,19 @@ import { isIP } from 'node:net'
 import type { Path } from '../address/index.ts'
 import type { Clock, Log } from '../base/index.ts'
 import type { Resolver } from '../dns/index.ts'
+import type { TlsResult } from '../mailauth/index.ts'
 import type { ClientOptions, SmtpConnection } from '../smtp/client/index.ts'
 import type { TriedBatch as Batch, Outcome } from './batch.ts'
 import type { Opened } from './content.ts'
-import { type Fit, fit, toMisfitOutcome } from './fit.ts'
+import type { Demands, HostDemand } from './demands.ts'
+import { type Fit, fit, noTlsExplained, toMisfitOutcome } from './fit.ts'
 import { readHopLimits } from './hop-limits.ts'
 import { createPipelining } from './pipelining.ts'
 import { createPool, type Pooled } from './pool.ts'
+import { openSecured, reportRefused, reuse, type Secured, toTlsFailure, wishOf } from './secured.ts'
 import { findTargets, type Target } from './targets.ts'
-import { type Failure, isAt, type Transmitted, toFailure, toFault, transmit } from './transmit.ts'
+import type { TlsRefusal } from './tls-policy.ts'
+import { type Failure, oneLine, type Transmitted, toFailure, toFault, transmit } from './transmit.ts'
 
 export type Connect = (options: ClientOptions) => Promise<SmtpConnection>
 
@@ -32,6 +36,10 @@ export interface AttemptOptions {
   /** The reverse-path of a batch's transaction; absent: the sender as he is. */
   readonly returnPath?: (batch: Batch) => Path
   readonly timeouts?: ClientOptions['timeouts']
+  /** What is demanded of TLS where mail goes by MX. */
+  readonly demands: Demands
+  /** Hears of every session and of what kept one from being. Must not wait. */
+  readonly onTlsResult?: (result: TlsResult) => void
 }
 
 export interface Attempts {
@@ -54,12 +62,13 @@ interface Reached {
 }
 
 export function createAttempts(options: AttemptOptions): Attempts {
-  const { clock, log } = options
+  const { clock, log, demands } = options
   const pool = createPool(clock)
   const pipelining = createPipelining(clock)
   const busy = new Set<SmtpConnection>()
 
-  const connectTo = async (target: Target, { mail, source }: Batch): Promise<SmtpConnection> => {
+  const connectTo = (target: Target, batch: Batch, asked: HostDemand | undefined): Promise<Secured> => {
+    const { source } = batch
     const common = {
       ...target,
       helo: source.helo ?? options.hostname,
@@ -67,19 +76,16 @@ export function createAttempts(options: AttemptOptions): Attempts {
       ...(source.address !== '' && { localAddress: source.address }),
       timeouts: { connect: connectTimeout, ...options.timeouts },
     }
-    try {
-      return await options.connect(common)
-    } catch (error) {
-      // RFC 7435: opportunistic means that a broken TLS is no worse than none; except where the sender wants none of it.
-      if (target.tls !== 'opportunistic' || mail.params.requireTls || !isAt(error, 'tls')) throw error
-      log.debug({ host: target.host, ip: target.ip, err: error }, 'TLS failed, going on without')
-      return await options.connect({ ...common, tls: 'none' })
-    }
+    return openSecured(options, batch, target, common, asked)
   }
 
   /** The first host that can have the message for all; when there is none, the one that can have it for most. */
   const connectAny = async (batch: Batch, opened: Opened): Promise<Connected> => {
-    const found = await findTargets(options, batch.domain, batch.route)
+    const [found, security] = await Promise.all([
+      findTargets(options, batch.domain, batch.route),
+      // What the domain says of TLS is about its own hosts, not about a way that the operator has chosen.
+      batch.route ? undefined : demands.of(batch.domain),
+    ])
     if ('problem' in found) {
       const { permanent, status, text } = found.problem
       return { failed: { result: permanent ? 'fail' : 'retry', status, reason: text } }
@@ -88,23 +94,34 @@ export function createAttempts(options: AttemptOptions): Attempts {
     let failed: Failure | undefined
     let best: { readonly pooled: Pooled; readonly fitted: Fit } | undefined
     const silent: string[] = []
-    const asked: string[] = []
+    const heard: string[] = []
+    const refused = new Set<string>()
     const family = isIP(batch.source.address)
     for (const target of found.targets) {
       // An address of ours reaches its own kind.
       if (family !== 0 && target.path === undefined && isIP(target.ip) !== family) continue
-      let connection: SmtpConnection
+      const asked = await security?.at(target.host, wishOf(batch.mail))
+      if (asked && 'refused' in asked.demand) {
+        // A host with several addresses is refused once.
+        if (!refused.has(target.host)) reportRefused(options, batch, target, asked)
+        refused.add(target.host)
+        failed = gentler(failed, toRefused(asked.demand))
+        if (!asked.demand.permanent) silent.push(target.host)
+        continue
+      }
+      let secured: Secured
       try {
-        connection = await connectTo(target, batch)
+        secured = await connectTo(target, batch, asked)
       } catch (error) {
-        failed = toFailure(toFault(error), target)
+        const fault = toFault(error)
+        failed = gentler(failed, toTlsFailure(toFailure(fault, target), fault, asked))
         silent.push(target.host)
         continue
       }
-      asked.push(target.host)
+      heard.push(target.host)
       const reached = {
-        pooled: { connection, target, sent: 0 },
-        fitted: await fitOn(batch, opened, connection, target),
+        pooled: { ...secured, target, sent: 0 },
+        fitted: await fitOn(batch, opened, secured.connection, target),
       }
       const better = !best || reached.fitted.recipients.length > best.fitted.recipients.length
       const worse = better ? best : reached
@@ -113,7 +130,7 @@ export function createAttempts(options: AttemptOptions): Attempts {
       if (reached.fitted.misfits.length === 0) break
     }
     // Another address of the same host would have said the same.
-    if (best) return { ...best, unsure: silent.some((host) => !asked.includes(host)) }
+    if (best) return { ...best, unsure: silent.some((host) => !heard.includes(host)) }
     return { failed: failed ?? { result: 'retry', status: '4.4.1', reason: 'no host to try' } }
   }
   const makeRoom = ({ atOnce }: Batch) => (atOnce ? pool.makeRoom(atOnce) : undefined)
@@ -160,8 +177,16 @@ export function createAttempts(options: AttemptOptions): Attempts {
 
   /** Over a connection that waits for the next message; undefined when there is none, or it is none any more, or it does not do. */
   const sendOnReused = async (batch: Batch, opened: Opened): Promise<Transmitted | undefined> => {
-    const reused = pool.take(wayOf(batch))
-    if (!reused) return undefined
+    const idle = pool.take(wayOf(batch))
+    if (!idle) return undefined
+    const reused = await reuse(batch, idle, () => demands.of(batch.domain)).catch((error: unknown) => {
+      idle.connection.close()
+      throw error
+    })
+    if (!reused) {
+      pool.put(wayOf(batch), idle, batch)
+      return undefined
+    }
     await makeRoom(batch)
     const fitted = await fitOn(batch, opened, reused.connection, reused.target)
     if (fitted.misfits.length > 0) {
@@ -215,6 +240,17 @@ export function createAttempts(options: AttemptOptions): Attempts {
 
 /** Who goes the same way from the same address may share a connection. */
 const wayOf = ({ next, source }: Batch): string => `${next}\n${source.address}`
+
+/** Of several hosts: what may pass counts more than what will not. */
+const gentler = (before: Failure | undefined, next: Failure): Failure =>
+  before?.result === 'retry' && next.result === 'fail' ? before : next
+
+const toRefused = ({ refused, status, permanent }: TlsRefusal): Failure => ({
+  result: permanent ? 'fail' : 'retry',
+  status,
+  reason: oneLine(refused),
+  ...(permanent && { explained: noTlsExplained }),
+})
 
 function failAll({ recipients }: Batch, failure: Failure): readonly Outcome[] {
   return recipients.map((recipient) => ({ recipient, ...failure }))

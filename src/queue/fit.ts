@@ -91,8 +91,8 @@ async function whoNeedsNoUtf8({ mail, recipients }: Batch, opened: Opened, hop: 
 function findUnmet({ mail }: Batch, { extensions, tls }: Hop, target: Target, now: number): Misfit | undefined {
   const { requireTls, by } = mail.params
   // RFC 8689 §4.2.1: a certificate that we trust for the host's name, and a host that promises to ask the same of the next. Handing
-  // a message to the store on this machine is delivery, which the option does not speak of.
-  // Not yet: that the host's name itself is vouched for, by DNSSEC or MTA-STS.
+  // a message to the store on this machine is delivery, which the option does not speak of. Whether the host's name is vouched for
+  // was asked before it was connected to (tls-policy.ts).
   const delivers = target.lmtp && (target.path !== undefined || isLoopback(target.host))
   if (requireTls && !delivers) {
     if (!tls) return noTls(target.host, 'gave no TLS')
@@ -141,11 +141,13 @@ const tooLarge = (host: string, limit: number, size: number): Misfit => ({
 const noTls = (host: string, why: string): Misfit => ({
   status: '5.7.30',
   reason: `REQUIRETLS support required: ${host} ${why}`,
-  explained: {
-    what: 'You asked that this message travel only over verified TLS, and the server of this recipient cannot promise it.',
-    todo: 'Send it without that requirement if it may be read on its way.',
-  },
+  explained: noTlsExplained,
 })
+/** For who asked for REQUIRETLS. */
+export const noTlsExplained: Explanation = {
+  what: 'You asked that this message travel only over verified TLS, and the server of this recipient cannot promise it.',
+  todo: 'Send it without that requirement if it may be read on its way.',
+}
 const noDeadline = (host: string): Misfit => ({
   status: '5.3.3',
   reason: `${host} does not offer DELIVERBY, which this message needs`,

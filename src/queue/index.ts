@@ -21,6 +21,8 @@ export { defaultSchedule, type Schedule } from './schedule.ts'
 export { createReturnPathSigner, type ReturnPathSigner, returnableMs } from './signer.ts'
 export type { SiteState } from './site.ts'
 export { createSources, type SourceOptions } from './sources.ts'
+export { createStsPolicies, type Sts, type StsPolicies, scheduleStsRefresh } from './sts.ts'
+export { fetchStsPolicy } from './sts-fetch.ts'
 export {
   createSuppressionReads,
   createSuppressions,
@@ -31,4 +33,6 @@ export {
 } from './suppression.ts'
 export { createSuppressionAdmin } from './suppression-admin.ts'
 export type { Tallied } from './tally.ts'
+export { parseTlsWords, type TlsWord } from './tls-policy.ts'
+export type { HostView, TlsView } from './tls-view.ts'
 export * from './types.ts'

@@ -11,6 +11,11 @@ export interface Pooled {
   readonly target: Target
   /** Messages sent over it. */
   readonly sent: number
+  /** The TLSA records that its certificate was judged by, and whether that was under another name than the host's. */
+  readonly records?: string
+  readonly renamed?: boolean
+  /** What its certificate was checked by, where the message at hand demands that: a word for the timeline. */
+  readonly proof?: string
 }
 
 /** What somebody said of the connections to a destination. */

@@ -4,6 +4,7 @@
 import { addressKey, formatAddress } from '../address/index.ts'
 import type { Clock, ContentId, Log } from '../base/index.ts'
 import type { Resolver } from '../dns/index.ts'
+import type { TlsResult } from '../mailauth/index.ts'
 import type { ClientOptions } from '../smtp/client/index.ts'
 import { queueRuleRows, type Store, type Writer } from '../store/index.ts'
 import type { TraceTx } from '../trace/index.ts'
@@ -22,6 +23,8 @@ import {
 } from './batch.ts'
 import { openMessage } from './content.ts'
 import { isOverdue } from './deadline.ts'
+import { createDemands } from './demands.ts'
+import { toDestination } from './destination.ts'
 import type { Ended } from './dispatch.ts'
 import { toFeedback } from './feedback.ts'
 import { createHandover } from './handover.ts'
@@ -38,8 +41,11 @@ import { defaultSchedule, type Schedule } from './schedule.ts'
 import { createScheduler, type SchedulerParts } from './scheduler.ts'
 import type { ReturnPathSigner } from './signer.ts'
 import { createSources, type SourceOptions } from './sources.ts'
+import type { StsPolicies } from './sts.ts'
 import { type Suppressions, toSuppressed } from './suppression.ts'
 import { createTally, type Tallied } from './tally.ts'
+import type { TlsWord } from './tls-policy.ts'
+import { viewTls } from './tls-view.ts'
 import type { QueueAdmin, QueueTx } from './types.ts'
 
 export interface QueueOptions {
@@ -73,12 +79,20 @@ export interface QueueOptions {
   /** Port of servers found by MX; absent: 25. */
   readonly port?: number
   readonly timeouts?: ClientOptions['timeouts']
+  /** What the operator says of TLS to a domain's mail servers. */
+  readonly tls?: (domain: string) => TlsWord | undefined
+  /** The MTA-STS policies of other domains; absent: nobody asks for them. */
+  readonly sts?: Pick<StsPolicies, 'of'>
+  /** Hears what came of TLS with others; called on the way of the mail: it must not wait. */
+  readonly onTlsResult?: (result: TlsResult) => void
   /** Fault points `queue.claimed`, `queue.sent`, `queue.recorded`, only in tests. */
   readonly fault?: (point: string) => void
 }
 
 /** What may change while the queue runs. */
-export type QueueSettings = Partial<Pick<QueueOptions, 'routes' | 'schedule' | 'concurrency' | 'sources' | 'limits'>>
+export type QueueSettings = Partial<
+  Pick<QueueOptions, 'routes' | 'schedule' | 'concurrency' | 'sources' | 'limits' | 'tls'>
+>
 
 export interface Queue {
   readonly tx: QueueTx
@@ -121,9 +135,15 @@ export function createQueue(options: QueueOptions): Queue {
     perSite: settings.concurrency?.perDestination ?? 20,
   })
 
+  const demands = createDemands({
+    ...options,
+    ...targets,
+    wordOf: (domain) => (settings.tls ?? options.tls)?.(domain),
+  })
   const attempts = createAttempts({
     ...options,
     ...targets,
+    demands,
     open: ({ mail }) => openMessage(store, mail, handover.take(mail.content)),
     ...(options.signer && { returnPath: (batch) => options.signer!.pathOf(batch, schedule.lifetime) }),
   })
@@ -223,6 +243,10 @@ export function createQueue(options: QueueOptions): Queue {
       rules,
       lookUpAgain: () => scheduler.reconfigure(toParts()),
       wake: () => intake.wake(),
+      viewTls: (domain) => {
+        const anybody = { address: { local: '', domain }, kind: 'remote', params: {} } as const
+        return viewTls({ targets, demands }, domain, toDestination(toParts(), null, anybody).route)
+      },
     }),
     async start() {
       await intake.start()

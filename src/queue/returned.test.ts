@@ -37,7 +37,7 @@ onEachStore(
           expires_at: expires === undefined ? null : now + expires * day,
         })
     })
-    const trace = { on: false, begin: async () => {}, add: async () => {} }
+    const trace = { on: false, keeps: () => false, begin: async () => {}, add: async () => {} }
     const policies = createDomainPolicies(store.bell, clock)
     const suppressions = createSuppressions({ store, clock, policies })
     const reads = createReturnedReads({ store, clock, policies })

@@ -17,6 +17,7 @@ import {
   type Writer,
 } from '../store/index.ts'
 import type { TraceTx } from '../trace/index.ts'
+import { noteComplaint } from './complaints.ts'
 import { readStart } from './content.ts'
 import { isMarked, looksSigned, readReturnPath, returnPathKey, type Signed } from './return-path.ts'
 import type { Failure, Suppressions } from './suppression.ts'
@@ -139,6 +140,8 @@ export function returnedHandlers(
           all.push({ ...returned, suppressed })
           if (sent) await note(tx, sent.trace, own, all.at(-1)!)
         }
+        if (finding.kind === 'complaint')
+          await noteComplaint(tx, policies, { complaint: finding, sent, returned: all, report: own })
         await job.done(tx)
         return all
       })

@@ -45,20 +45,29 @@ const tlsWords = ['required', 'opportunistic', 'insecure', 'none'] as const
 
 /** Reads the map pattern → target of `queue.routes`. Throws Fault `invalid` naming what is wrong. */
 export function parseRoutes(map: { readonly [pattern: string]: string }): Routes {
-  const exact = new Map<string, Route>()
-  const below: { readonly suffix: string; readonly route: Route }[] = []
-  let rest: Route | undefined
+  return parsePatterns(map, 'a route', parseRoute)
+}
+
+/** Reads a map from patterns, the table above; `what` names a value. Throws Fault `invalid` naming the pattern that is none. */
+export function parsePatterns<V, T>(
+  map: { readonly [pattern: string]: V },
+  what: string,
+  read: (value: V) => T,
+): (domain: string) => T | undefined {
+  const exact = new Map<string, T>()
+  const below: { readonly suffix: string; readonly value: T }[] = []
+  let rest: T | undefined
   for (const [pattern, target] of Object.entries(map)) {
-    const route = parseRoute(target)
+    const value = read(target)
     const name = pattern.toLowerCase()
-    if (name === '*') rest = route
-    else if (name.startsWith('.') && name.length > 1) below.push({ suffix: name, route })
-    else if (name !== '' && !name.startsWith('.') && !name.includes('*') && !name.includes('@')) exact.set(name, route)
-    else throw new Fault('invalid', `a route is for "a.example", ".a.example" or "*", not for "${pattern}"`)
+    if (name === '*') rest = value
+    else if (name.startsWith('.') && name.length > 1) below.push({ suffix: name, value })
+    else if (name !== '' && !name.startsWith('.') && !name.includes('*') && !name.includes('@')) exact.set(name, value)
+    else throw new Fault('invalid', `${what} is for "a.example", ".a.example" or "*", not for "${pattern}"`)
   }
   // The longest suffix knows best.
   below.sort((a, b) => b.suffix.length - a.suffix.length)
-  return (domain) => exact.get(domain) ?? below.find(({ suffix }) => domain.endsWith(suffix))?.route ?? rest
+  return (domain) => exact.get(domain) ?? below.find(({ suffix }) => domain.endsWith(suffix))?.value ?? rest
 }
 
 /** Reads one target; the table above. Errors never show the password. */

@@ -71,9 +71,9 @@ test('452 Too many recipients: the rest goes at once, as long as somebody gets i
 })
 
 test('a connection that breaks keeps what was done before, and puts off the rest', async () => {
-  const lost = new ConnectionFault('rcpt', 'the connection broke', undefined, [
-    { reply: { code: 550, lines: ['no'] }, accepted: false, stage: 'rcpt' },
-  ])
+  const lost = new ConnectionFault('rcpt', 'the connection broke', undefined, {
+    results: [{ reply: { code: 550, lines: ['no'] }, accepted: false, stage: 'rcpt' }],
+  })
   const done = await run(4, { limits: 'RCPTMAX=2', answer: (_, at) => (at === 1 ? lost : undefined) })
   assert.deepEqual(done.results, ['u0 delivered', 'u1 delivered', 'u2 fail', 'u3 retry'])
   assert.ok(done.closed && done.fault)

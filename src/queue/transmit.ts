@@ -14,6 +14,7 @@ export interface Failure {
   readonly reason: string
   readonly relay?: string
   readonly broken?: Outcome['broken']
+  readonly explained?: Outcome['explained']
 }
 
 export interface Transmitted {
@@ -86,12 +87,13 @@ function isTooMany({ reply, stage, accepted }: SendResult): boolean {
 }
 
 /** The words of the other server as an outcome. */
-function toOutcome(recipient: Recipient, answer: SendResult, { connection, target }: Pooled): Outcome {
+function toOutcome(recipient: Recipient, answer: SendResult, { connection, target, proof }: Pooled): Outcome {
   const { reply, accepted, stage } = answer
   const result = accepted ? 'delivered' : isPermanent(answer) ? 'fail' : 'retry'
   const digit = { delivered: '2', retry: '4', fail: '5' }[result]
   const status = reply.enhanced?.startsWith(digit) ? reply.enhanced : `${digit}.0.0`
-  const tls = connection.tls && { tls: `${connection.tls.version} ${connection.tls.cipher}` }
+  const checked = proof === undefined ? '' : `, ${proof}`
+  const tls = connection.tls && { tls: `${connection.tls.version} ${connection.tls.cipher}${checked}` }
   const where =
     accepted || stage === 'rcpt' ? '' : stage === 'mail' ? ' (in reply to MAIL)' : ' (in reply to the message)'
   return {

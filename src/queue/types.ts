@@ -8,6 +8,7 @@ import type { Writer } from '../store/index.ts'
 import type { RuleAdmin } from './admin-rules.ts'
 import type { LaneState } from './scheduler.ts'
 import type { SiteState } from './site.ts'
+import type { TlsView } from './tls-view.ts'
 
 /** What stays with a message while it waits. */
 export interface QueueMailParams extends MailParams {
@@ -121,6 +122,8 @@ export interface QueueAdmin extends RuleAdmin {
   requeue(id: number): Promise<number>
   /** Another next hop for this message, as in `queue.routes`; `mx`: by DNS; undefined: as configured. */
   route(id: number, target?: string): Promise<number>
+  /** What is asked of TLS to the mail hosts of a domain. Fault `invalid` when it is none. */
+  tls(domain: string): Promise<TlsView>
   /** Next hops by source address: the busiest first. */
   sites(): Promise<readonly SiteState[]>
   /** Lanes in memory, the fullest first. */

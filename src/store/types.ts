@@ -54,7 +54,7 @@ export interface ChangeNote {
 /** What a write locks, in ascending order until commit: accounts, or the server's own tables (domains, accounts, aliases, settings). The queue and jobs need no lock: `[]`. */
 export type Scope = readonly AccountId[] | AccountId | 'server'
 
-export type Topic = 'jobs' | 'queue' | 'accounts' | 'suppression'
+export type Topic = 'jobs' | 'queue' | 'accounts' | 'suppression' | 'abuse' | 'complaints' | 'certificates'
 export type Ring = { readonly account: AccountId; readonly modseq: number } | { readonly topic: Topic }
 
 export interface Bell {

@@ -1,26 +1,51 @@
-// The server's certificate: from the files that the operator names, or one of our own kept in the data folder.
-// Gives TLS contexts; opens no connection.
+// Certificates in files: those that the operator names, and one of our own kept in the data folder. Opens no connection.
 
-import { X509Certificate } from 'node:crypto'
-import { mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs'
+import { mkdirSync, readFileSync, renameSync, statSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { createSecureContext, type SecureContext, type SecureContextOptions } from 'node:tls'
+import { createSecureContext } from 'node:tls'
 import { Fault } from '../base/index.ts'
+import { tlsOptions } from './by-name.ts'
+import { checkPair, readCertificate } from './request.ts'
 import { type CertificatePair, createSelfSigned, stillServes } from './self-signed.ts'
+
+export interface CertificateFiles {
+  readonly cert: string
+  readonly key: string
+}
 
 export interface CertificateSource {
   readonly hostname: string
   /** Folder of our own certificate. */
   readonly folder: string
   /** The operator's files; absent: self-signed. */
-  readonly files?: { readonly cert: string; readonly key: string }
+  readonly files?: CertificateFiles
+  /** Further ones, each for the names in it. */
+  readonly more?: readonly CertificateFiles[]
 }
 
-/** Reads the certificate, making and keeping one when none is given. Fault `invalid` names the file and what is wrong with it. */
-export function loadCertificate(source: CertificateSource, now: number): CertificatePair {
-  const pair = source.files ? readFiles(source.files) : keepOwn(source, now)
-  const files = source.files ?? ownFiles(source.folder)
+/** What files hold: for the doors, which add what the store holds. */
+export interface FileCertificates {
+  readonly first?: CertificatePair
+  readonly others: readonly CertificatePair[]
+  /** For who asks for nobody's name while there is nothing better. */
+  readonly fallback: CertificatePair
+}
+
+/** Reads all files, making and keeping a certificate of our own. Fault `invalid` names the file and what is wrong with it. */
+export function loadCertificates(source: CertificateSource, now: number): FileCertificates {
+  const first = source.files && readPair(source.files)
+  return {
+    ...(first && { first }),
+    others: (source.more ?? []).map(readPair),
+    fallback: first ?? keepOwn(source, now),
+  }
+}
+
+/** Reads a certificate with its key. Fault `invalid` names the file and what is wrong with it. */
+export function readPair(files: CertificateFiles): CertificatePair {
+  const pair = readFiles(files)
   try {
+    checkPair(pair)
     createSecureContext(tlsOptions(pair))
   } catch (error) {
     throw new Fault('invalid', `tls: ${files.cert} and ${files.key} do not serve: ${words(error)}`)
@@ -28,28 +53,13 @@ export function loadCertificate(source: CertificateSource, now: number): Certifi
   return pair
 }
 
-/** What every TLS server of the house is opened with: RFC 8996 leaves 1.2 and newer. */
-export function tlsOptions({ cert, key }: CertificatePair): SecureContextOptions {
-  return { cert, key, minVersion: 'TLSv1.2' }
-}
-
-const contexts = new WeakMap<SecureContextOptions, SecureContext>()
-
-/** One context per set of options: a handshake parses no certificate, and a client may resume a session at any door that has these options. */
-export function secureContext(options: SecureContextOptions): SecureContext {
-  let context = contexts.get(options)
-  if (!context) contexts.set(options, (context = createSecureContext({ minVersion: 'TLSv1.2', ...options })))
-  return context
-}
-
 /** SHA-256 of the certificate as people compare it, and when it ends. */
-export function describeCertificate(pem: string): { fingerprint: string; validTo: string; subject: string } {
-  const found = new X509Certificate(pem)
-  const validTo = new Date(found.validTo).toISOString().slice(0, 10)
-  return { fingerprint: found.fingerprint256, validTo, subject: found.subject.replace(/^CN=/, '') }
+export function describeCertificate(pem: string): { fingerprint: string; validTo: string } {
+  const { fingerprint, notAfter } = readCertificate(pem)
+  return { fingerprint, validTo: new Date(notAfter).toISOString().slice(0, 10) }
 }
 
-function readFiles(files: { cert: string; key: string }): CertificatePair {
+function readFiles(files: CertificateFiles): CertificatePair {
   const read = (path: string) => {
     try {
       return readFileSync(path, 'utf8')
@@ -58,6 +68,23 @@ function readFiles(files: { cert: string; key: string }): CertificatePair {
     }
   }
   return { cert: read(files.cert), key: read(files.key) }
+}
+
+/** Changes whenever a file does: which file it is, when it was written and its size. A file that is not there counts too. */
+export function stampFiles(files: readonly CertificateFiles[]): string {
+  return files
+    .flatMap(({ cert, key }) => [cert, key])
+    .map(stamp)
+    .join('\n')
+}
+
+function stamp(path: string): string {
+  try {
+    const { ino, mtimeMs, size } = statSync(path)
+    return `${ino} ${mtimeMs} ${size}`
+  } catch (error) {
+    return words(error)
+  }
 }
 
 const ownFiles = (folder: string) => ({ cert: join(folder, 'cert.pem'), key: join(folder, 'key.pem') })

@@ -1,4 +1,5 @@
-// DER, as little of it as a certificate of our own needs (ITU-T X.690). Writes only; Node reads certificates itself.
+// DER, as little of it as certificates and requests need (ITU-T X.690). Node reads certificates itself; what it does not tell of them is
+// found with `readDer`.
 
 /** One value with its tag and length. */
 export function der(tag: number, ...contents: readonly Uint8Array[]): Buffer {
@@ -39,4 +40,30 @@ export function time(ms: number): Buffer {
     .replace(/\.\d+Z$/, 'Z')
     .replace(/[-:T]/g, '')
   return Number(text.slice(0, 4)) < 2050 ? der(0x17, Buffer.from(text.slice(2))) : der(0x18, Buffer.from(text))
+}
+
+/** One value that was read: its tag, and where in the bytes its contents stand. */
+export interface DerValue {
+  readonly tag: number
+  readonly start: number
+  readonly end: number
+}
+
+/** The value at `at`, of bytes that Node has parsed before. Throws RangeError when it goes beyond `end`. */
+export function readDer(bytes: Buffer, at: number, end = bytes.length): DerValue {
+  const tag = bytes.readUInt8(at)
+  const first = bytes.readUInt8(at + 1)
+  const more = first < 0x80 ? 0 : first & 0x7f
+  if (more > 4) throw new RangeError('a length of more than four bytes')
+  const start = at + 2 + more
+  const length = more === 0 ? first : bytes.readUIntBE(at + 2, more)
+  if (start + length > end) throw new RangeError('a value goes beyond what holds it')
+  return { tag, start, end: start + length }
+}
+
+/** The values inside `within`, in order. */
+export function derChildren(bytes: Buffer, within: DerValue): DerValue[] {
+  const found: DerValue[] = []
+  for (let at = within.start; at < within.end; at = found.at(-1)!.end) found.push(readDer(bytes, at, within.end))
+  return found
 }

@@ -9,7 +9,8 @@ import { duplexPair } from 'node:stream'
 import { test } from 'node:test'
 import { connect, TLSSocket } from 'node:tls'
 import { isFault } from '../base/index.ts'
-import { loadCertificate, tlsOptions } from './certificates.ts'
+import { tlsOptions } from './by-name.ts'
+import { loadCertificates } from './certificates.ts'
 import { createSelfSigned, stillServes } from './self-signed.ts'
 
 const now = Date.UTC(2026, 10, 22)
@@ -49,14 +50,14 @@ test('the own certificate is kept, its key is for us alone, damage is repaired, 
   const folder = mkdtempSync(join(tmpdir(), 'posthorn-tls-'))
   try {
     const source = { hostname: 'a.test', folder: join(folder, 'tls') }
-    const first = loadCertificate(source, now)
-    assert.equal(loadCertificate(source, now).cert, first.cert)
+    const first = loadCertificates(source, now).fallback
+    assert.equal(loadCertificates(source, now).fallback.cert, first.cert)
     assert.equal(statSync(join(folder, 'tls/key.pem')).mode & 0o777, 0o600)
     writeFileSync(join(folder, 'tls/key.pem'), 'nonsense')
-    assert.notEqual(loadCertificate(source, now).cert, first.cert)
+    assert.notEqual(loadCertificates(source, now).fallback.cert, first.cert)
     assert.match(readFileSync(join(folder, 'tls/key.pem'), 'utf8'), /PRIVATE KEY/)
     assert.throws(
-      () => loadCertificate({ ...source, files: { cert: '/nowhere.pem', key: '/nowhere.key' } }, now),
+      () => loadCertificates({ ...source, files: { cert: '/nowhere.pem', key: '/nowhere.key' } }, now),
       (error) => isFault(error, 'invalid') && error.message.includes('/nowhere.pem'),
     )
   } finally {

@@ -11,10 +11,13 @@ export interface CertificatePair {
 }
 
 const day = 86_400_000
-const ecdsaWithSha256 = sequence(oid('1.2.840.10045.4.3.2'))
+export const ecdsaWithSha256 = sequence(oid('1.2.840.10045.4.3.2'))
 
-/** An ECDSA P-256 certificate for the names (host names or IP addresses; the first is its subject), valid from a day ago for ten years. */
-export function createSelfSigned(names: readonly string[], now: number): CertificatePair {
+/**
+ * An ECDSA P-256 certificate for the names (host names or IP addresses; the first is its subject), valid from a day ago for ten years.
+ * `more`: further extensions, encoded.
+ */
+export function createSelfSigned(names: readonly string[], now: number, more: readonly Buffer[] = []): CertificatePair {
   const { privateKey, publicKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' })
   const spki = publicKey.export({ type: 'spki', format: 'der' })
   // X.520 bounds a common name to 64 characters; clients read the alternative names anyway.
@@ -27,7 +30,7 @@ export function createSelfSigned(names: readonly string[], now: number): Certifi
     sequence(time(now - day), time(now + 3650 * day)),
     name,
     spki,
-    tagged(3, true, sequence(...extensions(names, spki))),
+    tagged(3, true, sequence(...extensions(names, spki), ...more)),
   )
   const signature = sign('sha256', body, privateKey)
   const cert = sequence(body, ecdsaWithSha256, bits(signature))
@@ -45,12 +48,16 @@ function extensions(names: readonly string[], spki: Buffer): Buffer[] {
     sequence(oid('2.5.29.19'), critical, octets(sequence(boolean(true)))),
     sequence(oid('2.5.29.15'), critical, octets(bits(Buffer.from([0b1000_0100]), 2))),
     sequence(oid('2.5.29.37'), octets(sequence(oid('1.3.6.1.5.5.7.3.1')))),
-    sequence(oid('2.5.29.17'), octets(sequence(...names.map(alternativeName)))),
+    subjectAltName(names),
     sequence(oid('2.5.29.14'), octets(octets(keyId))),
   ]
 }
 
-/** dNSName or iPAddress (RFC 5280 §4.2.1.6). */
+/** The extension that names hosts (RFC 5280 §4.2.1.6). */
+export const subjectAltName = (names: readonly string[]): Buffer =>
+  sequence(oid('2.5.29.17'), octets(sequence(...names.map(alternativeName))))
+
+/** dNSName or iPAddress. */
 function alternativeName(name: string): Buffer {
   const family = isIP(name)
   if (family === 0) return tagged(2, false, Buffer.from(name, 'latin1'))
@@ -67,7 +74,8 @@ function ipv6Bytes(text: string): Buffer {
   return Buffer.from(all.flatMap((group) => [group >> 8, group & 0xff]))
 }
 
-function toPem(label: string, bytes: Buffer): string {
+/** PEM of DER (RFC 7468). */
+export function toPem(label: string, bytes: Buffer): string {
   const lines = bytes.toString('base64').match(/.{1,64}/g)!
   return `-----BEGIN ${label}-----\n${lines.join('\n')}\n-----END ${label}-----\n`
 }

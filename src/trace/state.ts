@@ -13,6 +13,9 @@ export function count(to: readonly string[], events: readonly TraceEvent[]): Sta
 
 const resultStates = { delivered: 'delivered', retry: 'waiting', fail: 'failed' } as const
 
+/** What is let go to others is queued. */
+const leftStates = { released: 'waiting', deleted: 'removed', expired: 'removed' } as const
+
 function apply(states: Map<string, TraceState>, to: readonly string[], event: TraceEvent): void {
   const set = (names: readonly string[], state: TraceState) => {
     for (const name of names) states.set(name, state)
@@ -28,6 +31,8 @@ function apply(states: Map<string, TraceState>, to: readonly string[], event: Tr
       event.copies.map(({ to: name }) => name),
       'delivered',
     )
+  else if (event.kind === 'quarantined') set(event.to, 'quarantined')
+  else if (event.kind === 'let out') set([event.to], event.mailbox !== undefined ? 'delivered' : leftStates[event.how])
   else if (event.kind === 'queued') set(event.to, 'waiting')
   else if (event.kind === 'returned') {
     if (event.action === 'failed') set([event.to], 'failed')

@@ -96,6 +96,23 @@ export type TraceFact =
   | { readonly kind: 'held' | 'released' | 'requeued'; readonly by: string }
   /** Somebody named another next hop; absent: the usual way again. */
   | { readonly kind: 'rerouted'; readonly by: string; readonly target?: string }
+  /** Kept apart for these recipients, until somebody lets it go or its time is up. */
+  | {
+      readonly kind: 'quarantined'
+      readonly to: readonly string[]
+      readonly count: number
+      readonly reasons: readonly string[]
+      readonly until: number
+    }
+  /** What became of that. Absent `by`: its time was up. */
+  | {
+      readonly kind: 'let out'
+      readonly how: 'released' | 'deleted' | 'expired'
+      readonly to: string
+      readonly by?: string
+      /** Where it stands now. */
+      readonly mailbox?: string
+    }
   /** Refusals of the same client that have no timeline of their own, because there were too many. */
   | { readonly kind: 'not kept'; readonly count: number; readonly since: number }
 
@@ -134,6 +151,8 @@ export interface TraceHistory {
 export interface TraceTx {
   /** Whether timelines are kept at all. */
   readonly on: boolean
+  /** Whether the timeline of what came then is still kept. */
+  keeps(tx: Writer, at: number): boolean
   begin(tx: Writer, entry: TraceEntry): Promise<void>
   add(tx: Writer, trace: string, event: TraceEvent): Promise<void>
 }
@@ -144,7 +163,7 @@ export interface TraceNotes {
 }
 
 /** How it ended for a recipient, or where it stands. */
-export type TraceState = 'delivered' | 'waiting' | 'failed' | 'refused' | 'withdrawn' | 'removed'
+export type TraceState = 'delivered' | 'waiting' | 'quarantined' | 'failed' | 'refused' | 'withdrawn' | 'removed'
 /** How many recipients are in each state; those that none of the shown events names are not counted. */
 export type States = { readonly [state in TraceState]?: number }
 

@@ -33,6 +33,7 @@ export function createTraceTx({ keep, segments }: TraceParts): TraceTx {
     get on() {
       return keep() > 0
     },
+    keeps: (tx, at) => at >= tx.now - keep(),
     async begin(tx, entry) {
       if (keep() > 0) await writeEntry(tx, entry, segments)
     },

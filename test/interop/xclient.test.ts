@@ -11,6 +11,7 @@ test('swaks as a proxy: the client stands in Received, and a user is signed in w
   skip: await needs('swaks', 'curl', 'TLS for swaks'),
 }, async (t) => {
   const server = await startInstallation(t, { users, config: { smtp: { xclient: ['127.0.0.1'] } } })
+  await server.cliOk('domain', 'set', 'posthorn.test', 'greylist=off')
   const read = async (uid: number) =>
     (await curl('--user', 'ada@posthorn.test:correct horse', `imap://127.0.0.1:${server.ports.imap}/INBOX;UID=${uid}`))
       .stdout

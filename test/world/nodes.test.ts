@@ -1,14 +1,17 @@
 // The whole server on PostgreSQL: alone, as two nodes that share a database and the folder of large contents, and with a node that dies.
 
 import assert from 'node:assert/strict'
+import { copyFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { after, type TestContext, test } from 'node:test'
+import tls from 'node:tls'
 import pg from 'pg'
 import { composeDoors } from '../../src/app/compose-doors.ts'
 import { checkConfig } from '../../src/app/config/index.ts'
 import { startServer } from '../../src/app/core.ts'
 import { fakeClock, silentLog } from '../../src/base/index.ts'
 import { zoneResolver } from '../../src/dns/index.ts'
+import { createSelfSigned } from '../../src/tls/self-signed.ts'
 import { type Postgres, startPostgres } from '../postgres.ts'
 import { full, Installation } from '../server.ts'
 import { report } from './report.ts'
@@ -79,6 +82,37 @@ test('two nodes: one IDLE hears what the other takes within 100 ms; flags, large
   assert.equal(one, two)
   assert.equal(JSON.parse(one!)[0].usedMessages, rounds + 1)
   for (const client of [watcher, other, smtp]) client.close()
+})
+
+test('a certificate that one node takes in, the other shows within a second; it needs the same secret key', {
+  skip,
+}, async (t) => {
+  const [a, b] = await twoNodes(t)
+  await b.stop()
+  await copyFile(join(a.data, 'secret.key'), join(b.data, 'secret.key'))
+  await b.start()
+  const pair = createSelfSigned(['shared.test'], Date.now())
+  const [cert, key] = ['cert.pem', 'key.pem'].map((name) => join(a.folder, name)) as [string, string]
+  await writeFile(cert, pair.cert)
+  await writeFile(key, pair.key)
+  await a.cliOk('cert', 'import', cert, key)
+  const shown = (port: number) =>
+    new Promise<string>((resolve, reject) => {
+      const options = { port, host: '127.0.0.1', servername: 'shared.test', rejectUnauthorized: false }
+      const socket = tls.connect(options, () => {
+        resolve(socket.getPeerX509Certificate()!.subject)
+        socket.destroy()
+      })
+      socket.on('error', reject)
+    })
+  const began = performance.now()
+  while ((await shown(b.ports.imaps)) !== 'CN=shared.test') {
+    assert.ok(performance.now() - began < 1_000, 'the other node does not show it')
+    await sleep(20)
+  }
+  assert.equal(await shown(a.ports.imaps), 'CN=shared.test')
+  const listed = JSON.parse(await b.cliOk('cert', 'list', '--json')) as { name: string; source: string }[]
+  assert.ok(listed.some(({ name, source }) => name === 'shared.test' && source === 'imported'))
 })
 
 test('two nodes send each message exactly once; what a killed node had claimed, the other sends', {

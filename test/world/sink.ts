@@ -5,6 +5,8 @@ import { createServer, type Socket } from 'node:net'
 export interface Watch {
   /** Where it listens; absent: 127.0.0.1. */
   readonly host?: string
+  /** Absent: any. */
+  readonly port?: number
   /** Somebody has connected. What is returned he is told instead of a greeting, and that is all. */
   readonly onConnect?: (socket: Socket) => string | undefined
   readonly onCommand?: (socket: Socket, line: string) => void
@@ -25,7 +27,7 @@ export async function startSink(t: { after(fn: () => Promise<void>): void }, wat
     if (refusal !== undefined) socket.end(`${refusal}\r\n`)
     else if (!paused) talk(socket, { kept, arrivals, silent: () => paused, watch })
   })
-  await new Promise<void>((resolve) => server.listen(0, watch.host ?? '127.0.0.1', resolve))
+  await new Promise<void>((resolve) => server.listen(watch.port ?? 0, watch.host ?? '127.0.0.1', resolve))
   t.after(async () => {
     for (const socket of open) socket.destroy()
     await new Promise((resolve) => server.close(resolve))

@@ -11,7 +11,7 @@ export function configCommands(program: Command): void {
     async (options: Shared) => {
       const found = await readConfig(options)
       const { checkParts } = await import('../check.ts')
-      checkParts(found, Date.now())
+      checkParts(found)
       const listen = Object.entries(found.listen).map(([name, at]) => [name, at?.map(formatEndpoint)] as const)
       const value = {
         source: found.source,

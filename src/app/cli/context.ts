@@ -54,6 +54,11 @@ export async function withServices<T>(shared: Shared, work: (services: AdminServ
         suppressions: service('suppressions'),
         trace: service('trace'),
         dkim: service('dkim'),
+        quarantine: service('quarantine'),
+        spam: service('spam'),
+        abuse: service('abuse'),
+        reports: service('reports'),
+        certificates: service('certificates'),
       }
       return await work(services, config)
     } finally {

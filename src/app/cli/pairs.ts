@@ -15,8 +15,9 @@ export function parsePairs<T>(pairs: readonly string[], parse: (key: string, val
 export function explainKeys(
   table: Readonly<Record<string, { readonly explain: string; readonly standard: string }>>,
 ): string {
+  const width = Math.max(...Object.keys(table).map((key) => key.length))
   const lines = Object.entries(table).map(
-    ([key, { explain, standard }]) => `  ${key.padEnd(14)} ${explain} (default: ${standard})`,
+    ([key, { explain, standard }]) => `  ${key.padEnd(width)} ${explain} (default: ${standard})`,
   )
   return `\nSettings:\n${lines.join('\n')}`
 }

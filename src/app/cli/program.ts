@@ -7,6 +7,10 @@ import { exitCodes, reportError } from './output.ts'
 
 /** Where the commands stand. A line loads only what it names: every module costs time before the first word. */
 const families: { readonly [command: string]: () => Promise<(program: Command) => void> } = {
+  ban: async () => (await import('./ban.ts')).banCommands,
+  list: async () => (await import('./list.ts')).listCommands,
+  limits: async () => (await import('./limits.ts')).limitsCommands,
+  cert: async () => (await import('./cert.ts')).certCommands,
   'create-admin': async () => (await import('./admin.ts')).adminCommands,
   config: async () => (await import('./config.ts')).configCommands,
   dkim: async () => (await import('./dkim.ts')).dkimCommands,
@@ -15,7 +19,10 @@ const families: { readonly [command: string]: () => Promise<(program: Command) =
   user: async () => (await import('./user.ts')).userCommands,
   alias: async () => (await import('./alias.ts')).aliasCommands,
   queue: async () => (await import('./queue.ts')).queueCommands,
+  quarantine: async () => (await import('./quarantine.ts')).quarantineCommands,
+  reports: async () => (await import('./reports.ts')).reportCommands,
   suppression: async () => (await import('./suppression.ts')).suppressionCommands,
+  spam: async () => (await import('./spam.ts')).spamCommands,
   trace: async () => (await import('./trace.ts')).traceCommands,
 }
 

@@ -1,7 +1,7 @@
-// posthorn queue list | show | retry | hold | release | remove | expire | requeue | route | stats | sites | lanes | pause | resume | rules
+// posthorn queue list | show | retry | hold | release | remove | expire | requeue | route | stats | sites | tls | lanes | pause | resume | rules
 
 import type { Command } from 'commander'
-import type { NewQueueRule, QueuedMessage, QueuedRecipient, QueueRule } from '../../queue/index.ts'
+import type { NewQueueRule, QueuedMessage, QueuedRecipient, QueueRule, TlsView } from '../../queue/index.ts'
 import { command, isNumber, outputOf, type Shared, toNumber, withServices } from './context.ts'
 import { CommandError, formatBytes, formatSpan, formatTable } from './output.ts'
 
@@ -157,6 +157,12 @@ function siteCommands(queue: Command): void {
       )
     },
   )
+  command(queue, 'tls <domain>', 'shows what is asked of TLS to the mail servers of a domain, and who asks it').action(
+    async (domain: string, options: Shared) => {
+      const found = await withServices(options, ({ queue }) => queue.tls(domain))
+      outputOf(options).result(found, () => formatTls(found))
+    },
+  )
   command(queue, 'lanes', 'shows destinations with mail in memory').action(async (options: Shared) => {
     const found = await withServices(options, ({ queue }) => queue.lanes())
     outputOf(options).result(found, () =>
@@ -173,6 +179,14 @@ function siteCommands(queue: Command): void {
       ),
     )
   })
+}
+
+function formatTls({ domain, route, problem, sts, hosts }: TlsView): string {
+  if (route !== undefined) return `mail for ${domain} goes to ${route}, which says itself what it asks of TLS`
+  const policy = sts === 'none' ? [] : [`MTA-STS: ${sts === 'failed' ? 'announced, and it cannot be had' : sts}`]
+  if (problem !== undefined) return [problem, ...policy].join('\n')
+  const rows = hosts.map(({ host, level, by }) => [host, level ?? 'no mail', by])
+  return [formatTable(['host', 'asked', 'by'], rows, 'it has no mail servers'), ...policy].join('\n')
 }
 
 interface Pattern {

@@ -132,6 +132,19 @@ function describe(event: TraceEvent): string[] {
       return [`put back to its beginning by ${event.by}`]
     case 'rerouted':
       return [`sent ${routeWords(event.target)} by ${event.by}`]
+    case 'quarantined':
+      return [
+        `in the quarantine for ${list(event.to, event.count, shownInLine)} until ${formatTime(event.until)}`,
+        ...event.reasons.map((reason) => `  ${printable(reason)}`),
+      ]
+    case 'let out': {
+      const by = event.by === undefined ? '' : ` by ${event.by}`
+      if (event.how !== 'released')
+        return [`${event.how === 'expired' ? 'expired in' : 'deleted from'} the quarantine${by}: ${event.to}`]
+      return [
+        `let out of the quarantine${by} for ${event.to}${event.mailbox === undefined ? '' : `, ${event.mailbox}`}`,
+      ]
+    }
     case 'not kept':
       return [`${event.count} more refused since ${formatTime(event.since)}, which have no timeline`]
   }
@@ -182,7 +195,15 @@ function cameBack({ to, action, status, reply, suppressed, by }: Extract<TraceEv
   ]
 }
 
-const order: readonly TraceState[] = ['delivered', 'waiting', 'failed', 'refused', 'removed', 'withdrawn']
+const order: readonly TraceState[] = [
+  'delivered',
+  'waiting',
+  'quarantined',
+  'failed',
+  'refused',
+  'removed',
+  'withdrawn',
+]
 
 /** `delivered`, or `2 delivered, 1 waiting`. */
 function formatStates({ states }: Timeline): string {

@@ -39,12 +39,14 @@ export function formatExample(): string {
   const lines = ['# Posthorn. Every key with its default; what has none is commented out.', '']
   for (const { path, note, table, fallback } of keys()) {
     const indent = '  '.repeat(path.length - 1)
-    const tableOff = path[0] === 'tls'
+    const off = offDepth(path)
+    const tableOff = off !== undefined
     const on = table
       ? !tableOff
-      : !tableOff && (fallback !== undefined || path[0] === 'listen' || path[0] === 'hostname')
-    const start = on ? indent : tableOff ? `# ${indent}` : `${indent}# `
-    const remark = tableOff && !table ? `# ${indent}# ` : `${indent}# `
+      : !tableOff && (fallback !== undefined || (path[0] === 'listen' && path[1] !== 'acme') || path[0] === 'hostname')
+    const before = `${indent.slice(0, 2 * (off ?? 0))}# ${indent.slice(2 * (off ?? 0))}`
+    const start = on ? indent : tableOff ? before : `${indent}# `
+    const remark = tableOff && path.length > off + 1 ? `${before}# ` : `${indent}# `
     if (path.length === 1) lines.push('')
     for (const line of wrap(note.description, 100 - indent.length)) lines.push(remark + line)
     const name = path.at(-1)!
@@ -58,6 +60,16 @@ export function formatExample(): string {
   }
   return `${lines.join('\n').replace(/\n{3,}/g, '\n\n')}\n`
 }
+
+/** At which depth a table stands that is absent by default, and everything in it commented out; undefined: none. */
+function offDepth(path: readonly string[]): number | undefined {
+  const n = path.findIndex(
+    (_, i) => tables().has(path.slice(0, i + 1).join('.')) && fallbackOf(path.slice(0, i + 1)) === undefined,
+  )
+  return n < 0 ? undefined : n
+}
+let named: ReadonlySet<string> | undefined
+const tables = () => (named ??= new Set(keys().flatMap(({ path, table }) => (table ? [path.join('.')] : []))))
 
 const flow = (value: unknown) => stringify(value, { collectionStyle: 'flow', lineWidth: 0 }).trim()
 
@@ -77,12 +89,19 @@ function formatDuration(ms: number): string {
   const [size, name] = units.find(([size]) => ms % size === 0 && (size < 86_400_000 || ms > size)) ?? [1, 'ms']
   return `${ms / size}${name}`
 }
+const formatSize = (bytes: number): string => (bytes % 2 ** 20 === 0 ? `${bytes / 2 ** 20}M` : `${bytes / 2 ** 10}K`)
+const filterUnits = ['clamav', 'spamassassin', 'rspamd', 'dnsbl'].flatMap((name) => [
+  [`filters.${name}.timeout`, formatDuration] as const,
+  [`filters.${name}.maxSize`, formatSize] as const,
+])
 const unitOf: Readonly<Record<string, (value: number) => string>> = {
+  ...Object.fromEntries(filterUnits),
   'queue.schedule': formatDuration,
   'queue.lifetime': formatDuration,
   'queue.delayNotice': formatDuration,
   'trace.keep': formatDuration,
-  'disk.minimumFree': (bytes) => `${bytes / 2 ** 20}M`,
+  'smtp.greetingDelay': formatDuration,
+  'disk.minimumFree': formatSize,
 }
 
 function wrap(text: string, width: number): string[] {
@@ -120,7 +139,8 @@ export function formatDocs(): string {
   ]
   for (const { path, note, table, fallback } of keys()) {
     if (table) {
-      lines.push(`| **\`${path.join('.')}\`** | | | ${note.description} |`)
+      const reloads = note.reload ? ' *(reloads)*' : ''
+      lines.push(`| **\`${path.join('.')}\`** | | | ${note.description}${reloads} |`)
       continue
     }
     const name = path.join('.')
@@ -131,4 +151,11 @@ export function formatDocs(): string {
   }
   return `${lines.join('\n')}\n`
 }
-const secrets: ReadonlySet<string> = new Set(['store', 'queue.routes'])
+const secrets: ReadonlySet<string> = new Set([
+  'store',
+  'queue.routes',
+  'filters.rspamd.password',
+  'acme.eab.hmac',
+  'acme.dns.keySecret',
+  'acme.dns.token',
+])

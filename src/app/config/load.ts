@@ -11,14 +11,27 @@ import { ConfigError } from './error.ts'
 import { type FileConfig, isStore, type Note, notes, schema } from './schema.ts'
 
 /** The configuration with absolute paths and secrets read. */
-export type Config = Readonly<Omit<FileConfig, 'hostname' | 'store' | 'queue'>> & {
+export type Config = Readonly<Omit<FileConfig, 'hostname' | 'store' | 'queue' | 'filters' | 'acme'>> & {
   readonly hostname: string
   readonly store: string
   readonly queue: Readonly<Omit<FileConfig['queue'], 'routes'>> & { readonly routes: Readonly<Record<string, string>> }
+  readonly filters: Readonly<Omit<FileConfig['filters'], 'rspamd'>> & {
+    readonly rspamd: Readonly<Omit<FileConfig['filters']['rspamd'], 'password'>> & { readonly password?: string }
+  }
+  readonly acme: AcmeConfig
   /** Where it came from, for people: the file, or that it is the embedded default. */
   readonly source: string
   /** No file was given and none was found. */
   readonly embedded: boolean
+}
+
+type FileAcme = FileConfig['acme']
+type AcmeConfig = Readonly<Omit<FileAcme, 'dns' | 'eab'>> & {
+  readonly dns?: Omit<NonNullable<FileAcme['dns']>, 'keySecret' | 'token'> & {
+    readonly keySecret?: string
+    readonly token?: string
+  }
+  readonly eab?: { readonly kid: string; readonly hmac: string }
 }
 
 /** What runs when nobody says otherwise: everything on loopback, on ports that anybody may open. */
@@ -94,6 +107,8 @@ function settle(found: FileConfig, folder: string, path: string | undefined): Co
     domain.toLowerCase(),
     secret(route, `queue.routes.${domain}`),
   ])
+  const { password, ...rspamd } = found.filters.rspamd
+  const secured = password === undefined ? rspamd : { ...rspamd, password: secret(password, 'filters.rspamd.password') }
   return {
     ...found,
     hostname: (found.hostname ?? machineName()).toLowerCase(),
@@ -101,10 +116,37 @@ function settle(found: FileConfig, folder: string, path: string | undefined): Co
     store,
     blobs: found.blobs === undefined ? undefined : resolve(folder, found.blobs),
     tls: found.tls && { cert: resolve(folder, found.tls.cert), key: resolve(folder, found.tls.key) },
+    egress: { ...found.egress, ca: found.egress.ca === undefined ? undefined : resolve(folder, found.egress.ca) },
+    certificates: found.certificates.map(({ cert, key }) => ({
+      cert: resolve(folder, cert),
+      key: resolve(folder, key),
+    })),
+    acme: settleAcme(found.acme, folder, secret),
     queue: { ...found.queue, routes: Object.fromEntries(routes) },
+    filters: { ...found.filters, rspamd: secured },
     source: path ?? 'the embedded default',
     embedded: path === undefined,
   }
+}
+
+function settleAcme(
+  { dns, eab, ca, ...rest }: FileAcme,
+  folder: string,
+  secret: (value: string | { file: string }, key: string) => string,
+): AcmeConfig {
+  const { keySecret, token, ...plain } = dns ?? {}
+  return {
+    ...rest,
+    ...(ca !== undefined && { ca: resolve(folder, ca) }),
+    ...(eab && { eab: { kid: eab.kid, hmac: secret(eab.hmac, 'acme.eab.hmac') } }),
+    ...(dns && {
+      dns: {
+        ...(plain as typeof dns),
+        ...(keySecret !== undefined && { keySecret: secret(keySecret, 'acme.dns.keySecret') }),
+        ...(token !== undefined && { token: secret(token, 'acme.dns.token') }),
+      } as NonNullable<AcmeConfig['dns']>,
+    }),
+  } as AcmeConfig
 }
 
 function readText(path: string, mustExist: boolean): string | undefined {
@@ -190,7 +232,7 @@ function explain(issue: Issue, tree: unknown, from: ReadonlyMap<string, string>,
   const key = path.slice(0, depth)
   const found = valueAt(tree, path)
   const expected = note?.expected ?? 'a table of keys'
-  const what = found === undefined ? 'nothing' : mask(JSON.stringify(found))
+  const what = found === undefined ? 'nothing' : mask(JSON.stringify(found, withoutSecrets))
   return [`${place(key, from, source)}: ${key.join('.') || 'the file'}: expected ${expected}, found ${what}`]
 }
 
@@ -250,6 +292,10 @@ function valueAt(tree: unknown, path: readonly string[]): unknown {
   for (const key of path) at = (at as Tree | undefined)?.[key]
   return at
 }
+
+/** Values of these keys are not repeated. */
+const secretKeys: ReadonlySet<string> = new Set(['keySecret', 'token', 'hmac'])
+const withoutSecrets = (key: string, value: unknown) => (secretKeys.has(key) ? '…' : value)
 
 /** Passwords in URLs and routes are not repeated. */
 function mask(text: string): string {

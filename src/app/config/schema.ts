@@ -3,7 +3,8 @@
 
 import { isIP } from 'node:net'
 import * as z from 'zod'
-import { isNetwork, parseDuration, parseEndpoint, parseSize } from './units.ts'
+import { parseAddress } from '../../address/index.ts'
+import { isNetwork, parseAnswers, parseDuration, parseEndpoint, parsePlace, parseSize } from './units.ts'
 
 /** What a key says about itself. */
 export interface Note {
@@ -64,10 +65,239 @@ const limit = z
     perConnection: whole(1, 10_000).optional(),
   })
   .refine(({ provider, domain, source }) => [provider, domain, source].filter((one) => one !== undefined).length === 1)
+const place = z
+  .string()
+  .transform((text) => parsePlace(text))
+  .refine((found) => found !== undefined)
+  .transform((found) => found!)
+const placeExpected = 'host:port, or the path of a socket'
+const score = z.number().min(-1_000).max(1_000)
+const onFailure = z.enum(['accept', 'tempfail'])
+/** What every daemon has that looks at messages; a list of milters has no notes inside. */
+const daemonKeys = (timeout: number, maxSize: number, submissions: boolean) => ({
+  timeout: duration.default(timeout),
+  onFailure: onFailure.default('accept'),
+  connections: whole(1, 1_000).default(10),
+  maxSize: size(1).default(maxSize),
+  submissions: z.boolean().default(submissions),
+})
+const daemon = (timeout: number, maxSize: number, submissions: boolean, example: string) => {
+  const keys = daemonKeys(timeout, maxSize, submissions)
+  return {
+    address: noted(place.optional(), {
+      description: 'Where it listens: host:port, or the path of its socket. Absent: it is not asked.',
+      expected: placeExpected,
+      example,
+    }),
+    timeout: noted(keys.timeout, {
+      description: 'How long it has for one message.',
+      expected: 'a duration such as 30s',
+    }),
+    onFailure: noted(keys.onFailure, {
+      description:
+        'What becomes of mail when it cannot be asked or does not answer: accept takes it, tempfail answers 451, so that it comes again later.',
+      expected: 'accept or tempfail',
+    }),
+    connections: noted(keys.connections, {
+      description: 'Messages that each thread of doors gives it at one time; others wait.',
+      expected: 'a whole number from 1 to 1000',
+    }),
+    maxSize: noted(keys.maxSize, {
+      description: 'It is not asked about larger messages; their timeline says so.',
+      expected: 'a size such as 25M',
+    }),
+    submissions: noted(keys.submissions, {
+      description: 'Whether it is asked about mail that our own users and trusted networks hand in.',
+      expected: 'true or false',
+    }),
+  }
+}
+const milter = z.strictObject({
+  name: z.string().regex(/^[A-Za-z0-9._-]{1,40}$/),
+  address: place,
+  ...daemonKeys(30_000, 52_428_800, true),
+})
+const answers = z
+  .string()
+  .transform((text) => parseAnswers(text))
+  .refine((found) => found !== undefined)
+  .transform((found) => found!)
+const dnsList = z.strictObject({
+  zone: z.string().regex(/^[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)+$/),
+  of: z.enum(['address', 'domains']).default('address'),
+  answers: z.array(answers).default([]),
+  weight: score.default(1),
+})
 const store = secret.refine((value) => typeof value !== 'string' || isStore(value))
 
 /** Whether `text` names a store. */
 export const isStore = (text: string): boolean => text === 'sqlite' || /^postgres(ql)?:\/\//.test(text)
+
+const acmeDns = z
+  .strictObject({
+    provider: noted(z.enum(['rfc2136', 'cloudflare']), {
+      description: 'rfc2136: a name server that takes updates. cloudflare: its API.',
+      expected: 'rfc2136 or cloudflare',
+      example: 'rfc2136',
+      reload: true,
+    }),
+    server: noted(server.optional(), {
+      description: 'rfc2136: the primary name server of the zone.',
+      expected: 'an address, or an address and port as 127.0.0.1:53',
+      example: '192.0.2.53',
+      reload: true,
+    }),
+    zone: noted(name.optional(), {
+      description: 'rfc2136: the zone that is changed. Absent: found by asking.',
+      expected: 'a domain',
+      example: 'example.test',
+      reload: true,
+    }),
+    keyName: noted(name.optional(), {
+      description: 'rfc2136: the name of the TSIG key. Absent: updates are not signed.',
+      expected: 'a name',
+      example: 'posthorn-key',
+      reload: true,
+    }),
+    keyAlgorithm: noted(z.enum(['hmac-sha256', 'hmac-sha384', 'hmac-sha512']).default('hmac-sha256'), {
+      description: 'rfc2136: its algorithm. Absent: hmac-sha256.',
+      expected: 'hmac-sha256, hmac-sha384 or hmac-sha512',
+      example: 'hmac-sha256',
+      reload: true,
+    }),
+    keySecret: noted(secret.optional(), {
+      description: 'rfc2136: its secret, in base64.',
+      expected: 'a text, or {file: path}',
+      example: { file: '/run/secrets/tsig' },
+      reload: true,
+    }),
+    token: noted(secret.optional(), {
+      description: 'cloudflare: an API token that may read zones and edit their DNS.',
+      expected: 'a text, or {file: path}',
+      example: { file: '/run/secrets/cloudflare' },
+      reload: true,
+    }),
+    api: noted(z.url().default('https://api.cloudflare.com/client/v4'), {
+      description: 'cloudflare: where its API is. Absent: where everybody’s is.',
+      expected: 'a URL',
+      example: 'https://api.cloudflare.com/client/v4',
+      reload: true,
+    }),
+    servers: noted(z.array(server).optional(), {
+      description:
+        'Name servers that must show the record before the authority is told to look. Absent: those of its zone.',
+      expected: 'a list of addresses, or of addresses and ports',
+      example: ['192.0.2.53'],
+      reload: true,
+    }),
+  })
+  .refine(({ provider, server, keyName, keySecret, token }) =>
+    provider === 'cloudflare'
+      ? token !== undefined
+      : server !== undefined && (keyName === undefined) === (keySecret === undefined),
+  )
+
+const acme = noted(
+  z
+    .strictObject({
+      agree: noted(z.boolean().default(false), {
+        description:
+          'Whether you agree to the terms of the authority. Only then are certificates ordered, for hostname and the names below: see docs/certificates.md.',
+        expected: 'true or false',
+        reload: true,
+      }),
+      email: noted(z.email().optional(), {
+        description: 'Where the authority may write to.',
+        expected: 'an address',
+        example: 'hostmaster@example.test',
+        reload: true,
+      }),
+      directory: noted(z.url({ protocol: /^https$/ }).optional(), {
+        description: 'The authority: the URL of its ACME directory. Absent: Let’s Encrypt.',
+        expected: 'an https URL',
+        example: 'https://acme.example.test/directory',
+        reload: true,
+      }),
+      staging: noted(z.boolean().default(false), {
+        description:
+          'Let’s Encrypt’s staging environment, to try everything without its limits; nobody trusts its certificates.',
+        expected: 'true or false',
+        reload: true,
+      }),
+      challenge: noted(z.enum(['http-01', 'tls-alpn-01', 'dns-01']).default('http-01'), {
+        description:
+          'How names are proven: http-01 (port 80 leads to `listen.acme` or `listen.http`), tls-alpn-01 (port 443 leads to `listen.https`), dns-01 (a record in the zone; the only one for wildcards).',
+        expected: 'http-01, tls-alpn-01 or dns-01',
+        reload: true,
+      }),
+      names: noted(z.array(name).default([]), {
+        description: 'Further names in the certificate of hostname.',
+        expected: 'a list of host names',
+        example: ['smtp.example.test', 'imap.example.test'],
+        reload: true,
+      }),
+      domains: noted(z.boolean().default(true), {
+        description:
+          'Whether mta-sts, autoconfig and autodiscover of each domain get certificates once these names lead here. Only with `listen.https`.',
+        expected: 'true or false',
+        reload: true,
+      }),
+      keyType: noted(z.enum(['ec256', 'ec384', 'rsa2048', 'rsa4096']).default('ec256'), {
+        description: 'The kind of new keys.',
+        expected: 'ec256, ec384, rsa2048 or rsa4096',
+        reload: true,
+      }),
+      keepKey: noted(z.boolean().default(true), {
+        description:
+          'Whether a renewal keeps the key, so that TLSA records stay true. `posthorn cert renew --new-key` changes it in order.',
+        expected: 'true or false',
+        reload: true,
+      }),
+      profile: noted(z.string().min(1).optional(), {
+        description: 'The kind of certificate, where the authority has several.',
+        expected: 'a name',
+        example: 'shortlived',
+        reload: true,
+      }),
+      eab: noted(
+        z
+          .strictObject({
+            kid: noted(z.string().min(1), {
+              description: 'What the authority calls the account.',
+              expected: 'a text',
+              example: 'kid-1',
+              reload: true,
+            }),
+            hmac: noted(secret, {
+              description: 'Its key, in base64url.',
+              expected: 'a text, or {file: path}',
+              example: { file: '/run/secrets/eab' },
+              reload: true,
+            }),
+          })
+          .optional(),
+        {
+          description: 'External account binding, for authorities that want an account that they know.',
+          expected: 'a table with kid and hmac',
+          reload: true,
+        },
+      ),
+      dns: noted(acmeDns.optional(), {
+        description: 'Who changes the zone for dns-01.',
+        expected: 'provider rfc2136 with server (and keyName with keySecret), or provider cloudflare with token',
+        reload: true,
+      }),
+      ca: noted(z.string().min(1).optional(), {
+        description:
+          'Authorities, PEM, that are trusted besides the usual ones when the directory is asked: for an authority of your own.',
+        expected: 'a file',
+        example: '/etc/ssl/own-ca.pem',
+        reload: true,
+      }),
+    })
+    .prefault({}),
+  { description: 'Certificates from an authority by ACME (RFC 8555).', expected: 'a table' },
+)
 
 export const schema = z.strictObject({
   hostname: noted(
@@ -114,6 +344,10 @@ export const schema = z.strictObject({
         pop3s: listen('The same, TLS from the first byte (port 995). Off unless given.', '127.0.0.1:2995'),
         http: listen('/health and /metrics.', '127.0.0.1:8980'),
         https: listen('The same over TLS.', '127.0.0.1:8943'),
+        acme: listen(
+          'Where a certificate authority asks for proof of a name over HTTP (port 80); nothing else is answered there. The port of `http` answers it too.',
+          '127.0.0.1:8980',
+        ),
       })
       .prefault({}),
     {
@@ -145,6 +379,14 @@ export const schema = z.strictObject({
       reload: true,
     },
   ),
+  certificates: noted(z.array(z.strictObject({ cert: z.string().min(1), key: z.string().min(1) })).default([]), {
+    description:
+      'Further certificates in files, each for the names in it, at every door. All files are looked at each minute: who renews them need tell nobody.',
+    expected: 'a list of {cert, key}',
+    example: [{ cert: '/etc/ssl/other/fullchain.pem', key: '/etc/ssl/other/privkey.pem' }],
+    reload: true,
+  }),
+  acme,
   proxyProtocol: noted(z.array(z.string().refine(isNetwork)).default([]), {
     description:
       'Proxies in front, such as HAProxy with send-proxy or send-proxy-v2. Whatever connects from these networks to a mail port must begin with a header of the PROXY protocol (version 1 or 2), before TLS too; the address in it is the client: for limits, trusted networks and the log. It never counts as this machine. From elsewhere no such header is taken.',
@@ -183,6 +425,12 @@ export const schema = z.strictObject({
           expected: 'a list of networks',
           reload: true,
         }),
+        greetingDelay: noted(durationOrNone.default(1000), {
+          description:
+            'How long a client of the port for other servers waits for its greeting when nothing good is known of its address. Who speaks before it is turned away. Never of this machine or a trusted network. 0 greets everybody at once.',
+          expected: 'a duration such as 1s, or 0',
+          reload: true,
+        }),
         verify: noted(z.boolean().default(false), {
           description:
             'Answer VRFY and EXPN, to who signed in and to trusted networks only. Otherwise who has a mailbox is told at RCPT, and no list shows its members.',
@@ -213,9 +461,40 @@ export const schema = z.strictObject({
           example: '127.0.0.1:5353',
           reload: true,
         }),
+        dnssec: noted(z.boolean().default(true), {
+          description:
+            'Whether a resolver at a loopback address is believed when it says that it has validated an answer (DNSSEC); DANE needs that. Off where what listens there only passes on what others say.',
+          expected: 'true or false',
+          reload: true,
+        }),
       })
       .prefault({}),
     { description: 'Names.', expected: 'a table' },
+  ),
+  egress: noted(
+    z
+      .strictObject({
+        allow: noted(z.array(z.string().refine(isNetwork)).default([]), {
+          description:
+            'Networks that may be asked over HTTP on behalf of others though they are private or otherwise special. What is fetched is named by strangers: allow no more than is needed.',
+          expected: 'a list of networks such as 10.0.0.0/8',
+          example: ['10.1.2.0/24'],
+          reload: true,
+        }),
+        ca: noted(z.string().min(1).optional(), {
+          description: 'More certificate authorities for that, PEM, beside those that everybody trusts.',
+          expected: 'a file',
+          example: '/etc/posthorn/ca.pem',
+          reload: true,
+        }),
+        stsPort: noted(whole(1, 65_535).default(443), {
+          description:
+            'The port where other domains serve their MTA-STS policies. Another than 443 is for closed networks and tests.',
+          expected: 'a port from 1 to 65535',
+        }),
+      })
+      .prefault({}),
+    { description: 'What is fetched from the web: MTA-STS policies.', expected: 'a table' },
   ),
   queue: noted(
     z
@@ -259,6 +538,13 @@ export const schema = z.strictObject({
             'The port of other servers found by MX records. Another than 25 is for closed networks and tests.',
           expected: 'a port from 1 to 65535',
         }),
+        tls: noted(z.record(z.string(), z.enum(['none', 'may', 'encrypt', 'verify'])).default({}), {
+          description:
+            'What is asked of TLS to the mail servers of a domain, patterns as in routes. none and may stand above what the domain publishes (DANE, MTA-STS); encrypt and verify are the least: TLS, or TLS with a certificate for its name.',
+          expected: 'a table from domain to none, may, encrypt or verify',
+          example: { 'partner.example': 'verify', 'broken.example': 'may' },
+          reload: true,
+        }),
         perHost: noted(whole(1, 1000).default(20), {
           description:
             'Messages under way to one destination from one address at the most. Each begins with 5 and learns how many it bears.',
@@ -293,6 +579,138 @@ export const schema = z.strictObject({
       .prefault({}),
     { description: 'Sending mail.', expected: 'a table' },
   ),
+  filters: noted(
+    z
+      .strictObject({
+        clamav: noted(
+          z
+            .strictObject({
+              ...daemon(30_000, 26_214_400, true, '/run/clamav/clamd.ctl'),
+              action: noted(z.enum(['tag', 'junk', 'quarantine', 'reject']).default('reject'), {
+                description: 'What becomes of a message in which it finds something; tag only adds X-Virus-Status.',
+                expected: 'tag, junk, quarantine or reject',
+              }),
+            })
+            .prefault({}),
+          {
+            description: 'ClamAV: clamd, asked with INSTREAM. Keep maxSize at or below its StreamMaxLength.',
+            expected: 'a table',
+            reload: true,
+          },
+        ),
+        spamassassin: noted(
+          z
+            .strictObject({
+              ...daemon(30_000, 524_288, false, '127.0.0.1:783'),
+              user: noted(
+                z
+                  .string()
+                  .regex(/^[A-Za-z0-9._@+-]{1,64}$/)
+                  .optional(),
+                {
+                  description: 'Whose settings and Bayes spamd uses. Absent: those of the user it runs as.',
+                  expected: 'a name',
+                  example: 'posthorn',
+                },
+              ),
+              junk: noted(score.optional(), {
+                description: 'Score from which mail is junk. Absent: what spamd has as required_score.',
+                expected: 'a number',
+                example: 5,
+              }),
+              reject: noted(score.optional(), {
+                description: 'Score from which mail is refused. Absent: none is.',
+                expected: 'a number',
+                example: 15,
+              }),
+            })
+            .prefault({}),
+          {
+            description: 'SpamAssassin: spamd. It learns when it was started with --allow-tell.',
+            expected: 'a table',
+            reload: true,
+          },
+        ),
+        rspamd: noted(
+          z
+            .strictObject({
+              ...daemon(30_000, 52_428_800, false, '127.0.0.1:11333'),
+              controller: noted(place.optional(), {
+                description: 'Its controller worker, for learning. Absent: it does not learn from here.',
+                expected: placeExpected,
+                example: '127.0.0.1:11334',
+              }),
+              password: noted(secret.optional(), {
+                description: 'The password of its controller.',
+                expected: 'a text, or {file: path}',
+                example: { file: '/run/secrets/rspamd' },
+              }),
+              reject: noted(z.enum(['reject', 'quarantine', 'junk']).default('reject'), {
+                description: 'What becomes of mail that it wants rejected.',
+                expected: 'reject, quarantine or junk',
+              }),
+            })
+            .prefault({}),
+          { description: 'Rspamd: its normal worker.', expected: 'a table', reload: true },
+        ),
+        milters: noted(
+          z
+            .array(milter)
+            .refine((list) => new Set(list.map(({ name }) => name)).size === list.length)
+            .default([]),
+          {
+            description:
+              'Milters (protocol 6), asked one after the other when the message is there; each has the keys timeout, onFailure, connections, maxSize and submissions as above.',
+            expected:
+              'a list of {name, address, timeout, onFailure, connections, maxSize, submissions}, each name once',
+            example: [{ name: 'opendkim', address: '/run/opendkim/opendkim.sock', onFailure: 'tempfail' }],
+            reload: true,
+          },
+        ),
+        dnsbl: noted(
+          z
+            .strictObject({
+              lists: noted(z.array(dnsList).max(50).default([]), {
+                description:
+                  'Block and allow lists. `of: address` asks for the client’s address, `of: domains` for the domains of author, envelope and HELO; `answers` are those that count (all, unless given); `weight` is what the list adds to the score, below 0 for an allow list.',
+                expected: 'a list of {zone, of, answers, weight}',
+                example: [
+                  { zone: 'zen.spamhaus.org', answers: ['127.0.0.2-11'], weight: 2 },
+                  { zone: 'dbl.spamhaus.org', of: 'domains', answers: ['127.0.1.2-99'] },
+                  { zone: 'list.dnswl.org', answers: ['127.0.*.1-3'], weight: -2 },
+                ],
+              }),
+              timeout: noted(duration.default(5_000), {
+                description: 'How long one list has.',
+                expected: 'a duration such as 5s',
+              }),
+              onFailure: noted(onFailure.default('accept'), {
+                description: 'What becomes of mail when no list answers.',
+                expected: 'accept or tempfail',
+              }),
+              junk: noted(score.optional(), {
+                description: 'Sum of the weights from which mail is junk. Absent: none is.',
+                expected: 'a number',
+                example: 1,
+              }),
+              reject: noted(score.optional(), {
+                description: 'Sum of the weights from which mail is refused. Absent: none is.',
+                expected: 'a number',
+                example: 4,
+              }),
+            })
+            .prefault({}),
+          {
+            description:
+              'Lists asked by DNS, for mail from outside. Ask through a resolver of your own: many lists answer no public one.',
+            expected: 'a table',
+            reload: true,
+          },
+        ),
+      })
+      .prefault({}),
+    { description: 'Who else looks at mail before it is taken. All off unless named.', expected: 'a table' },
+  ),
   search: noted(
     z
       .strictObject({
@@ -317,6 +735,44 @@ export const schema = z.strictObject({
       })
       .prefault({}),
     { description: 'What `posthorn trace` can tell.', expected: 'a table' },
+  ),
+  reports: noted(
+    z
+      .strictObject({
+        send: noted(z.boolean().default(true), {
+          description:
+            'Whether other domains are told each day what came in their name (DMARC) and how TLS with their servers went, when they ask for it.',
+          expected: 'true or false',
+          reload: true,
+        }),
+        from: noted(
+          z
+            .string()
+            .refine((text) => parseAddress(text) !== undefined)
+            .optional(),
+          {
+            description:
+              'In whose name reports are sent. A domain above it should have DKIM keys here, or reports are not believed. Absent: noreply-dmarc@ and the hostname.',
+            expected: 'an address such as noreply@example.org',
+            example: 'noreply-dmarc@mail.example.test',
+            reload: true,
+          },
+        ),
+        organization: noted(z.string().min(1).max(200).optional(), {
+          description: 'What reports call this server. Absent: its hostname.',
+          expected: 'a name',
+          example: 'Example Mail',
+          reload: true,
+        }),
+        contact: noted(z.string().min(1).max(200).optional(), {
+          description: 'How else somebody is reached about a report: an address, a page.',
+          expected: 'a text',
+          example: 'postmaster@example.test',
+          reload: true,
+        }),
+      })
+      .prefault({}),
+    { description: 'Reports about authentication and TLS: docs/reports.md.', expected: 'a table' },
   ),
   limits: noted(
     z

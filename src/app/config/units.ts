@@ -51,3 +51,38 @@ export function isNetwork(text: string): boolean {
   if (family === 0 || more !== undefined) return false
   return bits === undefined || (/^\d{1,3}$/.test(bits) && Number(bits) <= (family === 4 ? 32 : 128))
 }
+
+/** Where a daemon listens. */
+export type Place = { readonly host: string; readonly port: number } | { readonly path: string }
+
+/** `127.0.0.1:3310`, `[::1]:3310`, `name:3310`, `tcp:…`, `/run/x.sock`, `unix:/run/x.sock`; undefined when it is none of them. */
+export function parsePlace(text: string): Place | undefined {
+  const plain = text.startsWith('unix:') || text.startsWith('tcp:') ? text.slice(text.indexOf(':') + 1) : text
+  if (plain.startsWith('/')) return text.startsWith('tcp:') ? undefined : { path: plain }
+  const colon = plain.lastIndexOf(':')
+  const digits = plain.slice(colon + 1)
+  const port = Number(digits)
+  if (text.startsWith('unix:') || colon < 1 || !Number.isInteger(port) || port < 1 || port > 65_535) return undefined
+  if (digits !== String(port)) return undefined
+  const name = plain.slice(0, colon)
+  const bracketed = name.startsWith('[') && name.endsWith(']')
+  const host = bracketed ? name.slice(1, -1) : name
+  const strange = [...host].some((char) => char <= ' ' || '/[]'.includes(char) || (char === ':' && !bracketed))
+  return host === '' || strange ? undefined : { host, port }
+}
+
+type Range = readonly [least: number, most: number]
+
+/** Answers of a DNS list as a range for each octet: `127.0.0.2`, `127.0.0.2-11`, `127.0.*.1`. */
+export function parseAnswers(text: string): readonly Range[] | undefined {
+  const octets = text.split('.')
+  const ranges = octets.flatMap((octet) => parseOctet(octet) ?? [])
+  return octets.length === 4 && ranges.length === 4 && octets[0] === '127' ? ranges : undefined
+}
+
+function parseOctet(text: string): [Range] | undefined {
+  const found = /^(\d{1,3})(?:-(\d{1,3}))?$/.exec(text === '*' ? '0-255' : text)
+  if (!found) return undefined
+  const [least, most] = [Number(found[1]), Number(found[2] ?? found[1])]
+  return least <= most && most <= 255 ? [[least, most]] : undefined
+}

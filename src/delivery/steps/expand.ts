@@ -5,6 +5,7 @@ import type { AccountReads, LocalDestination } from '../../accounts/index.ts'
 import { type Address, addressKey, formatAddress, type Path, sameAddress } from '../../address/index.ts'
 import type { AccountId } from '../../base/index.ts'
 import { looksSigned, type NewQueueRecipient, type ReturnedReads } from '../../queue/index.ts'
+import { isReportAddress } from '../../reports/index.ts'
 import type { Rewriter } from '../forward.ts'
 import { checkResolution, checkRewritten } from '../policy.ts'
 import type { Unreturnable } from '../srs.ts'
@@ -21,6 +22,10 @@ export interface LocalCopy {
   readonly params?: EnvelopeRecipient['params']
   /** Recipients of the envelope whose sender wants to hear that this mailbox took the message. */
   readonly asked?: readonly EnvelopeRecipient[]
+  /** Header fields that stand above Received: what was thought of the message. */
+  readonly fields?: Uint8Array
+  /** It is for Junk. */
+  readonly junk?: boolean
 }
 
 /** Recipients outside that are reached in the same way. */
@@ -32,6 +37,8 @@ export interface Outgoing {
   readonly sender?: Path
   /** Header lines in front of all others. */
   readonly seal?: Uint8Array
+  /** Header lines above Received: what was thought of the message. */
+  readonly fields?: Uint8Array
   /** How long it may wait, milliseconds; absent: as all mail. */
   readonly lifetime?: number | undefined
 }
@@ -42,7 +49,7 @@ export type Expanded =
   | {
       readonly accounts: readonly AccountId[]
       readonly outside: boolean
-      /** A return path of ours: it is read, whoever else gets it. */
+      /** A return path of ours, or an address for reports: it is read, whoever else gets it. */
       readonly returned?: boolean
     }
 
@@ -54,6 +61,8 @@ export interface Plan {
   readonly expanded: readonly EnvelopeRecipient[]
   /** Return paths of ours to which it came back. */
   readonly returned: readonly Address[]
+  /** It came to an address for reports. */
+  readonly reported: boolean
 }
 
 export interface ExpandParts {
@@ -72,6 +81,7 @@ export async function expand(
   const outside = new Set<string>()
   const expanded: EnvelopeRecipient[] = []
   const paths: Address[] = []
+  let reported = false
   const send = (address: Address, params: EnvelopeRecipient['params'], via?: Address, lifetime?: number) => {
     if (outside.has(addressKey(address))) return
     outside.add(addressKey(address))
@@ -120,6 +130,10 @@ export async function expand(
     if (back !== undefined) return addRewritten(address, back, params)
     const resolution = await accounts.resolve(address)
     const verdict = checkResolution(arrival, address, resolution)
+    const forReports = isReportAddress(address.local) && (await accounts.isLocalDomain(address.domain))
+    reported ||= forReports
+    // Nobody has the name: it is read, and that is all.
+    if (forReports && resolution.kind === 'unknown') return { accounts: [], outside: false, returned: true }
     if (!verdict.ok) return verdict
     if (resolution.kind !== 'local') {
       send(address, params, undefined, resolution.kind === 'backup' ? resolution.lifetime : undefined)
@@ -137,7 +151,7 @@ export async function expand(
   }
   const recipients: Expanded[] = []
   for (const recipient of envelope.to) recipients.push(await add(recipient))
-  return { recipients, copies: [...copies.values()], outgoing, expanded, returned: paths }
+  return { recipients, copies: [...copies.values()], outgoing, expanded, returned: paths, reported }
 }
 
 /** RFC 3461 §5.2.7.3: what stands behind a name of several is told of as one, by the report that it was expanded. */

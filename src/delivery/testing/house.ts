@@ -5,6 +5,7 @@ import { createAccountReads, createAccountWrites, createDomainPolicies } from '.
 import { type Address, type Path, parsePath } from '../../address/index.ts'
 import { type AccountId, type Log, silentLog } from '../../base/index.ts'
 import { zoneResolver } from '../../dns/index.ts'
+import type { FilterRequest, FilterResult } from '../../filters/index.ts'
 import { createMailReads, createMailTx, createSpool } from '../../mail/index.ts'
 import { createQueue, createReturnedReads, createSuppressionAdmin, createSuppressionReads } from '../../queue/index.ts'
 import { putContent } from '../../queue/testing/world.ts'
@@ -16,10 +17,14 @@ import {
   createDeliveryChecks,
   createLocalRetry,
   createPostHandler,
+  createQuarantineAdmin,
   createRewriter,
   type Envelope,
   srsKey,
 } from '../index.ts'
+import { tellOfQuarantine } from '../quarantine/digest.ts'
+import { expireQuarantine } from '../quarantine/expire.ts'
+import type { NamedAnswer } from '../verdicts/findings.ts'
 import { type QueueRow, queueOf, queueParamsOf } from './queue-rows.ts'
 
 export const hostname = 'mail.a.test'
@@ -50,9 +55,11 @@ export const envelope = (from: string, to: readonly string[], more: Partial<Enve
   ...more,
 })
 
+const toResult = ({ by = 'filter', ...answer }: NamedAnswer): FilterResult => ({ filter: by, answer, ms: 0 })
+
 export type House = Awaited<ReturnType<typeof openHouse>>
 
-export async function openHouse({ store, options }: Bench, log: Log = silentLog) {
+export async function openHouse({ store, options }: Bench, log: Log = silentLog, keep = 30 * 86_400_000) {
   const { clock } = options
   const mail = createMailTx({ store, log })
   const accounts = createAccountReads({ store, hostname, clock, log })
@@ -70,10 +77,10 @@ export async function openHouse({ store, options }: Bench, log: Log = silentLog)
   const points: string[] = []
   const policies = createDomainPolicies(store.bell, clock)
   const returned = createReturnedReads({ store, clock, policies })
-  const trace = createTrace({ store, accounts, clock, log, keep: 86_400_000 })
+  const trace = createTrace({ store, accounts, clock, log, keep })
   await loadKey(store, srsKey)
   const rewriter = createRewriter({ store, clock, policies })
-  const outcome = { queue: queue.tx, returned, trace: trace.tx, rewriter }
+  const outcome = { queue: queue.tx, returned, trace: trace.tx, rewriter, policies }
   const parts = { store, accounts, mail, ...outcome, reporter: queue.reporter, hostname, clock, log }
   const reads = createMailReads(store)
   await writes.addDomain('a.test')
@@ -95,8 +102,18 @@ export async function openHouse({ store, options }: Bench, log: Log = silentLog)
     suppressions: createSuppressionAdmin({ store, clock }),
     retry: createLocalRetry({ accounts, mail }),
     post: createPostHandler(parts),
-    checks: (free = 1e12) =>
+    quarantine: createQuarantineAdmin(parts),
+    expire: () => expireQuarantine(parts),
+    tell: () => tellOfQuarantine({ store, policies, putContent, hostname, clock }),
+    checks: (free = 1e12, ask?: (request: FilterRequest) => Promise<readonly NamedAnswer[]>) =>
       createDeliveryChecks({
+        ...(ask && {
+          filtering: {
+            filters: async () => ({ ask: async (request) => (await ask(request)).map(toResult) }),
+            blobs: store.blobs,
+            log,
+          },
+        }),
         accounts,
         suppressions: createSuppressionReads({ store, clock }),
         returned,

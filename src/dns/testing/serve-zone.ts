@@ -2,7 +2,15 @@
 
 import { createSocket } from 'node:dgram'
 import { createServer, type Socket } from 'node:net'
-import { type Answer, AUTHORITATIVE_ANSWER, decode, encode, RECURSION_AVAILABLE, TRUNCATED_RESPONSE } from 'dns-packet'
+import {
+  type Answer,
+  AUTHENTIC_DATA,
+  AUTHORITATIVE_ANSWER,
+  decode,
+  encode,
+  RECURSION_AVAILABLE,
+  TRUNCATED_RESPONSE,
+} from 'dns-packet'
 import { parseZone, type Zone, type ZoneRecord } from '../zone.ts'
 
 export interface ZoneServer {
@@ -65,7 +73,8 @@ function toReply(zone: Zone, bytes: Buffer, heard: string[], udp: boolean): Buff
   if (found.status === 'timeout') return undefined
   const records = 'records' in found ? found.records : []
   const head = { type: 'response' as const, id: query.id, questions: [question] }
-  const flags = AUTHORITATIVE_ANSWER | RECURSION_AVAILABLE | rcodes[found.status]
+  const secure = 'authentic' in found && found.authentic ? AUTHENTIC_DATA : 0
+  const flags = AUTHORITATIVE_ANSWER | RECURSION_AVAILABLE | secure | rcodes[found.status]
   const authorities: Answer[] =
     found.status === 'nodata' || found.status === 'nxdomain' ? [{ type: 'SOA', name: 'test', ttl: 60, data: soa }] : []
   const whole = encode({ ...head, flags, answers: records.map(toWire), authorities })
@@ -76,9 +85,11 @@ function toWire({ name, ttl, type, value }: ZoneRecord): Answer {
   if (typeof value !== 'string') {
     if ('exchange' in value) return { type: 'MX', name, ttl, data: { ...value, exchange: value.exchange || '.' } }
     if ('target' in value) return { type: 'SRV', name, ttl, data: { ...value, target: value.target || '.' } }
+    if ('tag' in value) return { type: 'CAA', name, ttl, data: { flags: value.critical ? 128 : 0, ...value } as never }
     const { usage, selector, matching: matchingType, data } = value
     return { type: 'TLSA', name, ttl, data: { usage, selector, matchingType, certificate: Buffer.from(data, 'hex') } }
   }
+  if (type === 'SOA') return { type, name, ttl, data: { ...soa, mname: value } }
   if (type === 'TXT') return { type, name, ttl, data: toPieces(value) }
   return { type: type as 'A', name, ttl, data: value }
 }

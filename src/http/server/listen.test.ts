@@ -18,8 +18,8 @@ async function open() {
   const at = { host: '127.0.0.1', port: 0 }
   return {
     server,
-    plain: await server.listen({ ...at, tls: false }),
-    secure: await server.listen({ ...at, tls: true }),
+    plain: await server.listen({ ...at, kind: 'plain' }),
+    secure: await server.listen({ ...at, kind: 'tls' }),
   }
 }
 

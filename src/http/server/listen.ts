@@ -2,16 +2,16 @@
 // brings a client and HTTP/2 along, and a mail server need not wait for them.
 
 import { createServer, type Server, type Socket } from 'node:net'
-import type { SecureContextOptions } from 'node:tls'
 import type { Log } from '../../base/index.ts'
-import type { Door, DoorOptions } from './door.ts'
+import type { ServerTls } from '../../tls/index.ts'
+import type { Door, DoorOptions, Kind } from './door.ts'
 import type { HttpSources } from './types.ts'
 
 export interface HttpServer {
   /** Opens one port; resolves with the port that was bound. */
-  listen(endpoint: { host: string; port: number; tls: boolean; reusePort?: boolean }): Promise<number>
+  listen(endpoint: { host: string; port: number; kind: Kind; reusePort?: boolean }): Promise<number>
   /** New connections get this certificate. */
-  setCertificate(tls: SecureContextOptions): void
+  setCertificate(tls: ServerTls): void
   /** Stops accepting; requests in flight end within `graceMs` or are cut off. */
   stop(graceMs: number): Promise<void>
 }
@@ -19,17 +19,17 @@ export interface HttpServer {
 /** More than this many open connections are closed at once: nothing here needs them. */
 const maxConnections = 500
 
-export function createHttpServer(options: { sources: HttpSources; tls: SecureContextOptions; log: Log }): HttpServer {
+export function createHttpServer(options: { sources: HttpSources; tls: ServerTls; log: Log }): HttpServer {
   const servers: Server[] = []
   const sockets = new Set<Socket>()
   const loader = new DoorLoader(options)
   return {
-    async listen({ host, port, tls, reusePort }) {
+    async listen({ host, port, kind, reusePort }) {
       // As Node's own servers: whoever says no more may still hear the answer, but not inside TLS.
-      const server = createServer({ allowHalfOpen: !tls, noDelay: true }, (socket) => {
+      const server = createServer({ allowHalfOpen: kind !== 'tls', noDelay: true }, (socket) => {
         sockets.add(socket)
         socket.once('close', () => sockets.delete(socket))
-        loader.take(socket, tls)
+        loader.take(socket, kind)
       })
       server.maxConnections = maxConnections
       await open(server, { host, port, reusePort: reusePort === true })
@@ -50,7 +50,7 @@ export function createHttpServer(options: { sources: HttpSources; tls: SecureCon
 /** Gives each connection to the door, which is loaded when the first one comes. */
 class DoorLoader {
   readonly #options: DoorOptions
-  #tls: SecureContextOptions
+  #tls: ServerTls
   #loading: Promise<void> | undefined
   #door: Door | undefined
   #stopped = false
@@ -60,9 +60,9 @@ class DoorLoader {
     this.#tls = options.tls
   }
 
-  take(socket: Socket, tls: boolean): void {
+  take(socket: Socket, kind: Kind): void {
     if (this.#door) {
-      this.#door.take(socket, tls)
+      this.#door.take(socket, kind)
       return
     }
     // Until the door has it nobody else hears that the client went away.
@@ -73,7 +73,7 @@ class DoorLoader {
       () => {
         socket.off('error', ignore)
         if (this.#stopped) socket.destroy()
-        else if (!socket.destroyed) this.#door!.take(socket, tls)
+        else if (!socket.destroyed) this.#door!.take(socket, kind)
       },
       (error: unknown) => {
         this.#options.log.error({ err: error }, 'http: the web door could not be loaded')
@@ -87,7 +87,7 @@ class DoorLoader {
     this.#door = createDoor({ ...this.#options, tls: this.#tls })
   }
 
-  setCertificate(tls: SecureContextOptions): void {
+  setCertificate(tls: ServerTls): void {
     this.#tls = tls
     this.#door?.setCertificate(tls)
   }

@@ -2,19 +2,15 @@
 
 import { createServer, type Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
-import type { SecureContextOptions } from 'node:tls'
 import * as tls from 'node:tls'
 import { identifyClient } from '../../base/index.ts'
-import { secureContext } from '../../tls/index.ts'
+import { type ServerTls, serverSide } from '../../tls/index.ts'
 import type { ImapServer } from './server.ts'
 
 /** The server side of TLS on `socket`; rejects and closes when the handshake fails or takes longer than `timeoutMs`. */
-export function startTls(socket: Duplex, options: SecureContextOptions, timeoutMs: number): Promise<tls.TLSSocket> {
+export function startTls(socket: Duplex, options: ServerTls, timeoutMs: number): Promise<tls.TLSSocket> {
   return new Promise((resolve, reject) => {
-    const secure = new tls.TLSSocket(socket, {
-      isServer: true,
-      secureContext: secureContext(options),
-    })
+    const secure = new tls.TLSSocket(socket, serverSide(options))
     const fail = (error: Error) => {
       clearTimeout(timer)
       secure.destroy()
@@ -68,7 +64,12 @@ export async function listenImap(
 
 async function accept(server: ImapServer, socket: Socket, implicitTls: boolean): Promise<void> {
   const client = await identifyClient(socket, server.proxies)
-  if (!client || !server.admit(socket, client)) return
+  if (!client) return
+  if (await server.isBanned(client)) {
+    socket.destroy()
+    return
+  }
+  if (!server.admit(socket, client)) return
   if (!implicitTls) return server.handle(socket, client)
   const options = server.tlsOptions()
   if (!options) throw new Error('no certificate')

@@ -1,10 +1,10 @@
 // What the IMAP door needs from the house, and how it may be set.
 
-import type { SecureContextOptions } from 'node:tls'
 import type { AccountReads } from '../../accounts/index.ts'
-import type { Clock, Log } from '../../base/index.ts'
+import type { Client, Clock, Log } from '../../base/index.ts'
 import type { MailReads, MailWrites, NewContent } from '../../mail/index.ts'
 import type { Bell } from '../../store/index.ts'
+import type { ServerTls } from '../../tls/index.ts'
 import type { ImapLimits } from './limits.ts'
 
 /** Takes a message as it comes: scanned, hashed and, when large, on disk. */
@@ -33,9 +33,11 @@ export interface ImapServerOptions {
   readonly clock: Clock
   readonly log: Log
   /** Certificate and key, asked for each connection; undefined: no STARTTLS. */
-  tls(): SecureContextOptions | undefined
+  tls(): ServerTls | undefined
   /** Whether a password may cross a connection without TLS. */
   readonly plaintext: 'never' | 'loopback' | 'always'
+  /** Whether a client may not come in at all. Absent: everybody may. */
+  readonly isBanned?: (client: Client) => Promise<boolean>
   /** CIDR ranges or addresses of proxies in front, which begin each connection with a header of the PROXY protocol. */
   readonly proxies: readonly string[]
   readonly maxMessageSize: number

@@ -2,10 +2,10 @@
 
 import type { Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
-import type { SecureContextOptions } from 'node:tls'
 import { endLostSessions, type Login } from '../../accounts/index.ts'
 import { type Client, createNetworkTest, type Proxies } from '../../base/index.ts'
 import { offeredMechanisms } from '../../sasl/index.ts'
+import type { ServerTls } from '../../tls/index.ts'
 import { commands } from './commands/index.ts'
 import { createDispatch } from './dispatch.ts'
 import { type ImapLimits, limitsWith } from './limits.ts'
@@ -16,13 +16,15 @@ import { createMailboxViews } from './views.ts'
 export interface ImapServer {
   readonly limits: ImapLimits
   readonly proxies: Proxies
+  /** Whether the client is banned: nothing is said to it. */
+  isBanned(client: Client): Promise<boolean>
   /** Whether there is room for one more connection; otherwise it is told so and closed. */
   admit(socket: Socket, client: Client): boolean
   /** Counts a handshake among the connections until the returned function is called: whoever never ends it has a place nevertheless. */
   beginHandshake(client: Client): () => void
   /** Serves a connection whose TLS, where it is implicit, stands. Resolves when it ended; never rejects. */
   handle(socket: Duplex, client: Client): Promise<void>
-  tlsOptions(): SecureContextOptions | undefined
+  tlsOptions(): ServerTls | undefined
   readonly stats: ImapStats
   /** For new sessions; each keeps what it began with. */
   reconfigure(settings: ImapSettings): void
@@ -90,6 +92,7 @@ export function createImapServer(options: ImapServerOptions): ImapServer {
       host = { ...host, options: { ...options, ...settings }, limits }
       inProxies = createNetworkTest(settings.proxies)
     },
+    isBanned: async (client) => (await options.isBanned?.(client)) ?? false,
     get proxies() {
       return { includes: inProxies, waitMs: limits.proxyWaitMs, clock, log: options.log }
     },

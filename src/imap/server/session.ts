@@ -347,8 +347,9 @@ export class Session implements ConnectionControl {
   }
 
   async authenticate(attempt: () => Promise<Login>): Promise<Login> {
+    let login: Login | undefined
     try {
-      const login = await attempt()
+      login = await attempt()
       const account = await this.#host.options.services.accounts.account(login.account)
       this.#host.enter(this, login)
       this.#hidden = new Set(account?.settings.imapHide)
@@ -356,7 +357,9 @@ export class Session implements ConnectionControl {
       this.#log.info({ user: login.email, tls: this.secure }, 'signed in')
       return login
     } catch (error) {
-      if (!isFault(error, 'unauthenticated') && !isFault(error, 'disabled')) throw error
+      // Who is banned, or guesses too much at once, hears it as late as who is wrong.
+      const limited = isFault(error, 'limit') && !login
+      if (!limited && !isFault(error, 'unauthenticated') && !isFault(error, 'disabled')) throw error
       this.#log.info({ reason: error.code }, 'sign-in failed')
       await new Promise<void>((resolve) => {
         this.#host.options.clock.after(this.#host.limits.failedLoginDelayMs, resolve)

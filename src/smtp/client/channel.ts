@@ -5,7 +5,8 @@ import tls from 'node:tls'
 import { ByteQueue, SyntaxFault } from '../../base/index.ts'
 import { type Reply, ReplyReader, replyLimits } from '../wire/index.ts'
 import { ConnectionFault, type Stage } from './fault.ts'
-import type { ClientOptions } from './types.ts'
+import { inspectPeer } from './peer.ts'
+import type { ClientOptions, ConnectionTls } from './types.ts'
 
 /** Received and unread bytes above which the socket is not read: more than any answer that we wait for. */
 const inputBuffer = 262_144
@@ -116,8 +117,9 @@ export class Channel {
     if (this.#closed) throw this.#lost('data')
   }
 
-  /** Talks TLS from here on. Bytes that came before it were put there by somebody else. */
-  async startTls({ host, verify, ca }: ClientOptions, timeoutMs: number): Promise<ConnectionTls> {
+  /** Talks TLS from here on. Bytes that came before it were put there by somebody else. A certificate that will not do closes it. */
+  async startTls(options: ClientOptions, timeoutMs: number): Promise<ConnectionTls> {
+    const { host, servername = host, ca } = options
     if (this.#input.length > 0 || this.#replies.open) {
       this.close()
       throw new ConnectionFault('tls', 'plaintext followed the answer to STARTTLS')
@@ -127,8 +129,9 @@ export class Channel {
     const secured = tls.connect({
       socket: plain,
       host,
-      ...(net.isIP(host) === 0 ? { servername: host } : {}),
-      rejectUnauthorized: verify,
+      ...(net.isIP(servername) === 0 ? { servername } : {}),
+      // The certificate is looked at when TLS stands: then it can be said what is wrong with it.
+      rejectUnauthorized: false,
       ...(ca === undefined ? {} : { ca }),
     })
     this.#paused = false
@@ -144,8 +147,12 @@ export class Channel {
     const until = this.#until(timeoutMs)
     while (!secure && !this.#closed) await this.#wait(until, 'tls')
     if (!secure) throw this.#lost('tls')
-    const { name, standardName } = secured.getCipher()
-    return { version: secured.getProtocol() ?? 'TLS', cipher: standardName ?? name, authorized: secured.authorized }
+    try {
+      return inspectPeer(secured, options)
+    } catch (error) {
+      this.close()
+      throw error
+    }
   }
 
   close(): void {
@@ -239,8 +246,6 @@ export class Channel {
     waiting?.resolve()
   }
 }
-
-export type ConnectionTls = { readonly version: string; readonly cipher: string; readonly authorized: boolean }
 
 type Place = Pick<ClientOptions, 'ip' | 'port' | 'path' | 'localAddress'>
 

@@ -2,8 +2,7 @@
 
 import { formatPath } from '../../address/index.ts'
 import { formatOrcpt, formatXtext, type MailParams, type RecipientParams, type Reply, reply } from '../wire/index.ts'
-import type { ConnectionTls } from './channel.ts'
-import type { OutgoingMail } from './types.ts'
+import type { ConnectionTls, OutgoingMail } from './types.ts'
 
 /** What the server said in its last EHLO, and how it was heard. */
 export interface Offer {

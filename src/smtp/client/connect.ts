@@ -2,10 +2,10 @@
 
 import { formatPlain } from '../../sasl/index.ts'
 import type { Reply } from '../wire/index.ts'
-import { Channel, type ConnectionTls } from './channel.ts'
+import { Channel } from './channel.ts'
 import { ConnectionFault } from './fault.ts'
 import { type Session, sendMail } from './send.ts'
-import type { ClientOptions, SmtpConnection } from './types.ts'
+import type { ClientOptions, ConnectionTls, SmtpConnection } from './types.ts'
 
 /** RFC 5321 §4.5.3.2, in milliseconds; connecting has no law, and 30 s is what others take. */
 export const defaultTimeouts = {
@@ -34,9 +34,9 @@ export async function connectSmtp(options: ClientOptions, signal?: AbortSignal):
     if (greeting.code !== 220) throw new ConnectionFault('greeting', 'the server refused the connection', greeting)
     let extensions = await hello(channel, options, timeouts)
     if (options.tls === 'required' || (options.tls === 'opportunistic' && extensions.has('STARTTLS'))) {
-      if (!extensions.has('STARTTLS')) throw new ConnectionFault('tls', 'the server does not offer STARTTLS')
+      if (!extensions.has('STARTTLS')) throw noStartTls('the server does not offer STARTTLS')
       const answer = await channel.command('STARTTLS', timeouts.command, 'tls')
-      if (answer.code !== 220) throw new ConnectionFault('tls', 'the server refused STARTTLS', answer)
+      if (answer.code !== 220) throw noStartTls('the server refused STARTTLS', answer)
       tls = await channel.startTls(options, timeouts.command)
       extensions = await hello(channel, options, timeouts)
     }
@@ -48,6 +48,9 @@ export async function connectSmtp(options: ClientOptions, signal?: AbortSignal):
     throw error
   }
 }
+
+const noStartTls = (words: string, answer?: Reply) =>
+  new ConnectionFault('tls', words, answer, { tls: 'starttls-not-supported' })
 
 function toConnection(
   channel: Channel,

@@ -62,7 +62,8 @@ export async function sendMail(channel: Channel, session: Session, mail: Outgoin
     // Of everybody it is known: what broke afterwards changes nothing.
     if (unanswered(progress).length === 0) return progress.results as SendResult[]
     const stage = progress.complete ? 'end' : progress.stage
-    throw new ConnectionFault(stage, error.message, error.reply, progress.results, progress.ahead)
+    const { results, ahead } = progress
+    throw new ConnectionFault(stage, error.message, error.reply, { results, ahead })
   }
 }
 

@@ -1,5 +1,6 @@
 // One SMTP or LMTP connection outward: what the queue asks of it, and exact answers per recipient.
 
+import type { X509Certificate } from 'node:crypto'
 import type { Address, Path } from '../../address/index.ts'
 import type { MailParams, RecipientParams, Reply } from '../wire/index.ts'
 
@@ -21,6 +22,10 @@ export interface ClientOptions {
   readonly tls: 'none' | 'opportunistic' | 'required' | 'implicit'
   /** Check the certificate against `host`. */
   readonly verify: boolean
+  /** Judges the certificate in place of that check; what it says is why it will not do. */
+  readonly judge?: (peer: PeerCertificates) => CertificateFlaw | undefined
+  /** The name that the server is asked for (SNI), where it is not `host`. */
+  readonly servername?: string
   /** Certificate authorities in place of the system's (PEM). */
   readonly ca?: string
   readonly auth?: { readonly user: string; readonly password: string }
@@ -35,6 +40,27 @@ export interface ClientOptions {
     readonly data?: number
     readonly end?: number
   }
+}
+
+/** What a server showed. */
+export interface PeerCertificates {
+  /** Its own first, each with the one that issued it behind it, as far as they were shown or are known here. */
+  readonly chain: readonly X509Certificate[]
+}
+
+/** Why a certificate will not do: in words, and as TLS reports name it (RFC 8460 §4.3). */
+export interface CertificateFlaw {
+  readonly kind: 'certificate-host-mismatch' | 'certificate-not-trusted' | 'certificate-expired' | 'validation-failure'
+  readonly words: string
+}
+
+export interface ConnectionTls {
+  readonly version: string
+  readonly cipher: string
+  /** The certificate is trusted for the host: by the authorities, or as `judge` said. */
+  readonly authorized: boolean
+  /** Why the authorities do not vouch for it; absent: they do. */
+  readonly flaw?: CertificateFlaw
 }
 
 export interface OutgoingMail {
@@ -65,7 +91,7 @@ export interface SendResult {
 }
 
 export interface SmtpConnection {
-  readonly tls?: { readonly version: string; readonly cipher: string; readonly authorized: boolean }
+  readonly tls?: ConnectionTls
   /** Keywords of the last EHLO, upper case, with their arguments. */
   readonly extensions: ReadonlyMap<string, string>
   /** May be called again on the same connection, after the one before has ended. Throws ConnectionFault when the connection breaks: then nothing is known of recipients unless `results` says so. */

@@ -21,7 +21,10 @@ export async function converse(session: SmtpSession, commands: ReadonlyMap<strin
         break
       }
       const line = await session.readLine(session.limits.commandLine)
-      if (line) await execute(session, commands, line)
+      if (line) {
+        await execute(session, commands, line)
+        if (session.isBlamed) await session.pause()
+      }
       // No line comes any more, unless it was the server's stop that ended the wait.
       else if (!session.stopping || session.inTransaction) break
     }
@@ -55,6 +58,7 @@ async function execute(session: SmtpSession, commands: ReadonlyMap<string, Comma
 /** Counts what was no proper command; too many of them end the session. */
 function bad(session: SmtpSession, answer: Reply): void {
   session.badCommands++
+  session.blame()
   session.reply(answer)
   if (session.badCommands >= session.limits.badCommands) hangUp(session, replies.tooManyErrors)
 }

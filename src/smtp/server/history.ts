@@ -64,6 +64,11 @@ export class History {
     return reply
   }
 
+  /** Why the message will be refused. */
+  tell(event: TraceEvent): void {
+    this.#seen.events.push(event)
+  }
+
   /** The message itself was refused, for all of its recipients. */
   refuseMessage(stage: Stage, reply: Reply, content: Content): void {
     this.#refuse(stage, reply)

@@ -2,7 +2,7 @@
 
 import { formatAddress, formatPath } from '../../address/index.ts'
 import { moving } from '../../base/index.ts'
-import type { Envelope, RecipientVerdict, Refusal } from '../../delivery/index.ts'
+import type { Envelope, RecipientVerdict, Refusal, RefusalCode } from '../../delivery/index.ts'
 import type { NewContent } from '../../mail/index.ts'
 import { firstField, messageId } from '../../mime/index.ts'
 import type { Stage } from '../../trace/index.ts'
@@ -13,6 +13,8 @@ import type { MessageSpool, Session, Transaction } from './types.ts'
 
 /** Recipients named in the log line of a refused message. */
 const shownRecipients = 10
+/** Refusals that speak against who brought the message. */
+const blamed: ReadonlySet<string> = new Set(['disowned', 'spam', 'malware'] satisfies RefusalCode[])
 
 export class Intake {
   readonly #session: Session
@@ -96,10 +98,12 @@ export class Intake {
         if ('refusal' in checked) throw new MessageRefused(checked.refusal, 'data')
         const result = await options.delivery.receive(checked.arrival, this.#envelope, withMovedBytes(content))
         verdicts = result.verdicts
+        for (const event of result.checked ?? []) this.#mail.history.tell(event)
         handed = true
         answers = kind === 'lmtp' ? verdicts.map((verdict) => this.#answer(verdict)) : [this.#answer(oneOf(verdicts))]
         const first = verdicts.every(({ ok }) => !ok) ? verdicts[0] : undefined
         if (first && !first.ok) this.#verdict = first.refusal.code
+        this.#credit(result.unwanted === true, verdicts.filter(({ ok }) => ok).length)
       } catch (error) {
         await this.#fail(error)
       }
@@ -130,6 +134,12 @@ export class Intake {
     if ('refusal' in checked) throw new MessageRefused(checked.refusal, 'header')
     if (checked.params) this.#envelope = { ...this.#envelope, params: { ...this.#envelope.params, ...checked.params } }
     return checked.header
+  }
+
+  /** Mail that was wanted speaks for who brought it. */
+  #credit(unwanted: boolean, recipients: number): void {
+    if (unwanted || blamed.has(this.#verdict)) this.#session.blame()
+    else if (recipients > 0) this.#session.visit?.good(recipients)
   }
 
   async #fail(error: unknown): Promise<void> {

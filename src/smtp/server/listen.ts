@@ -3,8 +3,8 @@
 import net from 'node:net'
 import tls from 'node:tls'
 import { type Client, createNetworkTest, directClient, identifyClient } from '../../base/index.ts'
-import { secureContext } from '../../tls/index.ts'
-import { formatReply } from '../wire/index.ts'
+import { type ServerTls, serverSide } from '../../tls/index.ts'
+import { formatReply, type Reply } from '../wire/index.ts'
 import { commandsOf } from './commands/index.ts'
 import { converse } from './dispatch.ts'
 import { defaultLimits, type SmtpLimits } from './limits.ts'
@@ -47,8 +47,8 @@ export function createSmtpServer(options: SmtpServerOptions): SmtpServer {
   let stopping = false
   let idle: (() => void) | undefined
 
-  const secure = (socket: net.Socket, context: tls.SecureContextOptions) =>
-    handshake(socket, secureContext(context), current.limits.handshakeMs, options)
+  const secure = (socket: net.Socket, offered: ServerTls) =>
+    handshake(socket, offered, current.limits.handshakeMs, options)
 
   const turnedAway = (client: Client) => {
     if (stopping) return replies.stopping
@@ -85,8 +85,24 @@ export function createSmtpServer(options: SmtpServerOptions): SmtpServer {
   }
 
   const serve = async (session: SmtpSession, implicitTls: boolean) => {
+    const stranger = session.isStranger
+    if (stranger && implicitTls) session.hold()
+    const refusal = stranger ? await session.arrive() : undefined
+    if (refusal) return turnAway(session, refusal, implicitTls)
+    if (session.visit && (await session.hearsEarly())) {
+      session.log.info({ ip: session.clientIp }, 'spoke before the greeting')
+      session.blame()
+      return turnAway(session, replies.earlyTalker, implicitTls)
+    }
     if (!implicitTls || (await session.startTls())) await converse(session, tables[session.kind])
     else session.destroy()
+  }
+
+  const turnAway = (session: SmtpSession, refusal: Reply, implicitTls: boolean) => {
+    stats.refusedConnections++
+    if (implicitTls) return session.destroy()
+    session.reply(refusal)
+    session.close()
   }
 
   const handle: SmtpServer['handle'] = (socket, kind, how = {}) => {
@@ -123,7 +139,11 @@ export function createSmtpServer(options: SmtpServerOptions): SmtpServer {
       stats.open--
       if (sessions.size === 0) idle?.()
     })
-    void serve(session, kind === 'submissions' && !isSecure)
+    serve(session, kind === 'submissions' && !isSecure).catch((error: unknown) => {
+      // The core did not answer.
+      options.log.error({ ip: client.address, err: error }, 'a connection could not be served')
+      session.destroy()
+    })
   }
 
   const acceptFromProxy = async (socket: net.Socket, kind: Kind) => {
@@ -228,12 +248,12 @@ function bind(server: net.Server, address: string, reusePort: boolean): Promise<
 /** The server's side of a TLS handshake on `socket`; undefined when it fails or takes too long. */
 function handshake(
   socket: net.Socket,
-  context: tls.SecureContext,
+  offered: ServerTls,
   timeoutMs: number,
   { clock, log }: SmtpServerOptions,
 ): Promise<tls.TLSSocket | undefined> {
   return new Promise((resolve) => {
-    const secured = new tls.TLSSocket(socket, { isServer: true, secureContext: context })
+    const secured = new tls.TLSSocket(socket, serverSide(offered))
     const cancel = clock.after(timeoutMs, () => secured.destroy())
     secured.on('error', (error) => log.debug({ error: error.message }, 'TLS'))
     // Read on, so that a client that leaves in the middle is noticed; no data comes before the handshake is done.

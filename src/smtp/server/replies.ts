@@ -43,6 +43,9 @@ export const replies = {
   authLineTooLong: reply(500, '5.5.6', 'Authentication line too long'),
   unknownMechanism: reply(504, '5.5.4', 'Authentication mechanism not offered'),
   noTls: reply(454, '4.7.0', 'TLS is not available'),
+  banned: reply(554, '5.7.1', 'Your address is banned here'),
+  earlyTalker: reply(554, '5.5.1', 'You spoke before this server greeted'),
+  notOurName: reply(550, '5.7.1', 'You gave the name of this server as your own'),
   noRecipients: reply(554, '5.5.1', 'No valid recipients'),
 } as const
 

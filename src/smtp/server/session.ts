@@ -1,19 +1,21 @@
 // One connection: bounded input, batched output, the state of the dialogue, time. Knows no command.
 
 import type { Socket } from 'node:net'
-import { type SecureContextOptions, TLSSocket } from 'node:tls'
+import { TLSSocket } from 'node:tls'
+import type { Visit } from '../../abuse/index.ts'
 import type { Login } from '../../accounts/index.ts'
-import { ByteQueue, type Client, type Log, notePassing } from '../../base/index.ts'
+import { ByteQueue, type Client, type Log, notePassing, toClientIp } from '../../base/index.ts'
 import type { SaslChannel } from '../../sasl/index.ts'
-import { channelBindings } from '../../tls/index.ts'
+import { channelBindings, type ServerTls } from '../../tls/index.ts'
 import { formatReply, type Reply } from '../wire/index.ts'
+import { Attendance } from './attendance.ts'
 import type { SmtpLimits } from './limits.ts'
 import { replies } from './replies.ts'
 import type { SmtpStats } from './stats.ts'
 import { isSubmission, type Kind, type Named, type Session, type SmtpServerOptions, type State } from './types.ts'
 
 /** Turns a socket into a TLS socket, handshake done; undefined when that failed. */
-export type Secure = (socket: Socket, context: SecureContextOptions) => Promise<TLSSocket | undefined>
+export type Secure = (socket: Socket, offered: ServerTls) => Promise<TLSSocket | undefined>
 
 export interface SessionOptions {
   readonly server: SmtpServerOptions
@@ -49,6 +51,7 @@ export class SmtpSession implements Session {
   readonly log: Log
   client: Client
   trusted: boolean
+  readonly ownIp: string
   clientName: string | undefined
   origin: Session['origin']
   state: State = { name: 'new' }
@@ -67,6 +70,7 @@ export class SmtpSession implements Session {
   readonly #peer: Client
   readonly #isTrusted: (client: Client) => boolean
   readonly #seat: Seat
+  readonly #attendance: Attendance
   #named: Named = {}
   readonly #input = new ByteQueue()
   #socket: Socket
@@ -88,12 +92,15 @@ export class SmtpSession implements Session {
     this.kind = options.kind
     this.#peer = options.client
     this.peerIp = options.client.address
+    this.ownIp = toClientIp(socket.localAddress)
     this.client = options.client
     this.#isTrusted = options.isTrusted
     this.trusted = options.isTrusted(options.client)
     this.may = options.may
     this.#seat = options.seat
     this.log = options.server.log
+    const gate = options.kind === 'lmtp' ? undefined : options.server.gate
+    this.#attendance = new Attendance({ gate, isTrusted: options.isTrusted, log: this.log })
     this.connectedAt = options.server.clock.now()
     this.#secure = options.secure
     this.#socket = socket
@@ -138,12 +145,67 @@ export class SmtpSession implements Session {
     return this.state.name !== 'new' && this.state.name !== 'greeted'
   }
 
-  refuse(client: Client): Reply | undefined {
-    return this.#seat.refuse(client)
+  get visit(): Visit | undefined {
+    return this.#attendance.visit
+  }
+
+  /** Counts a stranger in, before anything is said to him. The reply to whom there is no place for. */
+  arrive(): Promise<Reply | undefined> {
+    return this.#attendance.arrive(this.client)
+  }
+
+  /** Reads nothing before TLS begins: what comes is its first bytes. */
+  hold(): void {
+    this.#socket.pause()
+  }
+
+  /** Whether `arrive` has anybody to count. Who hands mail in by LMTP is a server of the operator's. */
+  get isStranger(): boolean {
+    return this.#attendance.counts(this.client)
+  }
+
+  /** Lets an unknown client wait for its greeting. True: it could not. */
+  async hearsEarly(): Promise<boolean> {
+    const { clock, greetingDelayMs = 0 } = this.options
+    if (greetingDelayMs === 0 || this.kind !== 'mx' || !this.visit?.unknown) return false
+    if (this.pending === 0)
+      await new Promise<void>((resolve) => {
+        const cancel = clock.after(greetingDelayMs, resolve)
+        this.#wake = () => {
+          cancel()
+          resolve()
+        }
+      })
+    this.#wake = undefined
+    return this.pending > 0
+  }
+
+  async refuse(client: Client): Promise<Reply | undefined> {
+    const refused = this.#seat.refuse(client)
+    return refused || client.address === this.client.address ? refused : this.#attendance.prepare(client)
+  }
+
+  welcome(): void {
+    this.visit?.signedIn()
+  }
+
+  blame(): void {
+    this.#attendance.blame()
+  }
+
+  /** Whether a stranger did something wrong since the last pause. */
+  get isBlamed(): boolean {
+    return this.#attendance.isBlamed && !this.stopping && !this.over
+  }
+
+  /** After an error of a stranger. */
+  pause(): Promise<void> {
+    return this.#attendance.pause()
   }
 
   become(client: Client, said: Named): Named {
     this.#seat.move(client)
+    if (client.address !== this.client.address) this.#attendance.become(client)
     this.client = client
     this.trusted = this.#isTrusted(client)
     this.#named = { ...this.#named, ...said }
@@ -261,6 +323,7 @@ export class SmtpSession implements Session {
 
   destroy(): void {
     this.#gone = true
+    this.#attendance.leave()
     this.#socket.destroy()
     this.#wakeUp()
   }
@@ -283,6 +346,7 @@ export class SmtpSession implements Session {
   /** The server stops: a session between messages ends now, one with a message after it. */
   stop(): void {
     this.stopping = true
+    this.#attendance.endPause()
     if (!this.inTransaction) this.#wakeUp()
   }
 
@@ -320,6 +384,7 @@ export class SmtpSession implements Session {
     )
     socket.on('close', () => {
       this.#gone = true
+      this.#attendance.leave()
       this.#wakeUp()
     })
     socket.resume()

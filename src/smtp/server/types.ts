@@ -1,12 +1,13 @@
 // What the SMTP door is given, what a session is to its commands, and which states it has.
 
-import type { SecureContextOptions } from 'node:tls'
+import type { Gate, Visit } from '../../abuse/index.ts'
 import type { AccountReads, Login } from '../../accounts/index.ts'
 import type { Path } from '../../address/index.ts'
 import type { Client, Clock, Log } from '../../base/index.ts'
 import type { Arrival, Delivery, DeliveryChecks, EnvelopeRecipient, Origin } from '../../delivery/index.ts'
 import type { NewContent } from '../../mail/index.ts'
 import type { SaslChannel } from '../../sasl/index.ts'
+import type { ServerTls } from '../../tls/index.ts'
 import type { Refusals, TraceEvent } from '../../trace/index.ts'
 import type { MailParams, Reply } from '../wire/index.ts'
 import type { History } from './history.ts'
@@ -39,7 +40,7 @@ export interface SmtpServerOptions {
     readonly onHeader: (header: Buffer) => Promise<Buffer>
   }) => MessageSpool
   /** Certificate and key of the moment; undefined: no TLS. The same object until they change. */
-  readonly tls: () => SecureContextOptions | undefined
+  readonly tls: () => ServerTls | undefined
   /** Where a password may cross the wire without TLS. */
   readonly plaintextAuth: 'never' | 'loopback' | 'always'
   /** Offer AUTH on the MX port too. */
@@ -54,6 +55,10 @@ export interface SmtpServerOptions {
   /** Answer VRFY and EXPN to who signed in and to trusted networks. */
   readonly verify?: boolean
   readonly limits?: Partial<SmtpLimits>
+  /** Counts what strangers do. Absent: nobody is counted beyond `limits`. */
+  readonly gate?: Gate
+  /** How long an unknown client of the MX port waits for its greeting, milliseconds: who speaks before it is none of ours. */
+  readonly greetingDelayMs?: number
   /** Takes the timelines of messages that were not accepted. Absent: they have none. */
   readonly refusals?: Pick<Refusals, 'offer'>
   readonly log: Log
@@ -63,7 +68,7 @@ export interface SmtpServerOptions {
 /** What may change while the server runs. */
 export type SmtpSettings = Pick<
   SmtpServerOptions,
-  'plaintextAuth' | 'trustedNetworks' | 'proxies' | 'xclient' | 'xforward' | 'verify' | 'limits'
+  'plaintextAuth' | 'trustedNetworks' | 'proxies' | 'xclient' | 'xforward' | 'verify' | 'limits' | 'greetingDelayMs'
 >
 
 /** One message under way. */
@@ -125,6 +130,10 @@ export interface Session {
   readonly may: { readonly xclient: boolean; readonly xforward: boolean }
   /** The address stands in one of the operator's trusted networks. */
   readonly trusted: boolean
+  /** What is counted of a client that is neither of this machine nor trusted. */
+  readonly visit: Visit | undefined
+  /** The address of this side of the connection. */
+  readonly ownIp: string
   readonly state: State
   readonly log: Log
   tls: { readonly version: string; readonly cipher: string } | undefined
@@ -142,8 +151,12 @@ export interface Session {
   readonly mayAuthenticate: boolean
   /** How one may sign in, where one may. */
   readonly channel: SaslChannel
-  /** Why the session cannot be `client`'s. */
-  refuse(client: Client): Reply | undefined
+  /** Why the session cannot be `client`'s. What is counted of him from now on waits for `become`. */
+  refuse(client: Client): Promise<Reply | undefined>
+  /** The client is somebody: it is counted among the strangers no more. */
+  welcome(): void
+  /** The client did what no good one does. */
+  blame(): void
   /** Goes on as another client's session from the greeting on; what a proxy said before and does not say now stays. Who it is now. */
   become(client: Client, said: Named): Named
   /** Queues a reply; it leaves when the session waits for input. */

@@ -11,13 +11,34 @@ import { trace } from './0005-trace.ts'
 import { literal } from './0006-literal.ts'
 import { fetchBlocks } from './0007-fetch-blocks.ts'
 import { dkim } from './0008-dkim.ts'
+import { quarantine } from './0009-quarantine.ts'
+import { abuse } from './0010-abuse.ts'
+import { sts } from './0011-sts.ts'
+import { reports } from './0012-reports.ts'
+import { certificates } from './0013-certificates.ts'
+import { classifier } from './0014-classifier.ts'
 
 export interface Migration {
   readonly name: string
   readonly statements: readonly string[]
 }
 
-export const migrations: readonly Migration[] = [mail, sharing, scheduler, returned, trace, literal, fetchBlocks, dkim]
+export const migrations: readonly Migration[] = [
+  mail,
+  sharing,
+  scheduler,
+  returned,
+  trace,
+  literal,
+  fetchBlocks,
+  dkim,
+  quarantine,
+  abuse,
+  sts,
+  reports,
+  certificates,
+  classifier,
+]
 
 /** What a database must offer to be migrated. */
 export interface Schema {

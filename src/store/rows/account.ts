@@ -195,5 +195,8 @@ export async function removed(tx: Reader): Promise<AccountId[]> {
 /** The last step of removing: the account's mail must be gone. */
 export async function erase(tx: Writer, id: AccountId): Promise<void> {
   await tx.run(sql`DELETE FROM account_settings WHERE account = ${id}`)
+  await tx.run(sql`DELETE FROM abuse_list WHERE account = ${id}`)
+  await tx.run(sql`DELETE FROM known_address WHERE account = ${id}`)
+  await tx.run(sql`DELETE FROM correspondent WHERE account = ${id}`)
   await tx.run(sql`DELETE FROM account WHERE id = ${id} AND disabled = 2`)
 }

@@ -19,6 +19,7 @@ export async function filesInUse(tx: Reader, files: readonly string[]): Promise<
 const unreferenced = sql`
   NOT EXISTS (SELECT 1 FROM message WHERE message.content = content.id)
   AND NOT EXISTS (SELECT 1 FROM queue_message WHERE queue_message.content = content.id)
+  AND NOT EXISTS (SELECT 1 FROM quarantine WHERE quarantine.content = content.id)
   AND NOT EXISTS (SELECT 1 FROM job WHERE job.content = content.id)`
 
 export interface SweptPage {

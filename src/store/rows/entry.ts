@@ -31,6 +31,13 @@ export async function measure(
   return row!
 }
 
+/** The messages that stand at these UIDs. */
+export async function messagesOf(tx: Reader, mailbox: number, uids: readonly number[]): Promise<number[]> {
+  const rows = await tx.all<{ message: number }>(sql`
+    SELECT message FROM entry WHERE mailbox = ${mailbox} AND uid ${among(tx, uids)} ORDER BY uid LIMIT 1000`)
+  return rows.map(({ message }) => message)
+}
+
 /** Places these messages in another mailbox, in order, at UIDs `firstUid` and on. */
 export function copy(tx: Writer, mailbox: number, uids: readonly number[], target: number, firstUid: number) {
   // Without a gap each UID moves by the same distance: that costs half as much as numbering them.

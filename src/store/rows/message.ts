@@ -315,6 +315,24 @@ export function forCopy(tx: Reader, mailbox: number, uids: readonly number[]): P
     WHERE e.mailbox = ${mailbox} AND e.uid ${among(tx, uids)} ORDER BY e.uid LIMIT 1000`)
 }
 
+/** The beginning of an account's message, with what delivery put before it. */
+export interface SampleRow {
+  readonly prefix: Uint8Array
+  readonly hash: Uint8Array
+  readonly size: number
+  readonly file: string | null
+  /** Null when the content stands in a file. */
+  readonly head: Uint8Array | null
+}
+
+/** `headBytes` bounds what it reads. */
+export function sample(tx: Reader, account: number, id: number, headBytes: number): Promise<SampleRow | undefined> {
+  return tx.get<SampleRow>(sql`
+    SELECT m.prefix, c.hash, c.size, c.file, substr(d.data, 1, ${headBytes}) AS head
+    FROM message m JOIN content c ON c.id = m.content LEFT JOIN content_data d ON d.content = c.id
+    WHERE m.id = ${id} AND m.account = ${account}`)
+}
+
 export async function prefix(tx: Reader, id: number): Promise<Uint8Array | undefined> {
   return (await tx.get<{ prefix: Uint8Array }>(sql`SELECT prefix FROM message WHERE id = ${id}`))?.prefix
 }

@@ -45,6 +45,7 @@ export const auth = command({
       // `check` has seen that it is one.
       session.login = await exchange(session, findMechanism(name, session.channel) as SaslMechanism, initial)
       session.stats.authOk++
+      session.welcome()
       const { email: user } = session.login
       session.signedIn = { at: session.options.clock.now(), kind: 'signed in', user, mechanism: name }
       session.log.info(
@@ -85,6 +86,7 @@ function refuse(session: Session, error: unknown): void {
   }
   session.stats.authFailed++
   session.authFailures++
+  session.blame()
   session.log.info({ ip: session.clientIp, kind: session.kind, reason: String(error) }, 'authentication refused')
   if (session.authFailures < session.limits.authFailures) return
   session.reply(replies.tooManyErrors)
@@ -95,6 +97,8 @@ function failureReply(error: unknown): Reply {
   if (error instanceof Cancelled) return replies.authCancelled
   if (error instanceof SyntaxFault) return reply(501, '5.5.2', error.message)
   if (error instanceof Fault && error.code === 'unauthenticated') return replies.wrongPassword
+  // Banned: it says for how long.
+  if (error instanceof Fault && error.code === 'limit') return reply(454, '4.7.0', error.message)
   const answer = replyToError(error)
   // RFC 4954 §6: trouble of ours is 454, so that clients do not ask the user for another password.
   return answer.code < 500 ? replies.authUnavailable : answer

@@ -2,7 +2,8 @@
 
 import type { Arrival } from '../../../delivery/index.ts'
 import { createTraceId } from '../../../trace/index.ts'
-import { reply } from '../../wire/index.ts'
+import { type Reply, reply } from '../../wire/index.ts'
+import { judgeHelo } from '../helo.ts'
 import { beginHistory, History } from '../history.ts'
 import { refusalReply, replies } from '../replies.ts'
 import { count } from '../stats.ts'
@@ -20,7 +21,7 @@ export const mail = command({
   async check(session, args, state) {
     if (session.transactions >= session.limits.transactions) return replies.tooManyTransactions
     const transaction = openTransaction(session, args, state)
-    const refusal = checkMailArgs(session, args)
+    const refusal = checkHelo(session, state.helo) ?? checkMailArgs(session, args)
     if (refusal) return transaction.history.refuseSender(refusal)
     const verdict = await session.options.checks.sender(transaction.arrival, args.from, transaction.size)
     if (!verdict.ok) {
@@ -40,6 +41,17 @@ export const mail = command({
     return { name: 'mail', helo, extended, mail: args.transaction! }
   },
 })
+
+/** Asked of strangers only, and here: who signs in may call himself what he likes. */
+function checkHelo(session: Session, helo: string): Reply | undefined {
+  const { visit, kind, login, options, ownIp, clientIp } = session
+  if (!visit || kind !== 'mx' || login) return undefined
+  const sense = judgeHelo(helo, { hostname: options.hostname, ownIp, clientIp })
+  if (sense === 'doubtful') visit.doubt()
+  if (sense !== 'ours') return undefined
+  session.blame()
+  return replies.notOurName
+}
 
 /** What MAIL and RCPT bring; the limits are those that hold (RFC 9422 §4). */
 function capabilities(session: Session): string[] {

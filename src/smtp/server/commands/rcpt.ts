@@ -1,6 +1,7 @@
 // RCPT: one recipient, checked while the client waits, with what the sender wants to hear of him.
 
 import type { Address } from '../../../address/index.ts'
+import type { RefusalCode } from '../../../delivery/index.ts'
 import { type Params, parseNotify, parseOrcpt, type RecipientParams, type Reply, reply } from '../../wire/index.ts'
 import { refusalReply, replies } from '../replies.ts'
 import { count } from '../stats.ts'
@@ -25,9 +26,15 @@ export const rcpt = command({
       return mail.history.refuseRecipient(to, replies.tooManyRecipients)
     }
     const address = whole(session, to)
+    const limited = session.visit && (await session.visit.recipient(address, session.login?.account))
+    if (limited !== undefined) {
+      count(session.stats.recipients, 'limited')
+      return mail.history.refuseRecipient(address, refusalReply({ code: 'limited', text: limited }))
+    }
     const verdict = await session.options.checks.recipient(mail.arrival, mail.from, address, mail.size)
     count(session.stats.recipients, verdict.ok ? 'ok' : verdict.refusal.code)
     if (verdict.ok) return undefined
+    if (blamed.has(verdict.refusal.code)) session.blame()
     const refusal = mail.history.refuseRecipient(address, refusalReply(verdict.refusal))
     // Directory harvest: who tries one name after the other is not served for ever.
     return ++session.refusedRecipients > session.limits.refusedRecipients && isStranger(session)
@@ -40,6 +47,9 @@ export const rcpt = command({
     return { name: 'rcpt', helo, extended, mail }
   },
 })
+
+/** What names that nobody has, and mail that nobody wants, are refused with. */
+const blamed: ReadonlySet<RefusalCode> = new Set(['unknown-user', 'relay-denied', 'blocked'])
 
 const isStranger = ({ login, trusted, kind }: Session) => !login && !trusted && kind !== 'lmtp'
 

@@ -48,6 +48,7 @@ export const xclient = command({
       ...(PROTO !== undefined && { extended: PROTO !== 'SMTP' }),
     })
     const user = named.login?.email
+    if (named.login) session.welcome()
     if (user !== undefined)
       session.signedIn = { at: session.options.clock.now(), kind: 'signed in', user, mechanism: 'XCLIENT' }
     const { clientIp: ip, peerIp: proxy } = session
