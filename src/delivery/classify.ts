@@ -17,7 +17,7 @@ export interface ClassifyParts {
   readonly log: Log
 }
 
-/** Users of one message who are asked about; what comes to more of them is told of the first. */
+/** Users of one message who are asked about: the copies of more go unasked. */
 const mostAsked = 200
 
 /** The arrival, with why it goes to the Junk of whom. */
