@@ -2,10 +2,9 @@
 // numbers wrong is refused, what is only written otherwise is understood.
 
 import { isIP } from 'node:net'
-import { canonicalIp } from '../base/index.ts'
+import { canonicalIp, oneLine } from '../base/index.ts'
 import { dmarcNamespace } from './aggregate-format.ts'
 import { reportLimits as limits } from './limits.ts'
-import { oneLine } from './one-line.ts'
 import {
   type AggregateReport,
   type Aligned,

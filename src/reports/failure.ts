@@ -1,11 +1,11 @@
 // One message that failed, told to the domain whose name it bore (RFC 9991; RFC 6591, RFC 5965). Local parts are replaced, the body is never there.
 
 import { createHmac } from 'node:crypto'
+import { oneLine } from '../base/index.ts'
 import type { Verification } from '../mailauth/index.ts'
 import { fieldValue, firstField, formatDate, parseAddressList, parseFields } from '../mime/index.ts'
 import type { FailureJob } from './notes.ts'
 import type { FailedMessage } from './observe.ts'
-import { oneLine } from './one-line.ts'
 import { parseTags } from './policy-record.ts'
 
 export interface FailureOptions {

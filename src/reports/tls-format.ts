@@ -1,10 +1,9 @@
 // Reports of TLS as JSON (RFC 8460 §4): written, and read leniently where large senders differ.
 
 import { isIP } from 'node:net'
-import { canonicalIp } from '../base/index.ts'
+import { canonicalIp, oneLine } from '../base/index.ts'
 import type { TlsPolicyType } from '../mailauth/index.ts'
 import { reportLimits as limits } from './limits.ts'
-import { oneLine } from './one-line.ts'
 import { MalformedReport, type TlsFailure, type TlsPolicyReport, type TlsReport } from './types.ts'
 
 export function formatTlsReport({ org, begin, end, contact, id, policies }: TlsReport): string {

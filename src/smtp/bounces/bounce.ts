@@ -1,13 +1,14 @@
 // Reads a message that came back: is it a bounce, for whom, why, and of which message; or a complaint; or only an automatic reply.
 
 import { Buffer } from 'node:buffer'
+import { oneLine } from '../../base/index.ts'
 import { firstField } from '../../mime/index.ts'
 import { classifyText, enhancedAt, findReply } from './classify.ts'
 import { readComplaint } from './complaint.ts'
 import { isAutoReply, isBounce } from './evidence.ts'
 import { type RecipientFields, readStatusReport, type StatusReport } from './fields.ts'
 import { bounceLimits } from './limits.ts'
-import { clean, findAddress, idIn, isType, openMail, type ReturnedMail, returnedHeader, trimStart } from './message.ts'
+import { findAddress, idIn, isType, openMail, type ReturnedMail, returnedHeader, trimStart } from './message.ts'
 import { isDelay, type Named, readNotice, splitNotice } from './notice.ts'
 import { readSesNotification } from './ses.ts'
 import type { Bounce, BouncedRecipient, Finding } from './types.ts'
@@ -118,11 +119,11 @@ function whom(mail: ReturnedMail, notice: string, quoted: string): readonly Name
 }
 
 function wordsOf(named: readonly Named[], notice: string): string | undefined {
-  const text = clean(notice, 4 * bounceLimits.diagnostic)
+  const text = oneLine(notice, 4 * bounceLimits.diagnostic)
   const reply = findReply(text)
   return (
     named.find((each) => each.diagnostic)?.diagnostic ??
-    (clean(reply?.code === undefined ? text : text.slice(reply.at), bounceLimits.diagnostic) || undefined)
+    (oneLine(reply?.code === undefined ? text : text.slice(reply.at), bounceLimits.diagnostic) || undefined)
   )
 }
 

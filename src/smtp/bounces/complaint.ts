@@ -1,10 +1,11 @@
 // Complaints: feedback reports (RFC 5965), and Hotmail's, which are the message itself with a field more.
 
 import type { Buffer } from 'node:buffer'
+import { oneLine } from '../../base/index.ts'
 import { firstField } from '../../mime/index.ts'
 import { type Fields, fieldGroups } from './fields.ts'
 import { bounceLimits } from './limits.ts'
-import { clean, findAddress, idIn, isType, type ReturnedMail, returnedHeader } from './message.ts'
+import { findAddress, idIn, isType, type ReturnedMail, returnedHeader } from './message.ts'
 import type { Complaint } from './types.ts'
 
 export function readComplaint(mail: ReturnedMail): Complaint | undefined {
@@ -12,7 +13,7 @@ export function readComplaint(mail: ReturnedMail): Complaint | undefined {
   const header = returnedHeader(mail)
   if (!part) return readHotmail(mail, header)
   const fields = fieldGroups(mail.bytes(part, bounceLimits.complaint)).flat()
-  const value = (...names: readonly string[]) => clean(valuesOf(fields, ...names)[0] ?? '', bounceLimits.value)
+  const value = (...names: readonly string[]) => oneLine(valuesOf(fields, ...names)[0] ?? '', bounceLimits.value)
   const named = valuesOf(fields, 'original-rcpt-to', 'removal-recipient').map(toAddress)
   const inHeader = header ? toAddress(firstField(header, 'to') ?? '') : ''
   const recipients = [...new Set(named.length > 0 ? named : [inHeader])].filter((address) => address !== '')
@@ -41,7 +42,7 @@ function readHotmail(mail: ReturnedMail, header: Buffer | undefined): Complaint 
     recipients: [toAddress(recipient)],
     ...optional('messageId', idIn(header)),
     ...optional('mailFrom', toAddress(returnPath(header))),
-    ...optional('sourceIp', clean(subject.slice(opening.length), bounceLimits.value)),
+    ...optional('sourceIp', oneLine(subject.slice(opening.length), bounceLimits.value)),
   }
 }
 
@@ -52,7 +53,7 @@ function valuesOf(fields: Fields, ...names: readonly string[]): readonly string[
   return names.flatMap((name) => fields.filter(([found]) => found === name).map(([, value]) => value))
 }
 
-const toAddress = (value: string): string => findAddress(value)?.address ?? clean(value, bounceLimits.value)
+const toAddress = (value: string): string => findAddress(value)?.address ?? oneLine(value, bounceLimits.value)
 
 const optional = <K extends string>(key: K, value: string | undefined): { readonly [name in K]?: string } =>
   (value ? { [key]: value } : {}) as { readonly [name in K]?: string }

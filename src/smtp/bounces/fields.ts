@@ -1,9 +1,10 @@
 // Reports made of fields: delivery status (RFC 3464) and feedback (RFC 5965).
 
 import { Buffer } from 'node:buffer'
+import { oneLine } from '../../base/index.ts'
 import { fieldValue, parseFields } from '../../mime/index.ts'
 import { bounceLimits } from './limits.ts'
-import { clean, findAddress } from './message.ts'
+import { findAddress } from './message.ts'
 import type { BounceAction } from './types.ts'
 
 export type Fields = readonly (readonly [name: string, value: string])[]
@@ -29,7 +30,7 @@ export function fieldGroups(bytes: Buffer): Fields[] {
   for (const block of text.split('\n\n')) {
     const header = Buffer.from(block.startsWith('\n') ? block.slice(1) : block, 'latin1')
     const fields = parseFields(header).map(
-      (field) => [field.name.toLowerCase(), clean(fieldValue(header, field), 4 * bounceLimits.diagnostic)] as const,
+      (field) => [field.name.toLowerCase(), oneLine(fieldValue(header, field), 4 * bounceLimits.diagnostic)] as const,
     )
     if (fields.length > 0) groups.push(fields)
     if (groups.length > bounceLimits.recipients) break
@@ -45,7 +46,7 @@ export function readStatusReport(bytes: Buffer): StatusReport {
   const groups = fieldGroups(bytes)
   const envelopeId = groups.map((fields) => firstValue(fields, 'original-envelope-id')).find((id) => id)
   const recipients = groups.flatMap((fields) => toRecipient(fields) ?? []).slice(0, bounceLimits.recipients)
-  return { recipients, ...(envelopeId && { envelopeId: clean(envelopeId, bounceLimits.value) }) }
+  return { recipients, ...(envelopeId && { envelopeId: oneLine(envelopeId, bounceLimits.value) }) }
 }
 
 const actions: readonly BounceAction[] = ['failed', 'delayed', 'delivered', 'relayed', 'expanded']
@@ -65,8 +66,8 @@ function toRecipient(fields: Fields): RecipientFields | undefined {
     ...(other !== undefined && other !== address && { original: other }),
     action: actions.find((name) => name === action) ?? (status?.startsWith('2') ? 'delivered' : 'failed'),
     ...(status && { status }),
-    ...(diagnostic && { diagnostic: clean(diagnostic, bounceLimits.diagnostic) }),
-    ...(mta && { mta: clean(mta.split(' ')[0]!, bounceLimits.value) }),
+    ...(diagnostic && { diagnostic: oneLine(diagnostic, bounceLimits.diagnostic) }),
+    ...(mta && { mta: oneLine(mta.split(' ')[0]!, bounceLimits.value) }),
   }
 }
 
@@ -76,8 +77,8 @@ function toAddress(value: string | undefined): string | undefined {
   if (!bareText) return undefined
   const text = value?.toLowerCase().startsWith('utf-8') ? decodeEscapes(bareText) : bareText
   const bare = text.startsWith('<') && text.endsWith('>') ? text.slice(1, -1) : text
-  if (!bare.includes(' ') && !bare.includes('<')) return clean(bare, bounceLimits.value) || undefined
-  return findAddress(bare)?.address ?? (clean(bare, bounceLimits.value) || undefined)
+  if (!bare.includes(' ') && !bare.includes('<')) return oneLine(bare, bounceLimits.value) || undefined
+  return findAddress(bare)?.address ?? (oneLine(bare, bounceLimits.value) || undefined)
 }
 
 /** What follows `type;`. A semicolon later in the text is no type's. */

@@ -107,14 +107,3 @@ function isDomainChar(c: number): boolean {
     c > 0x7f
   )
 }
-
-/** On one line, without controls, capped. */
-export function clean(text: string, max: number): string {
-  let out = ''
-  for (const c of text.slice(0, 2 * max)) {
-    const blank = c <= ' ' || c === '\x7f'
-    if (!blank) out += c
-    else if (out !== '' && !out.endsWith(' ')) out += ' '
-  }
-  return out.slice(0, max).trim().toWellFormed()
-}

@@ -1,9 +1,10 @@
 // Bounces written for people alone (qmail, Exim, old Exchange, Gmail …): who is named in them, and what the server had said.
 // Reads line by line; knows how programs name a recipient, not which program it is.
 
+import { oneLine } from '../../base/index.ts'
 import { findReply, foldText } from './classify.ts'
 import { bounceLimits } from './limits.ts'
-import { clean, findAddress } from './message.ts'
+import { findAddress } from './message.ts'
 
 export interface Named {
   readonly address: string
@@ -123,7 +124,7 @@ function openingAddress(line: string): NamedLine | undefined {
   const found = findAddress(line)
   if (!found) return undefined
   const start = found.end - found.address.length
-  const before = clean(line.slice(0, start), 20)
+  const before = oneLine(line.slice(0, start), 20)
   const after = line.slice(found.end)
   const trimmed = after.trim()
   if (trimmed === '' && ['', '*', '<', '>>>'].includes(before)) return { address: found.address, rest: '' }
@@ -140,7 +141,7 @@ function wordsAfter(rest: string, lines: readonly string[]): string | undefined 
   let open = stripPunctuation(rest)
   let size = 0
   for (const line of [...lines, '']) {
-    const text = clean(withoutArrows(line), bounceLimits.line)
+    const text = oneLine(withoutArrows(line), bounceLimits.line)
     if (text !== '') open += `${open === '' ? '' : ' '}${text}`
     else if (open !== '') {
       paragraphs.push(open)
@@ -151,9 +152,9 @@ function wordsAfter(rest: string, lines: readonly string[]): string | undefined 
   if (open !== '') paragraphs.push(open)
   for (const paragraph of paragraphs) {
     const reply = findReply(paragraph)
-    if (reply) return clean(reply.code === undefined ? paragraph : paragraph.slice(reply.at), bounceLimits.diagnostic)
+    if (reply) return oneLine(reply.code === undefined ? paragraph : paragraph.slice(reply.at), bounceLimits.diagnostic)
   }
-  const words = clean(paragraphs.slice(0, 2).join(' '), bounceLimits.diagnostic)
+  const words = oneLine(paragraphs.slice(0, 2).join(' '), bounceLimits.diagnostic)
   return words === '' ? undefined : words
 }
 
@@ -161,11 +162,11 @@ function wordsAfter(rest: string, lines: readonly string[]): string | undefined 
 function wordsBefore(lines: readonly string[], index: number, last: number): string | undefined {
   const words: string[] = []
   for (let i = index - 1; i > last && index - i < 6; i--) {
-    const text = clean(withoutArrows(lines[i]!), bounceLimits.line)
+    const text = oneLine(withoutArrows(lines[i]!), bounceLimits.line)
     if (text === '' && words.length > 0) break
     if (text !== '') words.unshift(text)
   }
-  return clean(words.join(' '), bounceLimits.diagnostic) || undefined
+  return oneLine(words.join(' '), bounceLimits.diagnostic) || undefined
 }
 
 function withoutArrows(line: string): string {
@@ -176,7 +177,7 @@ function withoutArrows(line: string): string {
 function stripPunctuation(text: string): string {
   let start = 0
   while (start < text.length && '>":.); '.includes(text[start]!)) start++
-  return clean(text.slice(start), bounceLimits.line)
+  return oneLine(text.slice(start), bounceLimits.line)
 }
 
 const delayWords = [

@@ -1,8 +1,9 @@
 // Notifications of Amazon SES, which come as JSON: for those who send through it and let its topic write to a mailbox.
 
+import { oneLine } from '../../base/index.ts'
 import { classifyText, enhancedAt } from './classify.ts'
 import { bounceLimits } from './limits.ts'
-import { clean, type ReturnedMail } from './message.ts'
+import type { ReturnedMail } from './message.ts'
 import type { Bounce, BouncedRecipient, Complaint } from './types.ts'
 
 type Json = { readonly [name: string]: unknown }
@@ -57,4 +58,4 @@ const toList = (value: unknown): readonly Json[] =>
   Array.isArray(value) ? value.slice(0, bounceLimits.recipients).map(toObject) : []
 
 const text = (value: unknown, max: number = bounceLimits.value): string =>
-  typeof value === 'string' ? clean(value, max) : ''
+  typeof value === 'string' ? oneLine(value, max) : ''
