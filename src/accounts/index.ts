@@ -10,7 +10,13 @@ export { dkimHandlers, type RotationParts, scheduleDkimKeys, tendDkimKeys } from
 export { endLostSessions, type LiveSession } from './end-lost.ts'
 export { createMaildropLocks, type MaildropLocks } from './maildrop-locks.ts'
 export { createMemory } from './memory.ts'
-export { type AccountPolicy, createDomainPolicies, type DomainPolicies, type DomainPolicy } from './policies.ts'
+export {
+  type AccountPolicy,
+  createDomainPolicies,
+  type DomainPolicies,
+  type DomainPolicy,
+  settingsOfAll,
+} from './policies.ts'
 export { type AccountReadsParts, createAccountReads } from './reads.ts'
 export { saslVerifier } from './sasl-verifier.ts'
 export {

@@ -51,6 +51,17 @@ export function createDomainPolicies(bell: Bell, clock: Clock): DomainPolicies {
   }
 }
 
+/** Settings of these domains, each once, in the order in which they come first; of one that is not ours they are empty. */
+export async function settingsOfAll(
+  policies: DomainPolicies,
+  tx: Reader,
+  domains: Iterable<string>,
+): Promise<DomainSettings[]> {
+  const found: DomainSettings[] = []
+  for (const domain of new Set(domains)) found.push((await policies.of(tx, domain))?.settings ?? {})
+  return found
+}
+
 const aboutSpam = ['spam', 'spamScore', 'spamRejectScore'] as const
 
 /** The domain's settings, and in their place those of the user that it lets count. */
@@ -58,6 +69,8 @@ export function withOwn(settings: DomainSettings, own: AccountSettings): DomainS
   const { userVerdicts = 'spam' } = settings
   const counting: readonly (keyof AccountSettings & keyof DomainSettings)[] = [
     'quarantineDigest',
+    'classifier',
+    'spamThreshold',
     ...(userVerdicts === 'none' ? [] : aboutSpam),
     ...(userVerdicts === 'all' ? (['virus'] as const) : []),
   ]

@@ -1,8 +1,8 @@
 // What may be changed of a user: one table of keys that explains them, reads `KEY=VALUE` as a change and writes it. Knows no store.
 
 import { Fault } from '../base/index.ts'
-import { parseSize, toAllowance, toCount, toPercent, verdictSettings } from './settings.ts'
-import type { Account, AccountWrites } from './types.ts'
+import { domainSettings, parseSize, toAllowance, toCount } from './settings.ts'
+import type { Account, AccountSettings, AccountWrites } from './types.ts'
 
 /** As `updateAccount` takes it. */
 export type AccountChange = Parameters<AccountWrites['updateAccount']>[1]
@@ -74,33 +74,13 @@ export const accountSettings = {
     },
     format: ({ settings }) => settings.imapHide?.join(',') ?? '',
   },
-  spam: ownVerdict('spam'),
-  spamScore: ownVerdict('spamScore'),
-  spamRejectScore: ownVerdict('spamRejectScore'),
-  virus: ownVerdict('virus'),
-  quarantineDigest: ownVerdict('quarantineDigest'),
-  classifier: {
-    explain:
-      'on or off: whether the built-in spam filter looks at mail from outside, or default for what the domain says',
-    standard: 'default',
-    parse: (text) =>
-      text === 'default'
-        ? { settings: { classifier: null } }
-        : text === 'on' || text === 'off'
-          ? { settings: { classifier: text === 'on' } }
-          : undefined,
-    format: ({ settings: { classifier } }) => (typeof classifier !== 'boolean' ? '' : classifier ? 'on' : 'off'),
-  },
-  spamThreshold: {
-    explain: 'from how many percent on it takes mail for spam: 50 to 100, or default for what the domain says',
-    standard: 'default',
-    parse: (text) => {
-      if (text === 'default') return { settings: { spamThreshold: null } }
-      const spamThreshold = toPercent(text)
-      return spamThreshold === undefined ? undefined : { settings: { spamThreshold } }
-    },
-    format: ({ settings }) => `${settings.spamThreshold ?? ''}`,
-  },
+  spam: ofDomainToo('spam'),
+  spamScore: ofDomainToo('spamScore'),
+  spamRejectScore: ofDomainToo('spamRejectScore'),
+  virus: ofDomainToo('virus'),
+  quarantineDigest: ofDomainToo('quarantineDigest'),
+  classifier: ofDomainToo('classifier'),
+  spamThreshold: ofDomainToo('spamThreshold'),
   perHour: {
     explain: 'recipients that the user may write to in an hour, unlimited, or none for what his domain says',
     standard: 'none',
@@ -119,8 +99,8 @@ export const accountSettings = {
 } satisfies Readonly<Record<string, Setting>>
 
 /** A setting that the user's domain has too; `default` takes it away. */
-function ownVerdict(key: keyof typeof verdictSettings): Setting {
-  const { explain, parse, format } = verdictSettings[key]
+function ofDomainToo(key: keyof typeof domainSettings & keyof AccountSettings): Setting {
+  const { explain, parse, format } = domainSettings[key]
   return {
     explain: `${explain}; or default`,
     standard: "the domain's",

@@ -44,7 +44,7 @@ const score: Pick<Setting<number>, 'parse' | 'format'> = {
 }
 
 /** Those about verdicts that users have too. */
-export const verdictSettings = {
+const verdictSettings = {
   spam: {
     explain: 'reject, quarantine, junk, tag or off: what is done with mail that a filter takes for spam',
     standard: 'as the filter proposes',
@@ -287,7 +287,7 @@ export function toCount(text: string): number | undefined {
 }
 
 /** How sure the built-in spam filter must be, in percent. */
-export function toPercent(text: string): number | undefined {
+function toPercent(text: string): number | undefined {
   const number = toCount(text)
   return number !== undefined && number >= 50 && number <= 100 ? number : undefined
 }

@@ -121,9 +121,9 @@ export interface AccountSettings {
   readonly virus?: VirusSetting
   readonly quarantineDigest?: DigestSetting
   /** The built-in spam filter looks at this user's mail; absent: as his domain says. */
-  readonly classifier?: boolean | null
+  readonly classifier?: boolean
   /** Percent; absent: as his domain says. */
-  readonly spamThreshold?: number | null
+  readonly spamThreshold?: number
   /** Recipients that the user may write to in an hour; absent: as his domain says. */
   readonly perHour?: Allowance
 }

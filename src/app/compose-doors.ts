@@ -15,10 +15,9 @@ import {
   createDkimKeys,
   createDomainPolicies,
   type DomainPolicies,
-  type DomainSettings,
+  settingsOfAll,
 } from '../accounts/index.ts'
-import { toAscii } from '../address/index.ts'
-import { type Client, createNetworkTest, Fault, isLoopback } from '../base/index.ts'
+import { type Client, createNetworkTest, Fault, isLoopback, type Sealer } from '../base/index.ts'
 import { createDeliveryChecks, createRewriter } from '../delivery/index.ts'
 import { createGreylist, createLazyClassifier } from '../filters/index.ts'
 import { type Admission, createHttpServer } from '../http/server/index.ts'
@@ -38,7 +37,7 @@ import { type Endpoint, formatEndpoint } from './config/units.ts'
 import { configuredFilters } from './filters.ts'
 import { watchCore } from './health.ts'
 import type { Counters, DoorCounters } from './metrics.ts'
-import { ownStsPolicy } from './own-sts.ts'
+import { ownStsPolicies } from './own-sts.ts'
 import { type ConfiguredResolver, createConfiguredResolver } from './resolver.ts'
 import { openSealer } from './secret-key.ts'
 import { type CoreServices, type Surroundings, storeOptions } from './services.ts'
@@ -68,10 +67,12 @@ export async function composeDoors(options: DoorsOptions, core: CoreServices, ar
   const store = await openReadStore({ ...storeOptions(config, around), ...(around.fault && { fault: around.fault }) })
   const space = watchSpace(store, around)
   const { clock, log } = around
-  let sealer: ReturnType<typeof openSealer> | undefined
+  const sealer = openSealer(config.data)
+  // Settings of domains are read once for everything in this thread.
+  const policies = createDomainPolicies(store.bell, clock)
   const certificates = await openDoorCertificates({
     store,
-    sealer: () => (sealer ??= openSealer(config.data)),
+    sealer: () => sealer,
     hostname: config.hostname,
     files: options.files,
     changed: (tls) => http.setCertificate(tls),
@@ -101,6 +102,8 @@ export async function composeDoors(options: DoorsOptions, core: CoreServices, ar
     refusals,
     observer,
     store,
+    policies,
+    sealer,
     index,
     accounts,
     core,
@@ -115,7 +118,7 @@ export async function composeDoors(options: DoorsOptions, core: CoreServices, ar
     health: watchCore(core.core, around.clock),
     metrics: () => core.core.metrics(),
     admit: guests(core, bans, isExempt),
-    stsPolicy: openStsPolicies(store, around, config.hostname),
+    stsPolicy: ownStsPolicies(store, policies, config.hostname),
     challenge: certificates.challenge,
     challengeCertificate: certificates.challengeCertificate,
   }
@@ -182,19 +185,6 @@ export async function composeDoors(options: DoorsOptions, core: CoreServices, ar
   }
 }
 
-const stsPrefix = 'mta-sts.'
-
-/** The policies of our domains, by the host at which others ask for them (RFC 8461 §3.3). */
-function openStsPolicies(store: ReadStore, { clock }: Surroundings, hostname: string) {
-  const policies = createDomainPolicies(store.bell, clock)
-  return async (host: string): Promise<string | undefined> => {
-    const domain = host.toLowerCase().startsWith(stsPrefix) ? toAscii(host.slice(stsPrefix.length)) : undefined
-    if (domain === undefined) return undefined
-    const found = await store.read((tx) => policies.of(tx, domain))
-    return found && (await ownStsPolicy(found.settings, hostname))?.text
-  }
-}
-
 interface Parts {
   readonly refusals: Refusals
   readonly observer: Observer
@@ -202,6 +192,8 @@ interface Parts {
   /** That of the moment. */
   readonly config: () => Config
   readonly store: ReadStore
+  readonly policies: DomainPolicies
+  readonly sealer: Sealer
   readonly accounts: AccountReads
   readonly index: SearchReader | undefined
   readonly core: CoreServices
@@ -222,16 +214,17 @@ function guests({ abuse }: CoreServices, bans: BanReads, isExempt: (ip: string) 
   }
 }
 
-function openSmtp({ config, resolver, refusals, observer, store, accounts, core, around, tls, freeBytes }: Parts) {
+function openSmtp(parts: Parts) {
+  const { config, resolver, refusals, observer, store, policies, sealer, accounts, core, around, tls, freeBytes } =
+    parts
   const { clock, log } = around
   const { hostname } = config()
-  const policies = createDomainPolicies(store.bell, clock)
   const dns = around.dns ?? resolver
   const greylist = createGreylist({
     settings: (to) => greylistSettings(store, policies, to),
     ask: (question) => core.abuse.greylist(question),
   })
-  const screening = { lists: createListReads({ store, policies, clock }), greylist, accounts, blobs: store.blobs, log }
+  const screening = { lists: createListReads({ store, policies, clock }), greylist, accounts, log }
   const checks = createDeliveryChecks({
     accounts,
     suppressions: createSuppressionReads({ store, clock }),
@@ -239,6 +232,7 @@ function openSmtp({ config, resolver, refusals, observer, store, accounts, core,
     rewriter: createRewriter({ store, clock, policies }),
     hostname,
     clock,
+    blobs: store.blobs,
     limits: {
       get maxMessageSize() {
         return config().smtp.maxMessageSize
@@ -249,23 +243,14 @@ function openSmtp({ config, resolver, refusals, observer, store, accounts, core,
     },
     freeBytes,
     screening,
-    authentication: {
-      verifier: lazyVerifier({ resolver: dns, clock, log, authservId: hostname }),
-      blobs: store.blobs,
-    },
+    verifier: lazyVerifier({ resolver: dns, clock, log, authservId: hostname }),
     observing: { observer, policies, store },
     filtering: {
       filters: configuredFilters(config, { resolver: dns, clock, log: log.child({ part: 'filters' }), hostname }),
-      blobs: store.blobs,
       log,
     },
     classification: { classifier: createLazyClassifier({ store }), accounts, policies, store, log },
-    signing: {
-      keys: createDkimKeys({ store, clock, log, sealer: openSealer(config().data) }),
-      blobs: store.blobs,
-      clock,
-      log,
-    },
+    signing: { keys: createDkimKeys({ store, clock, log, sealer }), clock, log },
   })
   return createSmtpServer({
     hostname,
@@ -284,12 +269,8 @@ function openSmtp({ config, resolver, refusals, observer, store, accounts, core,
 
 /** Of several recipients' domains the mildest counts: nobody's mail waits for another. */
 async function greylistSettings(store: ReadStore, policies: DomainPolicies, to: readonly string[]) {
-  const domains = new Set(to.map((address) => address.slice(address.lastIndexOf('@') + 1)))
-  const settings = await store.read(async (tx) => {
-    const found: DomainSettings[] = []
-    for (const domain of domains) found.push((await policies.of(tx, domain))?.settings ?? {})
-    return found
-  })
+  const domains = to.map((address) => address.slice(address.lastIndexOf('@') + 1))
+  const settings = await store.read((tx) => settingsOfAll(policies, tx, domains))
   if (settings.some(({ greylist }) => greylist === false)) return undefined
   const delays = settings.flatMap(({ greylistDelay }) => greylistDelay ?? [])
   return delays.length < settings.length ? {} : { delayMs: 1000 * Math.min(...delays) }

@@ -1,7 +1,9 @@
 // The MTA-STS policies that we serve for domains of ours, made of their settings. Serves nothing.
 
-import type { DomainSettings } from '../accounts/index.ts'
+import type { DomainPolicies, DomainSettings } from '../accounts/index.ts'
+import { toAscii } from '../address/index.ts'
 import type { StsPolicy } from '../mailauth/index.ts'
+import type { ReadStore } from '../store/index.ts'
 
 export interface OwnSts {
   readonly policy: StsPolicy
@@ -24,4 +26,16 @@ export async function ownStsPolicy(
   const mx = [...new Set([hostname.toLowerCase(), ...mtaStsMx])]
   const policy: StsPolicy = { mode, maxAge: maxAge[mode], mx }
   return { policy, ...formatStsPolicy(policy) }
+}
+
+const hostPrefix = 'mta-sts.'
+
+/** Their text, by the host at which others ask for them (RFC 8461 §3.3); undefined: there is none. */
+export function ownStsPolicies(store: ReadStore, policies: DomainPolicies, hostname: string) {
+  return async (host: string): Promise<string | undefined> => {
+    const domain = host.toLowerCase().startsWith(hostPrefix) ? toAscii(host.slice(hostPrefix.length)) : undefined
+    if (domain === undefined) return undefined
+    const found = await store.read((tx) => policies.of(tx, domain))
+    return found && (await ownStsPolicy(found.settings, hostname))?.text
+  }
 }

@@ -1,33 +1,26 @@
 // Who sent mail from outside. Asked in the door's thread, when the whole message is there. What follows from it is judged in the core.
 
 import { isLoopback } from '../base/index.ts'
-import type { NewContent } from '../mail/index.ts'
 import type { Verification, Verifier } from '../mailauth/index.ts'
-import type { Blobs } from '../store/index.ts'
-import { openParts } from './open-parts.ts'
+import type { OpenMessage } from './open-parts.ts'
 import type { Arrival, Envelope } from './types.ts'
-
-export interface AuthenticationParts {
-  readonly verifier: Verifier
-  readonly blobs: Pick<Blobs, 'read' | 'stream'>
-}
 
 /** Mail that somebody in here hands in, and what a local server has taken already, is not asked who it is. */
 export const isForeign = ({ kind, account, trusted, clientIp }: Arrival): boolean =>
   kind === 'mx' && account === undefined && trusted !== true && !isLoopback(clientIp)
 
 export async function authenticate(
-  parts: AuthenticationParts,
+  verifier: Verifier,
   arrival: Arrival,
   envelope: Envelope,
-  content: NewContent,
+  message: OpenMessage,
 ): Promise<Arrival> {
   if (!isForeign(arrival)) return arrival
   const { clientIp: ip, helo } = arrival
   const { from } = envelope
   const sender = from === null ? '' : `${from.local}@${from.domain}`
-  const { header, body } = await openParts(parts.blobs, content)
-  const verification = await parts.verifier.verify({ ip, helo, sender, header, body: body() })
+  const { header, body } = await message.open()
+  const verification = await verifier.verify({ ip, helo, sender, header, body: body() })
   return { ...arrival, verification }
 }
 

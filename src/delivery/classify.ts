@@ -3,17 +3,17 @@
 import type { AccountReads, DomainPolicies } from '../accounts/index.ts'
 import type { AccountId, Log } from '../base/index.ts'
 import type { Classifier, ReadMessage } from '../filters/index.ts'
-import type { NewContent } from '../mail/index.ts'
-import type { Blobs, ReadStore } from '../store/index.ts'
+import type { ReadStore } from '../store/index.ts'
 import { isForeign } from './authentication.ts'
+import type { OpenMessage } from './open-parts.ts'
 import type { Arrival, Envelope } from './types.ts'
 import { toRequest } from './verdicts/ask.ts'
 
 export interface ClassifyParts {
   readonly classifier: Pick<Classifier, 'read'>
-  readonly accounts: Pick<AccountReads, 'resolve' | 'account'>
+  readonly accounts: Pick<AccountReads, 'resolve'>
   readonly policies: DomainPolicies
-  readonly store: ReadStore & { readonly blobs: Pick<Blobs, 'read' | 'stream'> }
+  readonly store: ReadStore
   readonly log: Log
 }
 
@@ -25,16 +25,16 @@ export async function classify(
   parts: ClassifyParts,
   arrival: Arrival,
   envelope: Envelope,
-  content: NewContent,
+  opened: OpenMessage,
 ): Promise<Arrival> {
   if (!isForeign(arrival) || arrival.allowed || isDecided(arrival)) return arrival
   try {
     const accounts = await reachedBy(parts, envelope)
     if (accounts.size === 0) return arrival
-    const message = await parts.classifier.read(await toRequest(parts.store.blobs, arrival, envelope, content))
+    const message = await parts.classifier.read(await toRequest(arrival, envelope, opened))
     const spam = new Map<AccountId, string>()
-    for (const [account, domain] of accounts) {
-      const reason = await reasonFor(parts, message, account, domain)
+    for (const account of accounts) {
+      const reason = await reasonFor(parts, message, account)
       if (reason !== undefined) spam.set(account, reason)
     }
     return spam.size > 0 ? { ...arrival, spam } : arrival
@@ -48,15 +48,15 @@ export async function classify(
 const isDecided = ({ answers = [] }: Arrival): boolean =>
   answers.some(({ action, virus }) => virus !== undefined || (action !== 'accept' && action !== 'tag'))
 
-/** Users in here whom the message reaches, each with the domain of the address by which it does. */
-async function reachedBy({ accounts }: ClassifyParts, { to }: Envelope): Promise<Map<AccountId, string>> {
-  const reached = new Map<AccountId, string>()
+/** Users in here whom the message reaches. */
+async function reachedBy({ accounts }: ClassifyParts, { to }: Envelope): Promise<Set<AccountId>> {
+  const reached = new Set<AccountId>()
   for (const { address } of to) {
     const resolution = await accounts.resolve(address)
     if (resolution.kind !== 'local') continue
-    for (const { account, address: own } of resolution.local) {
+    for (const { account } of resolution.local) {
       if (reached.size >= mostAsked) return reached
-      reached.set(account, own.domain)
+      reached.add(account)
     }
   }
   return reached
@@ -66,15 +66,13 @@ async function reachedBy({ accounts }: ClassifyParts, { to }: Envelope): Promise
 const leastThreshold = 0.5
 
 async function reasonFor(
-  { accounts, policies, store }: ClassifyParts,
+  { policies, store }: ClassifyParts,
   message: ReadMessage,
   account: AccountId,
-  domain: string,
 ): Promise<string | undefined> {
   const first = await message.answerFor(account, leastThreshold)
   if (first.action === 'accept') return undefined
-  const [own, policy] = [await accounts.account(account), await store.read((tx) => policies.of(tx, domain))]
-  if ((own?.settings.classifier ?? policy?.settings.classifier) === false) return undefined
-  const percent = own?.settings.spamThreshold ?? policy?.settings.spamThreshold ?? 90
-  return (first.score ?? 0) * 100 >= percent ? first.reasons[0] : undefined
+  const policy = await store.read((tx) => policies.ofAccount(tx, account))
+  const { classifier = true, spamThreshold = 90 } = policy?.settings ?? {}
+  return classifier && (first.score ?? 0) * 100 >= spamThreshold ? first.reasons[0] : undefined
 }

@@ -1,20 +1,19 @@
 // Mail that DMARC judged is counted for its author's domain, which may have asked to be told (RFC 9990, RFC 9991). In the door's thread.
 
-import type { DmarcSetting, DomainPolicies, DomainSettings } from '../accounts/index.ts'
+import { type DmarcSetting, type DomainPolicies, type DomainSettings, settingsOfAll } from '../accounts/index.ts'
 import { formatAddress } from '../address/index.ts'
 import { canonicalIp } from '../base/index.ts'
-import type { NewContent } from '../mail/index.ts'
 import type { DmarcAnswer } from '../mailauth/index.ts'
 import type { Observer } from '../reports/index.ts'
-import type { Blobs, ReadStore } from '../store/index.ts'
-import { openParts } from './open-parts.ts'
+import type { ReadStore } from '../store/index.ts'
+import type { OpenMessage } from './open-parts.ts'
 import type { Arrival, Envelope } from './types.ts'
 
 export interface ObservingParts {
   /** Who counts. */
   readonly observer: Pick<Observer, 'see'>
   readonly policies: DomainPolicies
-  readonly store: ReadStore & { readonly blobs: Pick<Blobs, 'read' | 'stream'> }
+  readonly store: ReadStore
 }
 
 /** Nothing is counted when a domain of the recipients wants nothing told. */
@@ -22,24 +21,20 @@ export async function observe(
   { observer, policies, store }: ObservingParts,
   { clientIp, receivedAt: at, verification }: Arrival,
   { from, to }: Envelope,
-  content: NewContent,
+  message: OpenMessage,
 ): Promise<void> {
   if (verification?.dmarc.record === undefined) return
-  const domains = new Set(to.map(({ address }) => address.domain))
-  const settings = await store.read(async (tx) => {
-    const found: DomainSettings[] = []
-    for (const domain of domains) found.push((await policies.of(tx, domain))?.settings ?? {})
-    return found
-  })
+  const domains = to.map(({ address }) => address.domain)
+  const settings = await store.read((tx) => settingsOfAll(policies, tx, domains))
   if (settings.length === 0 || settings.some(({ dmarcReports = true }) => !dmarcReports)) return
   const failures = settings.map(({ dmarcFailureReports = 'off' }) => dmarcFailureReports)
   const tells = verification.dmarc.result === 'fail' && !failures.includes('off')
-  const { header } = tells ? await openParts(store.blobs, content) : {}
+  const { header } = tells ? await message.open() : {}
   observer.see({
     at,
     ip: canonicalIp(clientIp),
     envelopeFrom: from?.domain ?? '',
-    envelopeTo: to.map(({ address }) => address.domain),
+    envelopeTo: domains,
     verification,
     done: doneWith(verification.dmarc, settings),
     ...(header && {

@@ -11,6 +11,18 @@ export interface MessageParts {
   body(): Buffer | AsyncIterable<Uint8Array>
 }
 
+/** A message on its way through the checks: who needs its header first opens it for all. */
+export interface OpenMessage {
+  /** Header and body, bytes. */
+  readonly size: number
+  open(): Promise<MessageParts>
+}
+
+export function openOnce(blobs: Pick<Blobs, 'read' | 'stream'>, content: NewContent): OpenMessage {
+  let parts: Promise<MessageParts> | undefined
+  return { size: content.size, open: () => (parts ??= openParts(blobs, content)) }
+}
+
 export async function openParts(blobs: Pick<Blobs, 'read' | 'stream'>, content: NewContent): Promise<MessageParts> {
   const { body: split } = JSON.parse(content.structure) as Part
   if (content.bytes) {

@@ -3,13 +3,16 @@
 import type { AccountReads, Resolution } from '../accounts/index.ts'
 import { type Address, formatAddress, type Path } from '../address/index.ts'
 import type { AccountId } from '../base/index.ts'
+import type { Verifier } from '../mailauth/index.ts'
 import { looksSigned, type ReturnedReads, type SuppressionReads, suppressedWords } from '../queue/index.ts'
 import { isReportAddress } from '../reports/index.ts'
-import { type AuthenticationParts, authenticate } from './authentication.ts'
+import type { Blobs } from '../store/index.ts'
+import { authenticate } from './authentication.ts'
 import { checkHeader, type HeaderParts } from './check-header.ts'
 import { type ClassifyParts, classify } from './classify.ts'
 import type { Rewriter } from './forward.ts'
 import { type ObservingParts, observe } from './observe.ts'
+import { openOnce } from './open-parts.ts'
 import { type ScreeningParts, screenContent, screenRecipient } from './screening.ts'
 import { type SigningParts, signMail } from './signing.ts'
 import type { Unreturnable } from './srs.ts'
@@ -29,11 +32,13 @@ export interface DeliveryChecksParts extends HeaderParts {
   readonly suppressions: SuppressionReads
   readonly returned: ReturnedReads
   readonly rewriter: Rewriter
+  /** Where a message waits while it is checked. */
+  readonly blobs: Pick<Blobs, 'read' | 'stream'>
   readonly limits: DeliveryLimits
   /** Bytes free where messages are kept; measured elsewhere from time to time, so that asking costs nothing. */
   readonly freeBytes: () => number
   /** Absent: nobody is asked who he is. */
-  readonly authentication?: AuthenticationParts
+  readonly verifier?: Verifier
   /** Absent: nothing is counted for reports on DMARC. */
   readonly observing?: ObservingParts
   /** Absent: nobody is asked whether it is spam. */
@@ -52,7 +57,8 @@ export function createDeliveryChecks(parts: DeliveryChecksParts): DeliveryChecks
     suppressions,
     limits,
     freeBytes,
-    authentication,
+    blobs,
+    verifier,
     screening,
     observing,
     filtering,
@@ -83,16 +89,17 @@ export function createDeliveryChecks(parts: DeliveryChecksParts): DeliveryChecks
     },
     header: (arrival, envelope, header) => checkHeader(parts, arrival, envelope, header),
     async content(arrival, envelope, content) {
-      const known = authentication ? await authenticate(authentication, arrival, envelope, content) : arrival
-      const screened = screening ? await screenContent(screening, known, envelope, content) : { arrival: known }
+      const message = openOnce(blobs, content)
+      const known = verifier ? await authenticate(verifier, arrival, envelope, message) : arrival
+      const screened = screening ? await screenContent(screening, known, envelope) : { arrival: known }
       if ('refusal' in screened) return screened
       // What has to come again is counted then.
-      if (observing) await observe(observing, screened.arrival, envelope, content)
-      const checked = filtering ? await askFilters(filtering, screened.arrival, envelope, content) : screened
+      if (observing) await observe(observing, screened.arrival, envelope, message)
+      const checked = filtering ? await askFilters(filtering, screened.arrival, envelope, message) : screened
       if ('refusal' in checked) return checked
-      const signature = signing && (await signMail(signing, arrival, content))
+      const signature = signing && (await signMail(signing, arrival, message))
       const classified = classification
-        ? await classify(classification, checked.arrival, envelope, content)
+        ? await classify(classification, checked.arrival, envelope, message)
         : checked.arrival
       return { arrival: signature === undefined ? classified : { ...classified, signature } }
     },

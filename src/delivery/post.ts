@@ -16,7 +16,7 @@ import type { Arrival, Envelope } from './types.ts'
 
 export interface PostParts extends Omit<DeliveryParts, 'fault' | 'reporter'> {
   /** Absent: nothing is signed. */
-  readonly signing?: Omit<SigningParts, 'blobs' | 'clock' | 'log'>
+  readonly signing?: Omit<SigningParts, 'clock' | 'log'>
 }
 
 export function createPostHandler(parts: PostParts): JobHandler<'post'> {
@@ -67,9 +67,7 @@ async function sign(parts: PostParts, arrival: Arrival, content: ContentId): Pro
   if (!signing) return undefined
   // What the house writes stands in the database, whatever its size.
   const row = await store.read((tx) => queueRows.contentOf(tx, content))
-  return row?.data
-    ? signHouseMail({ ...signing, blobs: store.blobs, clock, log }, arrival, toBuffer(row.data))
-    : undefined
+  return row?.data ? signHouseMail({ ...signing, clock, log }, arrival, toBuffer(row.data)) : undefined
 }
 
 /**

@@ -186,6 +186,7 @@ async function commit(parts: DeliveryParts, passage: Passage, tx: Writer): Promi
   await trace(parts, passage, tx, { full, held, queued, filed })
   return { queueId: queued[0]?.id, full, held }
 }
+
 /** Queues what leaves, as it came, and what waits for a mailbox, as that will keep it. */
 async function queueAll(
   { mail, queue }: DeliveryParts,

@@ -4,25 +4,18 @@ import type { ListReads, ListVerdict } from '../abuse/index.ts'
 import type { AccountReads, Resolution } from '../accounts/index.ts'
 import { type Address, formatAddress, type Path } from '../address/index.ts'
 import { isLoopback, type Log } from '../base/index.ts'
-import type { Filter } from '../filters/index.ts'
-import type { NewContent } from '../mail/index.ts'
+import type { Greylist } from '../filters/index.ts'
 import { looksSigned } from '../queue/index.ts'
-import type { Blobs } from '../store/index.ts'
 import type { Arrival, CheckedContent, Envelope, RecipientVerdict } from './types.ts'
 import { accepted, refuse } from './verdict.ts'
-import { toRequest } from './verdicts/ask.ts'
 
 export interface ScreeningParts {
   readonly lists: ListReads
   /** Asked last, and only of mail that no list lets in. */
-  readonly greylist: Filter
+  readonly greylist: Greylist
   readonly accounts: Pick<AccountReads, 'resolve'>
-  readonly blobs: Pick<Blobs, 'read' | 'stream'>
   readonly log: Log
 }
-
-/** Longer than the store ever takes: then the message is not held up for it. */
-const deadlineMs = 5_000
 
 /** Mail that users here hand in is nobody's business but theirs. */
 const isFromOutside = ({ kind, account }: Arrival): boolean =>
@@ -63,18 +56,24 @@ export async function screenContent(
   parts: ScreeningParts,
   arrival: Arrival,
   envelope: Envelope,
-  content: NewContent,
 ): Promise<CheckedContent> {
   if (!isFromOutside(arrival)) return { arrival }
   if (await isAllowed(parts, arrival, envelope)) return { arrival: { ...arrival, allowed: true } }
   // What its author's domain wants refused has nothing to gain by waiting.
-  const { dmarc } = arrival.verification ?? {}
-  if (!dmarc || (dmarc.result === 'fail' && dmarc.policy === 'reject')) return { arrival }
+  const { verification, clientIp: ip } = arrival
+  if (!verification || (verification.dmarc.result === 'fail' && verification.dmarc.policy === 'reject'))
+    return { arrival }
   // A report on what was sent from here is no stranger's mail: its address was signed by us.
-  if (envelope.to.every(({ address }) => looksSigned(address))) return { arrival }
+  const { from, to } = envelope
+  if (to.every(({ address }) => looksSigned(address))) return { arrival }
   try {
-    const request = await toRequest(parts.blobs, arrival, envelope, content)
-    const { action, reasons } = await parts.greylist.check(request, AbortSignal.timeout(deadlineMs))
+    const addresses = to.map(({ address }) => formatAddress(address))
+    const { action, reasons } = await parts.greylist.check({
+      ip,
+      from: from === null ? '' : formatAddress(from),
+      to: addresses,
+      verification,
+    })
     return action === 'defer' ? refuse('greylisted', reasons.join('; ')) : { arrival }
   } catch (error) {
     parts.log.error({ err: error, id: arrival.traceId }, 'greylisting failed: the message goes on without')

@@ -4,16 +4,13 @@
 import type { DkimKeys } from '../accounts/index.ts'
 import { toAscii } from '../address/index.ts'
 import type { Clock, Log } from '../base/index.ts'
-import type { NewContent } from '../mail/index.ts'
 import { fieldValue, parseAddressList, parseFields } from '../mime/index.ts'
-import type { Blobs } from '../store/index.ts'
 import { startsHere } from './check-header.ts'
-import { type MessageParts, openParts } from './open-parts.ts'
+import type { MessageParts, OpenMessage } from './open-parts.ts'
 import type { Arrival } from './types.ts'
 
 export interface SigningParts {
   readonly keys: DkimKeys
-  readonly blobs: Pick<Blobs, 'read' | 'stream'>
   readonly clock: Clock
   readonly log: Log
 }
@@ -22,10 +19,10 @@ export interface SigningParts {
 export async function signMail(
   parts: SigningParts,
   arrival: Arrival,
-  content: NewContent,
+  message: OpenMessage,
 ): Promise<string | undefined> {
   if (!startsHere(arrival)) return undefined
-  return sign(parts, arrival, () => openParts(parts.blobs, content), ownKeys)
+  return sign(parts, arrival, message.open, ownKeys)
 }
 
 /**

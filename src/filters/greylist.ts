@@ -1,7 +1,7 @@
 // Greylisting: mail of unknown senders for which nobody vouches is to come again. Remembers nothing itself: who asks, asks the core.
 
 import type { Verification } from '../mailauth/index.ts'
-import type { Filter, FilterAnswer, FilterRequest } from './types.ts'
+import type { FilterAnswer, FilterRequest } from './types.ts'
 
 /** What is asked of who remembers. */
 export interface GreylistQuestion {
@@ -19,12 +19,14 @@ export interface GreylistParts {
   ) => Promise<{ readonly pass: true; readonly why: string } | { readonly pass: false; readonly waitMs: number }>
 }
 
-export function createGreylist({ settings, ask }: GreylistParts): Filter {
+export interface Greylist {
+  /** Of mail from outside: mail from inside, and what an operator's own server brings, is not verified and never waits. */
+  check(mail: Required<Pick<FilterRequest, 'ip' | 'from' | 'to' | 'verification'>>): Promise<FilterAnswer>
+}
+
+export function createGreylist({ settings, ask }: GreylistParts): Greylist {
   return {
-    name: 'greylist',
-    async check({ ip, from, to, account, verification }: FilterRequest): Promise<FilterAnswer> {
-      // Mail from inside, and what an operator's own server brings, is not verified and never waits.
-      if (account !== undefined || !verification) return accepted()
+    async check({ ip, from, to, verification }) {
       const voucher = vouchesFor(verification)
       if (voucher !== undefined) return accepted(voucher)
       const wanted = await settings(to)

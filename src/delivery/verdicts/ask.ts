@@ -4,10 +4,8 @@
 import { formatAddress } from '../../address/index.ts'
 import { isLoopback, type Log } from '../../base/index.ts'
 import { type FilterRequest, type Filters, formatHeaders } from '../../filters/index.ts'
-import type { NewContent } from '../../mail/index.ts'
-import type { Blobs } from '../../store/index.ts'
 import { startsHere } from '../check-header.ts'
-import { openParts } from '../open-parts.ts'
+import type { OpenMessage } from '../open-parts.ts'
 import type { Arrival, CheckedContent, Envelope } from '../types.ts'
 import { refuse } from '../verdict.ts'
 import { boundAnswers } from './findings.ts'
@@ -15,7 +13,6 @@ import { boundAnswers } from './findings.ts'
 export interface FilteringParts {
   /** Those of the moment; undefined: nobody is asked. */
   filters(): Promise<Pick<Filters, 'ask'> | undefined>
-  readonly blobs: Pick<Blobs, 'read' | 'stream'>
   readonly log: Log
 }
 
@@ -24,14 +21,14 @@ export async function askFilters(
   parts: FilteringParts,
   arrival: Arrival,
   envelope: Envelope,
-  content: NewContent,
+  message: OpenMessage,
 ): Promise<CheckedContent> {
   // Our own reports, and what a server in front has taken already, are not refused any more.
   if (arrival.kind === 'internal' || arrival.kind === 'lmtp') return { arrival }
   const filters = await parts.filters()
   if (!filters) return { arrival }
   try {
-    const request = await toRequest(parts.blobs, arrival, envelope, content)
+    const request = await toRequest(arrival, envelope, message)
     const results = await filters.ask(request)
     for (const { filter, answer, ms, failure } of results) {
       const { action, reasons } = answer
@@ -58,13 +55,12 @@ export async function askFilters(
 
 /** The message as filters and the classifier see it. */
 export async function toRequest(
-  blobs: FilteringParts['blobs'],
   arrival: Arrival,
   { from, to }: Pick<Envelope, 'from' | 'to'>,
-  content: NewContent,
+  { size, open }: OpenMessage,
 ): Promise<FilterRequest> {
   const { traceId: trace, clientIp: ip, clientName, helo, account, user, tls, verification } = arrival
-  const { header, body } = await openParts(blobs, content)
+  const { header, body } = await open()
   const ptr = verification?.iprev.name ?? clientName
   return {
     trace,
@@ -77,7 +73,7 @@ export async function toRequest(
     ...(account !== undefined && { account: user ?? String(account) }),
     inside: startsHere(arrival) || isLoopback(ip),
     header,
-    size: content.size,
+    size,
     async *bytes() {
       yield header
       const rest = body()
