@@ -15,7 +15,7 @@ import {
   eraseAccount,
   scheduleDkimKeys,
 } from '../accounts/index.ts'
-import { type AccountId, type ContentId, Fault } from '../base/index.ts'
+import type { AccountId, ContentId } from '../base/index.ts'
 import {
   createDelivery,
   createLocalRetry,
@@ -29,7 +29,6 @@ import {
   srsKey,
 } from '../delivery/index.ts'
 import type { Resolver } from '../dns/index.ts'
-import type { Egress } from '../egress/index.ts'
 import { createSpamAdmin, forgetLearnt, learnHandlers, learningHooks } from '../filters/index.ts'
 import {
   createJobRunner,
@@ -58,14 +57,7 @@ import {
   scheduleForgetting,
   scheduleStsRefresh,
 } from '../queue/index.ts'
-import {
-  createReportNotes,
-  createReportsAdmin,
-  createTlsRecorder,
-  reportHandlers,
-  scheduleReports,
-  toFailureJob,
-} from '../reports/index.ts'
+import { scheduleReports } from '../reports/index.ts'
 import { connectSmtp } from '../smtp/client/index.ts'
 import { accountRows, loadKey, openStore, type Store, type Writer } from '../store/index.ts'
 import { createTrace, type TraceTx } from '../trace/index.ts'
@@ -76,6 +68,7 @@ import { configuredFilters } from './filters.ts'
 import { createHealth } from './health.ts'
 import { createIndexKeeper } from './index-keeper.ts'
 import { type DoorCounters, formatMetrics, timeWrites } from './metrics.ts'
+import { openReports } from './reports.ts'
 import { createConfiguredResolver } from './resolver.ts'
 import { openSealer } from './secret-key.ts'
 import { type AdminServices, type CoreFacts, type CoreServices, type Surroundings, storeOptions } from './services.ts'
@@ -141,13 +134,15 @@ export async function composeCore(config: Config, around: CoreSurroundings): Pro
     clock,
     log: log.child({ part: 'tls' }),
   })
+  const putContent = (tx: Writer, bytes: Buffer) => putBytes(store, mailTx, tx, bytes)
   const egress = createConfiguredEgress(config, dns)
-  const reports = await openReports(config, around, { store, mailTx, trace: trace.tx, dns, egress })
+  const reports = await openReports(config, around, { store, trace: trace.tx, dns, egress, putContent })
   const onTlsResult = (result: TlsResult) => reports.tls.record([result])
   const sts = createStsPolicies({ store, dns, egress, port: config.egress.stsPort, onTlsResult, clock, log })
   const queue = openQueue(config, around, {
     store,
     mailTx,
+    putContent,
     queries,
     returned,
     trace: trace.tx,
@@ -172,7 +167,6 @@ export async function composeCore(config: Config, around: CoreSurroundings): Pro
   }
   const filterLog = log.child({ part: 'filters' })
   let current = config
-  const putContent = (tx: Writer, bytes: Buffer) => putBytes(store, mailTx, tx, bytes)
   const handlers: JobHandlers = {
     ...housekeepingHandlers({ store, log }),
     ...mailHandlers(store, clock),
@@ -281,65 +275,11 @@ export async function composeCore(config: Config, around: CoreSurroundings): Pro
   }
 }
 
-const postLimits = { maxBytes: 65_536, timeoutMs: 60_000 }
-
-/** RFC 8460 §5.4: any answer of the 200s is a receipt. */
-async function postReport(egress: Pick<Egress, 'fetch'>, url: string, body: Buffer, type: string): Promise<void> {
-  const { status } = await egress.fetch({ url, method: 'POST', headers: { 'content-type': type }, body, ...postLimits })
-  if (status < 200 || status > 299) throw new Fault('unavailable', `${url} answered ${status}`)
-}
-
-/** Reports: what is gathered for others, what others tell us. */
-async function openReports(
-  config: Config,
-  { clock, log, version }: CoreSurroundings,
-  parts: {
-    readonly store: Store
-    readonly mailTx: MailTx
-    readonly trace: TraceTx
-    readonly dns: Resolver
-    readonly egress: Pick<Egress, 'fetch'>
-  },
-) {
-  const { store, mailTx, trace, dns } = parts
-  const { hostname } = config
-  let settings = config.reports
-  const on = () => settings.send
-  const failure = { key: await loadKey(store, 'report-redaction'), hostname, version }
-  const own = log.child({ part: 'reports' })
-  const random = Math.random
-  const notes = createReportNotes({ store, random, on, toFailure: (failed) => toFailureJob(failed, failure) })
-  const jobs = {
-    store,
-    dns,
-    clock,
-    log: own,
-    trace,
-    on,
-    hostname,
-    version,
-    sender: () => ({
-      address: settings.from ?? `noreply-dmarc@${hostname}`,
-      organization: settings.organization ?? hostname,
-      ...(settings.contact !== undefined && { contact: settings.contact }),
-    }),
-    putContent: (tx: Writer, bytes: Buffer) => putBytes(store, mailTx, tx, bytes),
-    post: (url: string, body: Buffer, type: string) => postReport(parts.egress, url, body, type),
-  }
-  return {
-    notes,
-    tls: createTlsRecorder({ notes, clock, log: own }),
-    handlers: reportHandlers(jobs),
-    admin: createReportsAdmin(jobs),
-    reconfigure({ reports }: Config) {
-      settings = reports
-    },
-  }
-}
-
 interface QueueParts {
   readonly store: Store
   readonly mailTx: MailTx
+  /** Stores bytes of the house's own mail. */
+  readonly putContent: (tx: Writer, bytes: Buffer) => Promise<ContentId>
   readonly queries: AccountReads
   readonly trace: TraceTx
   readonly dns: Resolver
@@ -367,7 +307,7 @@ async function openReturned(
 }
 
 function openQueue(config: Config, around: CoreSurroundings, parts: QueueParts): Queue {
-  const { store, mailTx, queries, trace, dns, sts, onTlsResult, returned } = parts
+  const { store, mailTx, putContent, queries, trace, dns, sts, onTlsResult, returned } = parts
   const { clock, log, fault } = around
   return createQueue({
     store,
@@ -380,7 +320,7 @@ function openQueue(config: Config, around: CoreSurroundings, parts: QueueParts):
     hostname: config.hostname,
     clock,
     log: log.child({ part: 'queue' }),
-    putContent: (tx, bytes) => putBytes(store, mailTx, tx, bytes),
+    putContent,
     local: createLocalRetry({ accounts: queries, mail: mailTx }),
     suppressions: returned.suppressions,
     signer: returned.signer,

@@ -3,7 +3,8 @@
 import { stringify } from 'yaml'
 import type * as z from 'zod'
 import { shapeOf } from './load.ts'
-import { type Note, notes, schema } from './schema.ts'
+import { type Note, notes } from './pieces.ts'
+import { schema } from './schema.ts'
 
 interface Key {
   readonly path: readonly string[]

@@ -8,7 +8,8 @@ import { type Document, LineCounter, parse, parseDocument } from 'yaml'
 import * as z from 'zod'
 import { systemWords } from '../system-words.ts'
 import { ConfigError } from './error.ts'
-import { type FileConfig, isStore, type Note, notes, schema } from './schema.ts'
+import { type Note, notes } from './pieces.ts'
+import { type FileConfig, isStore, schema } from './schema.ts'
 
 /** The configuration with absolute paths and secrets read. */
 export type Config = Readonly<Omit<FileConfig, 'hostname' | 'store' | 'queue' | 'filters' | 'acme'>> & {

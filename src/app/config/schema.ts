@@ -1,58 +1,25 @@
 // The one schema of the configuration: validation, types, the commented example and docs/configuration.md all come from here.
 // Knows the shape of the file, not what the rooms do with it.
 
-import { isIP } from 'node:net'
 import * as z from 'zod'
 import { parseAddress } from '../../address/index.ts'
-import { isNetwork, parseAnswers, parseDuration, parseEndpoint, parsePlace, parseSize } from './units.ts'
+import { address, duration, durationOrNone, name, noted, secret, server, size, whole } from './pieces.ts'
+import { acme } from './schema-acme.ts'
+import { filters } from './schema-filters.ts'
+import { isNetwork, parseEndpoint } from './units.ts'
 
-/** What a key says about itself. */
-export interface Note {
-  /** One or two sentences for the example and the docs page. */
-  readonly description: string
-  /** Completes "expected …" in an error. */
-  readonly expected: string
-  /** Shown in the example when there is no default, commented out. */
-  readonly example?: unknown
-  /** Whether HUP takes it over without a restart. */
-  readonly reload?: boolean
-}
-export const notes = new Map<z.ZodType, Note>()
-
-function noted<S extends z.ZodType>(schema: S, note: Note): S {
-  notes.set(schema, note)
-  return schema
-}
-
-const size = (least: number) =>
-  z
-    .union([z.number(), z.string()])
-    .transform((value) => parseSize(value) ?? Number.NaN)
-    .refine((bytes) => Number.isFinite(bytes) && bytes >= least)
-const durationOrNone = z
-  .union([z.number(), z.string()])
-  .transform((value) => parseDuration(value) ?? Number.NaN)
-  .refine((ms) => ms >= 0)
-const duration = durationOrNone.refine((ms) => ms > 0)
 const endpoint = z
   .string()
   .transform((text) => parseEndpoint(text))
   .refine((found) => found !== undefined)
 const endpoints = z.union([endpoint.transform((one) => [one!]), z.array(endpoint.transform((one) => one!))])
-const server = z.string().refine((text) => isIP(text) !== 0 || parseEndpoint(text) !== undefined)
-/** A text, or `{file: path}` whose contents are taken without the last line end. */
-const secret = z.union([z.string().min(1), z.strictObject({ file: z.string().min(1) })])
-
 const listenExpected = 'an address and port as 127.0.0.1:25, [::]:25 or *:25, or a list of them'
 const listen = (description: string, example: string) =>
   noted(endpoints.optional(), { description, expected: listenExpected, example })
-const whole = (least: number, most: number) => z.int().min(least).max(most)
-const address = z.string().refine((text) => isIP(text) !== 0)
 const source = z.union([
   address.transform((text) => ({ address: text })),
   z.strictObject({ address, helo: z.string().min(1).optional() }),
 ])
-const name = z.string().min(1).toLowerCase()
 const sourceRule = z.strictObject({ sender: name.optional(), recipient: name.optional(), pool: z.string() })
 const limit = z
   .strictObject({
@@ -65,239 +32,10 @@ const limit = z
     perConnection: whole(1, 10_000).optional(),
   })
   .refine(({ provider, domain, source }) => [provider, domain, source].filter((one) => one !== undefined).length === 1)
-const place = z
-  .string()
-  .transform((text) => parsePlace(text))
-  .refine((found) => found !== undefined)
-  .transform((found) => found!)
-const placeExpected = 'host:port, or the path of a socket'
-const score = z.number().min(-1_000).max(1_000)
-const onFailure = z.enum(['accept', 'tempfail'])
-/** What every daemon has that looks at messages; a list of milters has no notes inside. */
-const daemonKeys = (timeout: number, maxSize: number, submissions: boolean) => ({
-  timeout: duration.default(timeout),
-  onFailure: onFailure.default('accept'),
-  connections: whole(1, 1_000).default(10),
-  maxSize: size(1).default(maxSize),
-  submissions: z.boolean().default(submissions),
-})
-const daemon = (timeout: number, maxSize: number, submissions: boolean, example: string) => {
-  const keys = daemonKeys(timeout, maxSize, submissions)
-  return {
-    address: noted(place.optional(), {
-      description: 'Where it listens: host:port, or the path of its socket. Absent: it is not asked.',
-      expected: placeExpected,
-      example,
-    }),
-    timeout: noted(keys.timeout, {
-      description: 'How long it has for one message.',
-      expected: 'a duration such as 30s',
-    }),
-    onFailure: noted(keys.onFailure, {
-      description:
-        'What becomes of mail when it cannot be asked or does not answer: accept takes it, tempfail answers 451, so that it comes again later.',
-      expected: 'accept or tempfail',
-    }),
-    connections: noted(keys.connections, {
-      description: 'Messages that each thread of doors gives it at one time; others wait.',
-      expected: 'a whole number from 1 to 1000',
-    }),
-    maxSize: noted(keys.maxSize, {
-      description: 'It is not asked about larger messages; their timeline says so.',
-      expected: 'a size such as 25M',
-    }),
-    submissions: noted(keys.submissions, {
-      description: 'Whether it is asked about mail that our own users and trusted networks hand in.',
-      expected: 'true or false',
-    }),
-  }
-}
-const milter = z.strictObject({
-  name: z.string().regex(/^[A-Za-z0-9._-]{1,40}$/),
-  address: place,
-  ...daemonKeys(30_000, 52_428_800, true),
-})
-const answers = z
-  .string()
-  .transform((text) => parseAnswers(text))
-  .refine((found) => found !== undefined)
-  .transform((found) => found!)
-const dnsList = z.strictObject({
-  zone: z.string().regex(/^[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)+$/),
-  of: z.enum(['address', 'domains']).default('address'),
-  answers: z.array(answers).default([]),
-  weight: score.default(1),
-})
 const store = secret.refine((value) => typeof value !== 'string' || isStore(value))
 
 /** Whether `text` names a store. */
 export const isStore = (text: string): boolean => text === 'sqlite' || /^postgres(ql)?:\/\//.test(text)
-
-const acmeDns = z
-  .strictObject({
-    provider: noted(z.enum(['rfc2136', 'cloudflare']), {
-      description: 'rfc2136: a name server that takes updates. cloudflare: its API.',
-      expected: 'rfc2136 or cloudflare',
-      example: 'rfc2136',
-      reload: true,
-    }),
-    server: noted(server.optional(), {
-      description: 'rfc2136: the primary name server of the zone.',
-      expected: 'an address, or an address and port as 127.0.0.1:53',
-      example: '192.0.2.53',
-      reload: true,
-    }),
-    zone: noted(name.optional(), {
-      description: 'rfc2136: the zone that is changed. Absent: found by asking.',
-      expected: 'a domain',
-      example: 'example.test',
-      reload: true,
-    }),
-    keyName: noted(name.optional(), {
-      description: 'rfc2136: the name of the TSIG key. Absent: updates are not signed.',
-      expected: 'a name',
-      example: 'posthorn-key',
-      reload: true,
-    }),
-    keyAlgorithm: noted(z.enum(['hmac-sha256', 'hmac-sha384', 'hmac-sha512']).default('hmac-sha256'), {
-      description: 'rfc2136: its algorithm. Absent: hmac-sha256.',
-      expected: 'hmac-sha256, hmac-sha384 or hmac-sha512',
-      example: 'hmac-sha256',
-      reload: true,
-    }),
-    keySecret: noted(secret.optional(), {
-      description: 'rfc2136: its secret, in base64.',
-      expected: 'a text, or {file: path}',
-      example: { file: '/run/secrets/tsig' },
-      reload: true,
-    }),
-    token: noted(secret.optional(), {
-      description: 'cloudflare: an API token that may read zones and edit their DNS.',
-      expected: 'a text, or {file: path}',
-      example: { file: '/run/secrets/cloudflare' },
-      reload: true,
-    }),
-    api: noted(z.url().default('https://api.cloudflare.com/client/v4'), {
-      description: 'cloudflare: where its API is. Absent: where everybody’s is.',
-      expected: 'a URL',
-      example: 'https://api.cloudflare.com/client/v4',
-      reload: true,
-    }),
-    servers: noted(z.array(server).optional(), {
-      description:
-        'Name servers that must show the record before the authority is told to look. Absent: those of its zone.',
-      expected: 'a list of addresses, or of addresses and ports',
-      example: ['192.0.2.53'],
-      reload: true,
-    }),
-  })
-  .refine(({ provider, server, keyName, keySecret, token }) =>
-    provider === 'cloudflare'
-      ? token !== undefined
-      : server !== undefined && (keyName === undefined) === (keySecret === undefined),
-  )
-
-const acme = noted(
-  z
-    .strictObject({
-      agree: noted(z.boolean().default(false), {
-        description:
-          'Whether you agree to the terms of the authority. Only then are certificates ordered, for hostname and the names below: see docs/certificates.md.',
-        expected: 'true or false',
-        reload: true,
-      }),
-      email: noted(z.email().optional(), {
-        description: 'Where the authority may write to.',
-        expected: 'an address',
-        example: 'hostmaster@example.test',
-        reload: true,
-      }),
-      directory: noted(z.url({ protocol: /^https$/ }).optional(), {
-        description: 'The authority: the URL of its ACME directory. Absent: Let’s Encrypt.',
-        expected: 'an https URL',
-        example: 'https://acme.example.test/directory',
-        reload: true,
-      }),
-      staging: noted(z.boolean().default(false), {
-        description:
-          'Let’s Encrypt’s staging environment, to try everything without its limits; nobody trusts its certificates.',
-        expected: 'true or false',
-        reload: true,
-      }),
-      challenge: noted(z.enum(['http-01', 'tls-alpn-01', 'dns-01']).default('http-01'), {
-        description:
-          'How names are proven: http-01 (port 80 leads to `listen.acme` or `listen.http`), tls-alpn-01 (port 443 leads to `listen.https`), dns-01 (a record in the zone; the only one for wildcards).',
-        expected: 'http-01, tls-alpn-01 or dns-01',
-        reload: true,
-      }),
-      names: noted(z.array(name).default([]), {
-        description: 'Further names in the certificate of hostname.',
-        expected: 'a list of host names',
-        example: ['smtp.example.test', 'imap.example.test'],
-        reload: true,
-      }),
-      domains: noted(z.boolean().default(true), {
-        description:
-          'Whether mta-sts, autoconfig and autodiscover of each domain get certificates once these names lead here. Only with `listen.https`.',
-        expected: 'true or false',
-        reload: true,
-      }),
-      keyType: noted(z.enum(['ec256', 'ec384', 'rsa2048', 'rsa4096']).default('ec256'), {
-        description: 'The kind of new keys.',
-        expected: 'ec256, ec384, rsa2048 or rsa4096',
-        reload: true,
-      }),
-      keepKey: noted(z.boolean().default(true), {
-        description:
-          'Whether a renewal keeps the key, so that TLSA records stay true. `posthorn cert renew --new-key` changes it in order.',
-        expected: 'true or false',
-        reload: true,
-      }),
-      profile: noted(z.string().min(1).optional(), {
-        description: 'The kind of certificate, where the authority has several.',
-        expected: 'a name',
-        example: 'shortlived',
-        reload: true,
-      }),
-      eab: noted(
-        z
-          .strictObject({
-            kid: noted(z.string().min(1), {
-              description: 'What the authority calls the account.',
-              expected: 'a text',
-              example: 'kid-1',
-              reload: true,
-            }),
-            hmac: noted(secret, {
-              description: 'Its key, in base64url.',
-              expected: 'a text, or {file: path}',
-              example: { file: '/run/secrets/eab' },
-              reload: true,
-            }),
-          })
-          .optional(),
-        {
-          description: 'External account binding, for authorities that want an account that they know.',
-          expected: 'a table with kid and hmac',
-          reload: true,
-        },
-      ),
-      dns: noted(acmeDns.optional(), {
-        description: 'Who changes the zone for dns-01.',
-        expected: 'provider rfc2136 with server (and keyName with keySecret), or provider cloudflare with token',
-        reload: true,
-      }),
-      ca: noted(z.string().min(1).optional(), {
-        description:
-          'Authorities, PEM, that are trusted besides the usual ones when the directory is asked: for an authority of your own.',
-        expected: 'a file',
-        example: '/etc/ssl/own-ca.pem',
-        reload: true,
-      }),
-    })
-    .prefault({}),
-  { description: 'Certificates from an authority by ACME (RFC 8555).', expected: 'a table' },
-)
 
 export const schema = z.strictObject({
   hostname: noted(
@@ -579,138 +317,7 @@ export const schema = z.strictObject({
       .prefault({}),
     { description: 'Sending mail.', expected: 'a table' },
   ),
-  filters: noted(
-    z
-      .strictObject({
-        clamav: noted(
-          z
-            .strictObject({
-              ...daemon(30_000, 26_214_400, true, '/run/clamav/clamd.ctl'),
-              action: noted(z.enum(['tag', 'junk', 'quarantine', 'reject']).default('reject'), {
-                description: 'What becomes of a message in which it finds something; tag only adds X-Virus-Status.',
-                expected: 'tag, junk, quarantine or reject',
-              }),
-            })
-            .prefault({}),
-          {
-            description: 'ClamAV: clamd, asked with INSTREAM. Keep maxSize at or below its StreamMaxLength.',
-            expected: 'a table',
-            reload: true,
-          },
-        ),
-        spamassassin: noted(
-          z
-            .strictObject({
-              ...daemon(30_000, 524_288, false, '127.0.0.1:783'),
-              user: noted(
-                z
-                  .string()
-                  .regex(/^[A-Za-z0-9._@+-]{1,64}$/)
-                  .optional(),
-                {
-                  description: 'Whose settings and Bayes spamd uses. Absent: those of the user it runs as.',
-                  expected: 'a name',
-                  example: 'posthorn',
-                },
-              ),
-              junk: noted(score.optional(), {
-                description: 'Score from which mail is junk. Absent: what spamd has as required_score.',
-                expected: 'a number',
-                example: 5,
-              }),
-              reject: noted(score.optional(), {
-                description: 'Score from which mail is refused. Absent: none is.',
-                expected: 'a number',
-                example: 15,
-              }),
-            })
-            .prefault({}),
-          {
-            description: 'SpamAssassin: spamd. It learns when it was started with --allow-tell.',
-            expected: 'a table',
-            reload: true,
-          },
-        ),
-        rspamd: noted(
-          z
-            .strictObject({
-              ...daemon(30_000, 52_428_800, false, '127.0.0.1:11333'),
-              controller: noted(place.optional(), {
-                description: 'Its controller worker, for learning. Absent: it does not learn from here.',
-                expected: placeExpected,
-                example: '127.0.0.1:11334',
-              }),
-              password: noted(secret.optional(), {
-                description: 'The password of its controller.',
-                expected: 'a text, or {file: path}',
-                example: { file: '/run/secrets/rspamd' },
-              }),
-              reject: noted(z.enum(['reject', 'quarantine', 'junk']).default('reject'), {
-                description: 'What becomes of mail that it wants rejected.',
-                expected: 'reject, quarantine or junk',
-              }),
-            })
-            .prefault({}),
-          { description: 'Rspamd: its normal worker.', expected: 'a table', reload: true },
-        ),
-        milters: noted(
-          z
-            .array(milter)
-            .refine((list) => new Set(list.map(({ name }) => name)).size === list.length)
-            .default([]),
-          {
-            description:
-              'Milters (protocol 6), asked one after the other when the message is there; each has the keys timeout, onFailure, connections, maxSize and submissions as above.',
-            expected:
-              'a list of {name, address, timeout, onFailure, connections, maxSize, submissions}, each name once',
-            example: [{ name: 'opendkim', address: '/run/opendkim/opendkim.sock', onFailure: 'tempfail' }],
-            reload: true,
-          },
-        ),
-        dnsbl: noted(
-          z
-            .strictObject({
-              lists: noted(z.array(dnsList).max(50).default([]), {
-                description:
-                  'Block and allow lists. `of: address` asks for the client’s address, `of: domains` for the domains of author, envelope and HELO; `answers` are those that count (all, unless given); `weight` is what the list adds to the score, below 0 for an allow list.',
-                expected: 'a list of {zone, of, answers, weight}',
-                example: [
-                  { zone: 'zen.spamhaus.org', answers: ['127.0.0.2-11'], weight: 2 },
-                  { zone: 'dbl.spamhaus.org', of: 'domains', answers: ['127.0.1.2-99'] },
-                  { zone: 'list.dnswl.org', answers: ['127.0.*.1-3'], weight: -2 },
-                ],
-              }),
-              timeout: noted(duration.default(5_000), {
-                description: 'How long one list has.',
-                expected: 'a duration such as 5s',
-              }),
-              onFailure: noted(onFailure.default('accept'), {
-                description: 'What becomes of mail when no list answers.',
-                expected: 'accept or tempfail',
-              }),
-              junk: noted(score.optional(), {
-                description: 'Sum of the weights from which mail is junk. Absent: none is.',
-                expected: 'a number',
-                example: 1,
-              }),
-              reject: noted(score.optional(), {
-                description: 'Sum of the weights from which mail is refused. Absent: none is.',
-                expected: 'a number',
-                example: 4,
-              }),
-            })
-            .prefault({}),
-          {
-            description:
-              'Lists asked by DNS, for mail from outside. Ask through a resolver of your own: many lists answer no public one.',
-            expected: 'a table',
-            reload: true,
-          },
-        ),
-      })
-      .prefault({}),
-    { description: 'Who else looks at mail before it is taken. All off unless named.', expected: 'a table' },
-  ),
+  filters,
   search: noted(
     z
       .strictObject({
